@@ -1,0 +1,103 @@
+// Package source holds what a source is, and the runtime that is the same for every one of them: read, assemble,
+// check, diff, publish, save the run with its cursor.
+//
+// A source is a transport and a format. It never knows a target, a key or the log.
+package source
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/tenant"
+)
+
+// Source reads one register of one tenant.
+type Source interface {
+	// Read reads everything, or what changed since the cursor, and emits docs as it goes, from one goroutine. An error
+	// from emit ends the read and is returned. Of a read that ends with an error nothing is believed. Read returns soon
+	// after ctx ends. Errors carry a [reason.Error] where a person can do something about them, and no personal data.
+	Read(ctx context.Context, since Cursor, emit func(fact.Doc) error) (Result, error)
+}
+
+// Checker is a source that can tell, step by step, whether it would be able to read: reach, sign-in, rights, what
+// would be read. It changes nothing and reads no records.
+type Checker interface {
+	Check(ctx context.Context, step func(name string, detail string, err error)) error
+}
+
+// Cursor is a source's own mark of how far it has read; empty for "everything". Only the source reads it.
+type Cursor []byte
+
+// Result is what a read says about itself.
+type Result struct {
+	Cursor   Cursor    // from where the next read may go on; empty when every read reads everything
+	Complete bool      // the read saw everything that the source has, so absence means gone
+	Origin   string    // what was read: a file name, an address; no personal data
+	DataTime time.Time // when the source made the data; zero when it does not say
+	// Seen counts the elements that were read, by the format's own words: "persons", "groups", "memberships", "members".
+	Seen     map[string]int
+	Findings []fact.Finding // what the format noticed
+}
+
+// Connector describes a system that can be a source. It is what a connector's folder exports.
+type Connector struct {
+	System   string // "alvis"; the folder is source-alvis
+	Title    string // "Alvis (GotIT)"
+	Defaults Defaults
+	// New returns settings with the defaults filled in, to decode a tenant's section into.
+	New func() Config
+}
+
+// Config is one tenant's settings of a source. It is decoded from YAML; unknown keys are an error.
+type Config interface {
+	Validate(tenant.Problems) // reports everything wrong, without network
+	Open(Env) (Source, error) // makes the source, without network
+}
+
+// Env is what a source is opened with.
+type Env struct {
+	Tenant string
+	Source roster.Source
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Defaults are what a system does unless the tenant says otherwise.
+type Defaults struct {
+	Schedule  string    // cron expression of five fields in Europe/Stockholm
+	Protected Protected // how protected persons show
+	GroupIDs  GroupIDs  // what becomes of a group's id when the school year turns
+	Require   []Requirement
+}
+
+// Requirement is an attribute that a record of a person must have. Missing, it stops creation; it removes nobody.
+type Requirement string
+
+// The requirements.
+const (
+	RequireCivicNo Requirement = "civicNo"
+	RequireEmail   Requirement = "email"
+)
+
+// Protected says how a source tells of protected persons.
+type Protected string
+
+// The ways.
+const (
+	ProtectedFlag  Protected = "flag"  // by a mark on the person
+	ProtectedOmits Protected = "omits" // by leaving the person out
+	ProtectedNone  Protected = "none"  // not at all
+)
+
+// GroupIDs says how long a source's group id means the same group.
+type GroupIDs string
+
+// The kinds of group id.
+const (
+	GroupIDsStable GroupIDs = "stable" // for good
+	GroupIDsYearly GroupIDs = "yearly" // each year has ids of its own
+	GroupIDsReused GroupIDs = "reused" // next year's group has this year's id
+)

@@ -1,0 +1,100 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// ErrOwnerLost says that another process owns the link now: stop at once, nothing was recorded.
+var ErrOwnerLost = errors.New("another process owns the link")
+
+// Log is the roster log of one tenant, as a link reads it.
+type Log interface {
+	// End returns the position of the end of the log.
+	End(ctx context.Context) (roster.Position, error)
+	// Load reads the last message on every subject, marks and tombstones included, and returns the position that
+	// what it read is equal to: every message up to it was either read or replaced by a later one that was read.
+	Load(ctx context.Context, each func(roster.Event) error) (roster.Position, error)
+	// Follow reads every message after from, in order, until ctx ends or each returns an error. It goes on by itself
+	// after a lost connection, and never skips. With headersOnly the events carry no record.
+	Follow(ctx context.Context, from roster.Position, headersOnly bool, each func(roster.Event) error) error
+	// Since returns the position before the first message that the log took at or after t.
+	Since(ctx context.Context, t time.Time) (roster.Position, error)
+}
+
+// Ledger keeps what is known that targets hold, for all links of one tenant.
+type Ledger interface {
+	// Own makes the caller the owner of a link: what an older owner writes is refused from then on.
+	Own(ctx context.Context, link roster.Source, owner string) (Book, error)
+}
+
+// Book is the ledger of one link in the hands of its owner. Every write fails with ErrOwnerLost once another owns it.
+type Book interface {
+	// Load reads every entry, and the mark.
+	Load(ctx context.Context, each func(Entry) error) (Mark, error)
+	// Save records entries and the mark, the mark last and in the same atomic batch as the last entries (rule R2).
+	// An entry in state Gone with no Reason is taken out.
+	Save(ctx context.Context, entries []Entry, m Mark) error
+	// Put keeps a blob (a delivered set) under a name; Blob returns it. Put removes the blobs of this link other than
+	// name and keep.
+	Put(ctx context.Context, name, keep string, data []byte) error
+	Blob(ctx context.Context, name string) ([]byte, error)
+}
+
+// Mark is how far a link has come.
+type Mark struct {
+	Cursor   roster.Position // all below is settled in the ledger
+	WakeAt   time.Time       // next date boundary, retry or end of a grace; zero for none
+	Mapping  string          // version of the mapping that the ledger was planned with
+	Set      SetRef          // the last delivered set of a Deliverer
+	InFlight SetRef          // the set that was about to be delivered
+}
+
+// SetRef names a delivered set: the blob that holds its entries, and the package.
+type SetRef struct {
+	Blob   string
+	Name   string
+	Digest string
+	At     time.Time
+}
+
+// EntryState is what is known of a resource.
+type EntryState string
+
+// The states of a ledger entry.
+const (
+	Applied  EntryState = "applied"
+	InFlight EntryState = "inFlight" // an operation was begun and its outcome is not known
+	Waiting  EntryState = "waiting"  // a need does not stand yet, or a retry is due at NextTry
+	Parked   EntryState = "parked"   // cannot be applied as it is
+	Withheld EntryState = "withheld" // the mapping says why the target does not get it
+	Disabled EntryState = "disabled"
+	Released EntryState = "released"
+	Gone     EntryState = "gone"
+)
+
+// Entry is what the ledger knows of one resource. Fields and Sets are what the target holds, not what is wanted.
+type Entry struct {
+	ID       ID
+	Entity   roster.Ref
+	Native   string
+	Held     bool // the target holds the resource
+	Fields   Fields
+	Sets     []Set
+	State    EntryState
+	Reason   *reason.Reason
+	Attempts int
+	NextTry  time.Time
+	Cause    Cause
+}
+
+// Cause is what made the last operation on a resource (rule R10).
+type Cause struct {
+	Seq  uint64 // the change in the log
+	Run  string
+	When time.Time
+}

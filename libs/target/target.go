@@ -1,0 +1,180 @@
+// Package target holds what a target is, and the link that keeps every one of them equal to the roster.
+//
+// A target is a mapping and a sink. The mapping is pure: given the roster and one entity, which resources should the
+// target hold, or why not. The sink makes it so. The link in between is a level-triggered reconciler over an event
+// log: events say what to look at, the roster says what is right (rule R4).
+package target
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/tenant"
+)
+
+// Connector describes a system that can be a target. It is what a connector's folder exports.
+type Connector struct {
+	System string // "apple-school-manager"; the folder is target-apple-school-manager
+	Title  string // "Apple School Manager"
+	// New returns settings with the defaults filled in, to decode a tenant's section into.
+	New func() Config
+}
+
+// Config is one tenant's settings of a target. It is decoded from YAML; unknown keys are an error.
+type Config interface {
+	Validate(tenant.Problems)  // reports everything wrong, without network
+	Open(Env) (*Target, error) // makes the target, without network
+}
+
+// Env is what a target is opened with.
+type Env struct {
+	Tenant string
+	Target roster.Source // system and instance
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Target is a mapping and a sink, ready to use. Exactly one of Applier and Deliverer is set.
+type Target struct {
+	Mapping   Mapping
+	Applier   Applier   // a target that takes calls
+	Deliverer Deliverer // a target that takes complete sets
+}
+
+// Mapping says what a target should hold. It is pure: the same roster gives the same resources (rule R11).
+type Mapping interface {
+	// Version changes whenever the same roster would give other resources: code or settings.
+	Version() string
+	// Map returns what the target should hold for one entity, or why not. It reads the entity and its neighbours
+	// (person ↔ groups ↔ unit), no further. An entity that the view does not have has no wishes.
+	Map(v View, e roster.Ref) []Wish
+}
+
+// View is the merged roster of a tenant as a mapping sees it. What a method returns is shared: read it, never write it.
+type View interface {
+	Today() roster.Date
+	Organisation(roster.Key) *roster.Organisation // nil when there is none
+	Person(roster.Key) *roster.Person             // nil when there is none
+	Group(roster.Key) *roster.Group               // nil when there is none
+	Groups(person roster.Key) []roster.Key        // the groups that the person is or was a member of, sorted
+}
+
+// Wish is a resource that the target should hold, or one that it should not, with the reason.
+type Wish struct {
+	Resource Resource
+	Withheld *reason.Reason // why the target does not get it; Resource then needs only its ID and Entity
+}
+
+// ID names a resource of a link: its kind, and a key that is unique within the kind.
+type ID struct{ Kind, Key string }
+
+// String returns kind/key.
+func (i ID) String() string { return i.Kind + "/" + i.Key }
+
+// Compare orders ids by kind, then key.
+func (i ID) Compare(o ID) int { return cmp.Or(cmp.Compare(i.Kind, o.Kind), cmp.Compare(i.Key, o.Key)) }
+
+// Resource is a thing that a target holds: a user, a group, a row, a document.
+type Resource struct {
+	ID     ID
+	Entity roster.Ref // for whom it exists
+	Fields Fields     // in the order in which the target wants them
+	Needs  []ID       // must stand in the target before this one, or it waits
+	Sets   []Set      // those that stand are sent, the others follow
+}
+
+// Field is a named value of a resource. A field with several values stands several times.
+type Field struct {
+	Name  string
+	Value roster.Personal
+}
+
+// Fields are the values of a resource, in order.
+type Fields []Field
+
+// Set is a reference to many: the members of a group, the teachers of a class.
+type Set struct {
+	Name    string
+	Members []ID // sorted
+}
+
+// What a sink says of what it was asked.
+var (
+	ErrNotFound    = errors.New("the target does not hold the resource")
+	ErrUnsupported = errors.New("the target cannot do this")
+)
+
+// Applier is a sink that takes calls.
+type Applier interface {
+	// Kinds lists the kinds of resource in the order in which they are created; deletes go the other way.
+	Kinds() []string
+	// Apply makes the operations so, and returns one outcome each, in their order. Applied twice equals once.
+	Apply(ctx context.Context, ops []Operation) []Outcome
+	// Lookup finds what the target holds under an id of ours: after a crash, and to verify. It returns ErrNotFound.
+	Lookup(ctx context.Context, id ID, native string) (Held, error)
+}
+
+// Lister is an applier that can tell all it holds of ours.
+type Lister interface {
+	List(ctx context.Context, found func(Held) error) error
+}
+
+// Verb is what an operation does.
+type Verb string
+
+// The verbs.
+const (
+	Create Verb = "create"
+	Update Verb = "update"
+	Delete Verb = "delete"
+)
+
+// Operation is one thing to make so in a target.
+type Operation struct {
+	Verb     Verb
+	Resource Resource // wanted state; for a delete only ID and Entity
+	Native   string   // the target's own id, when known
+	Before   Fields   // what we know that the target holds
+	SetsAdd  []Set    // with an update: members to add
+	SetsDrop []Set    // with an update: members to take away
+}
+
+// Outcome is what became of one operation.
+type Outcome struct {
+	Native string // the target's own id
+	Err    error  // nil when the target confirmed
+	// Refused are set members that the target did not take, with the error of each; the operation itself stands.
+	Refused map[ID]error
+}
+
+// Held is a resource as the target holds it.
+type Held struct {
+	ID     ID
+	Native string
+	Fields Fields
+	Sets   []Set
+}
+
+// Deliverer is a sink that takes the complete set of resources at once.
+type Deliverer interface {
+	// Render makes what would be delivered, from a set in which every need stands. It is pure: same set, same bytes
+	// (rule R11). Problems are what the target would refuse; with any of them nothing is delivered.
+	Render(set []Resource) (Package, []reason.Reason)
+	// Deliver brings the package to the target whole or not at all.
+	Deliver(ctx context.Context, p Package) error
+	// Delivered tells whether the target still shows the package, so that an interrupted delivery is not repeated and
+	// --verify sees a loss. ErrUnsupported says that the target cannot tell.
+	Delivered(ctx context.Context, p Package) (bool, error)
+}
+
+// Package is a rendered complete set.
+type Package struct {
+	Name   string // what it is called at the target; made of its content, never of a person
+	Digest string // hash of the content; an equal digest is not delivered again
+	Body   []byte
+}

@@ -1,0 +1,65 @@
+package tenant
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// Secret is a reference to a secret: file:PATH or env:NAME. It is read each time it is used, so that a rotated secret
+// needs no restart; it prints as the reference, never as the secret.
+type Secret string
+
+// IsZero tells whether no secret is named.
+func (s Secret) IsZero() bool { return s == "" }
+
+// Validate checks the form of the reference without reading it.
+func (s Secret) Validate() error {
+	scheme, name, _ := strings.Cut(string(s), ":")
+	if (scheme != "file" && scheme != "env") || name == "" {
+		return errors.New("is not a reference to a secret: write file:PATH or env:NAME, never the secret itself")
+	}
+	return nil
+}
+
+// Reveal reads the secret. A trailing line end is not part of it; an empty secret is an error.
+func (s Secret) Reveal() ([]byte, error) {
+	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("secret %w", err)
+	}
+	scheme, name, _ := strings.Cut(string(s), ":")
+	var v []byte
+	switch scheme {
+	case "env":
+		v = []byte(os.Getenv(name))
+	case "file":
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", s, err)
+		}
+		v = []byte(strings.TrimRight(string(b), "\r\n"))
+	}
+	if len(v) == 0 {
+		return nil, fmt.Errorf("secret %s is empty", s)
+	}
+	return v, nil
+}
+
+// String returns the reference, or a mask when the text is not one, for then it may be the secret itself.
+func (s Secret) String() string {
+	if s != "" && s.Validate() != nil {
+		return "***"
+	}
+	return string(s)
+}
+
+// Format prints what String returns for every verb and flag.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// LogValue returns what String returns.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText returns what String returns.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -1,0 +1,3 @@
+module eventful.se/ess/proto
+
+go 1.26.0

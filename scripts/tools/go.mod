@@ -1,0 +1,3 @@
+module eventful.se/ess/scripts/tools
+
+go 1.26.0
