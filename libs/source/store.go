@@ -36,6 +36,7 @@ type Scan struct {
 type Head struct {
 	Seq       uint64
 	Hash      string // roster.Keyer.Hash of the record
+	SourceID  string // Change.SourceID: whether a source's id has moved to another key
 	Tombstone bool
 }
 
