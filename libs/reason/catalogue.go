@@ -35,6 +35,24 @@ const (
 	TransferCut Code = "transfer-cut"
 	Unreadable  Code = "unreadable"
 	EmptyRead   Code = "empty-read"
+
+	// What a target does not get.
+	NotFound           Code = "not-found" // the neutral answer for a protected person
+	NoActiveRole       Code = "no-active-role"
+	NoSchoolUnit       Code = "no-school-unit"
+	NotCurrent         Code = "not-current"
+	MissingValue       Code = "missing-value"
+	FormulaLike        Code = "formula-like"
+	GroupTypeLeftOut   Code = "group-type-left-out"
+	OtherPersona       Code = "other-persona"
+	TooManyInstructors Code = "too-many-instructors"
+
+	// What a target would refuse in a file.
+	RowMissing    Code = "row-missing-value"
+	RowDuplicate  Code = "row-duplicate-value"
+	RowCharacters Code = "row-illegal-characters"
+	RowUnresolved Code = "row-unresolved-reference"
+	RowTooMany    Code = "row-too-many-values"
 )
 
 var catalogue = map[Code]entry{
@@ -85,5 +103,61 @@ var catalogue = map[Code]entry{
 	EmptyRead: {
 		"Läsningen gav inga personer.", "The read gave no persons.",
 		"Kontrollera exporten i registret. Inget har ändrats.", "Check the export in the register. Nothing was changed.",
+	},
+	NotFound: {
+		"Hittades inte.", "Not found.",
+		"Inget.", "Nothing.",
+	},
+	NoActiveRole: {
+		"Personen har ingen inskrivning eller tjänst som gäller i dag.", "The person has no enrolment or duty that is valid today.",
+		"Kontrollera inskrivningens eller tjänstens datum i registret.", "Check the dates of the enrolment or duty in the register.",
+	},
+	NoSchoolUnit: {
+		"Skolenheten saknas eller är inte aktiv i dag.", "The school unit is missing, or is not active today.",
+		"Kontrollera i registret att kopplingen går till en skolenhet som gäller i dag.", "Check in the register that it belongs to a school unit that is valid today.",
+	},
+	NotCurrent: {
+		"Gäller inte i dag.", "Is not valid today.",
+		"Kontrollera start- och slutdatum i registret.", "Check start and end dates in the register.",
+	},
+	MissingValue: {
+		"Målet kräver {column}, som saknas i registret.", "The target requires {column}, which the register does not have.",
+		"Fyll i uppgiften i registret.", "Fill it in, in the register.",
+	},
+	FormulaLike: {
+		"{column} börjar med =, +, - eller @ och kan tolkas som en formel.", "{column} begins with =, +, - or @ and may be taken for a formula.",
+		"Rätta uppgiften i registret.", "Correct it in the register.",
+	},
+	GroupTypeLeftOut: {
+		"Grupper av typen {type} skickas inte hit.", "Groups of type {type} are not sent here.",
+		"Inget, eller lägg till typen i inställningen groupTypes.", "Nothing, or add the type to the setting groupTypes.",
+	},
+	OtherPersona: {
+		"Personen skickas i en annan roll: {role}.", "The person is sent in another role: {role}.",
+		"Inget, eller ändra inställningen personaWins.", "Nothing, or change the setting personaWins.",
+	},
+	TooManyInstructors: {
+		"Klassen har fler lärare än de {limit} som målet tar emot.", "The class has more teachers than the {limit} that the target takes.",
+		"Ta bort lärare från gruppen i registret.", "Take teachers out of the group in the register.",
+	},
+	RowMissing: {
+		"{file}, rad {row}: {column} saknas.", "{file}, row {row}: {column} is missing.",
+		"Fyll i uppgiften i registret.", "Fill it in, in the register.",
+	},
+	RowDuplicate: {
+		"{file}, rad {row}: {column} är samma som på rad {other}.", "{file}, row {row}: {column} is the same as in row {other}.",
+		"Rätta den ena i registret.", "Correct one of the two in the register.",
+	},
+	RowCharacters: {
+		"{file}, rad {row}: {column} har tecken som målet inte tar emot.", "{file}, row {row}: {column} has characters that the target does not take.",
+		"Rätta uppgiften i registret.", "Correct it in the register.",
+	},
+	RowUnresolved: {
+		"{file}, rad {row}: det som {column} pekar på finns inte i filerna.", "{file}, row {row}: what {column} refers to is not in the files.",
+		"Rapportera felet; inget har skickats.", "Report the fault; nothing was sent.",
+	},
+	RowTooMany: {
+		"{file}, rad {row}: {column} har fler värden än de {limit} som målet tar emot.", "{file}, row {row}: {column} has more values than the {limit} that the target takes.",
+		"Ta bort några i registret.", "Take some out in the register.",
 	},
 }
