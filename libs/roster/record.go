@@ -158,7 +158,7 @@ type Sex string
 const (
 	Man     Sex = "Man"
 	Woman   Sex = "Kvinna"
-	Unknown Sex = "Okänd"
+	Unknown Sex = "Okänt"
 )
 
 // SecurityMarking is a person's protection in the population register (SS 12000: securityMarking). Any value but none
