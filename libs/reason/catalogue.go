@@ -36,6 +36,18 @@ const (
 	Unreadable  Code = "unreadable"
 	EmptyRead   Code = "empty-read"
 
+	// Reaching an SFTP server, reading and writing its files.
+	SecretUnusable    Code = "secret-unusable"
+	NoCommonAlgorithm Code = "no-common-algorithm"
+	ServerRefused     Code = "server-refused"
+	TargetFull        Code = "target-full"
+	RenameRefused     Code = "rename-refused"
+	FileTooLarge      Code = "file-too-large"
+	ArchiveUnsafe     Code = "archive-unsafe"
+	ArchiveNested     Code = "archive-nested"
+	ArchiveEncrypted  Code = "archive-encrypted"
+	ArchiveAmbiguous  Code = "archive-ambiguous"
+
 	// What a target does not get.
 	NotFound           Code = "not-found" // the neutral answer for a protected person
 	NoActiveRole       Code = "no-active-role"
@@ -53,6 +65,46 @@ const (
 	RowCharacters Code = "row-illegal-characters"
 	RowUnresolved Code = "row-unresolved-reference"
 	RowTooMany    Code = "row-too-many-values"
+
+	// A link.
+	LogRegressed    Code = "log-regressed"
+	NeedsMissing    Code = "needs-missing"
+	MembersRefused  Code = "members-refused"
+	PreflightFailed Code = "preflight-failed"
+
+	// The log, the ledger and the runs.
+	LogMissing        Code = "log-missing"
+	LogRefused        Code = "log-refused"
+	OutcomeUnknown    Code = "outcome-unknown"
+	SchemaNewer       Code = "schema-newer"
+	MessageUnreadable Code = "message-unreadable"
+	RecordTooLarge    Code = "record-too-large"
+	PurgeTooEarly     Code = "purge-too-early"
+	PurgeStillNamed   Code = "purge-still-named"
+
+	// Assembling what a source says.
+	MissingID            Code = "missing-id"
+	DuplicateDoc         Code = "duplicate-doc"
+	ControlCharacters    Code = "control-characters"
+	InvalidDate          Code = "invalid-date"
+	EndBeforeStart       Code = "end-before-start"
+	InvalidNumber        Code = "invalid-number"
+	SharedNumber         Code = "shared-number"
+	InvalidUnitCode      Code = "invalid-unit-code"
+	InvalidEmail         Code = "invalid-email"
+	UnknownCode          Code = "unknown-code"
+	ConflictingAttribute Code = "conflicting-attribute"
+	IdentityConflict     Code = "identity-conflict"
+	UnknownReference     Code = "unknown-reference"
+	UnitCycle            Code = "unit-cycle"
+	StillStated          Code = "former-still-stated"
+	InvalidRecord        Code = "invalid-record"
+
+	// A run of a source.
+	MissingRequired Code = "missing-required"
+	NumberChanged   Code = "number-changed"
+	IDReused        Code = "id-reused"
+	PublishRefused  Code = "publish-refused"
 )
 
 var catalogue = map[Code]entry{
@@ -103,6 +155,46 @@ var catalogue = map[Code]entry{
 	EmptyRead: {
 		"Läsningen gav inga personer.", "The read gave no persons.",
 		"Kontrollera exporten i registret. Inget har ändrats.", "Check the export in the register. Nothing was changed.",
+	},
+	SecretUnusable: {
+		"Hemligheten {secret} kan inte användas: {what}.", "The secret {secret} cannot be used: {what}.",
+		"Rätta hemligheten eller hänvisningen till den.", "Mend the secret, or the reference to it.",
+	},
+	NoCommonAlgorithm: {
+		"{address} kan ingen av de krypteringsmetoder som vi godtar.", "{address} knows none of the cryptographic algorithms that we accept.",
+		"Be leverantören uppdatera sin SFTP-server.", "Ask the vendor to update their SFTP server.",
+	},
+	ServerRefused: {
+		"{address} svarade med fel för {path}.", "{address} answered with a failure for {path}.",
+		"Försöket görs om. Fråga leverantören om felet består.", "It is tried again. Ask the vendor if it persists.",
+	},
+	TargetFull: {
+		"{address} har inte plats för {path}.", "{address} has no room for {path}.",
+		"Be leverantören frigöra utrymme. Leveransen görs om.", "Ask the vendor to free space. The delivery is tried again.",
+	},
+	RenameRefused: {
+		"{address} tillåter inte att filen får namnet {path}.", "{address} does not let the file take the name {path}.",
+		"Be leverantören om rätten att byta namn på filer, eller lämna filen direkt under sitt namn.", "Ask the vendor for the right to rename, or deliver directly under the final name.",
+	},
+	FileTooLarge: {
+		"{file} är större än {limit} byte, uppackad eller som den är.", "{file} is larger than {limit} bytes, unpacked or as it is.",
+		"Kontrollera filen. Är den riktig, höj gränsen. Inget har ändrats.", "Look at the file. If it is right, raise the limit. Nothing was changed.",
+	},
+	ArchiveUnsafe: {
+		"Arkivet {file} har ett namn som pekar utanför arkivet.", "The archive {file} holds a name that leads out of it.",
+		"Fråga leverantören hur filen blev till. Inget har ändrats.", "Ask the vendor how the file came to be. Nothing was changed.",
+	},
+	ArchiveNested: {
+		"Arkivet {file} innehåller ett annat arkiv.", "The archive {file} holds another archive.",
+		"Be leverantören lämna exporten i ett enda arkiv. Inget har ändrats.", "Ask the vendor to deliver the export in one archive. Nothing was changed.",
+	},
+	ArchiveEncrypted: {
+		"Arkivet {file} är krypterat.", "The archive {file} is encrypted.",
+		"Be leverantören lämna arkivet utan lösenord; överföringen är redan krypterad.", "Ask the vendor for an archive without a password; the transfer is encrypted already.",
+	},
+	ArchiveAmbiguous: {
+		"Arkivet {file} innehåller {count} filer som passar {pattern}; det ska vara en.", "The archive {file} holds {count} files that match {pattern}; it must be one.",
+		"Be leverantören om ett arkiv med bara exporten. Inget har ändrats.", "Ask the vendor for an archive with only the export. Nothing was changed.",
 	},
 	NotFound: {
 		"Hittades inte.", "Not found.",
@@ -159,5 +251,133 @@ var catalogue = map[Code]entry{
 	RowTooMany: {
 		"{file}, rad {row}: {column} har fler värden än de {limit} som målet tar emot.", "{file}, row {row}: {column} has more values than the {limit} that the target takes.",
 		"Ta bort några i registret.", "Take some out in the register.",
+	},
+	LogRegressed: {
+		"Loggen slutar vid {end} men länken har redan läst till {seen}: loggen har återställts eller bytts ut.", "The log ends at {end}, but the link has read up to {seen}: the log was restored or replaced.",
+		"Låt varje källa läsa allt på nytt. Länken fortsätter när en fullständig läsning är klar.", "Let every source read everything again. The link goes on when a complete run has ended.",
+	},
+	NeedsMissing: {
+		"Väntar på {resource}.", "Waits for {resource}.",
+		"Inget: den skickas när det den väntar på finns i målsystemet.", "Nothing: it is sent once the target holds what it waits for.",
+	},
+	MembersRefused: {
+		"Målsystemet tog inte emot {count} medlemmar.", "The target did not take {count} members.",
+		"Se skälet vid varje medlem.", "See the reason at each member.",
+	},
+	PreflightFailed: {
+		"Förhandskontrollen fann {count} fel; inget levererades. Det första: {first}", "The pre-flight found {count} problems; nothing was delivered. The first: {first}",
+		"Rätta dem i registret eller i länkens inställningar.", "Mend them in the register or in the settings of the link.",
+	},
+	LogMissing: {
+		"Strömmen {stream} finns inte.", "The stream {stream} does not exist.",
+		"Återställ den från säkerhetskopia, eller applicera kunden på nytt om den är ny. Inget skapas om av sig självt.", "Restore it from backup, or apply the tenant if it is new. Nothing is made again by itself.",
+	},
+	LogRefused: {
+		"NATS nekar {operation} på {subject}.", "NATS refuses {operation} on {subject}.",
+		"Ge tjänstens NATS-användare rättigheten.", "Give the service's NATS user the permission.",
+	},
+	OutcomeUnknown: {
+		"NATS svarade inte på {what}; det kan vara sparat eller inte.", "NATS did not answer {what}; it may be stored or not.",
+		"Inget: loggen läses om och det som saknas skickas igen.", "Nothing: the log is read again, and what is missing is sent again.",
+	},
+	SchemaNewer: {
+		"{subject} är skrivet med schema {schema}, men detta program förstår {known}.", "{subject} is written with schema {schema}, but this program understands {known}.",
+		"Uppgradera programmet.", "Upgrade the program.",
+	},
+	MessageUnreadable: {
+		"Meddelande {seq} på {subject} kan inte läsas: {what}.", "Message {seq} on {subject} cannot be read: {what}.",
+		"Ta reda på vem som skrev det; läs sedan källan fullständigt.", "Find out who wrote it; then read the source in full.",
+	},
+	RecordTooLarge: {
+		"{ref} är {bytes} byte, mer än de {limit} som NATS tar.", "{ref} is {bytes} bytes, more than the {limit} that NATS takes.",
+		"Höj max_payload, eller dela gruppen i registret.", "Raise max_payload, or split the group in the register.",
+	},
+	PurgeTooEarly: {
+		"{ref} kan inte rensas än: {what}.", "{ref} cannot be purged yet: {what}.",
+		"Vänta tills källan har tagit bort posten och alla länkar har kommit förbi.", "Wait until the source has removed the record and every link has passed it.",
+	},
+	PurgeStillNamed: {
+		"{ref} är rensad, men {groups} grupper nämner den fortfarande.", "{ref} is purged, but {groups} groups still name it.",
+		"Läs källan igen, rensa sedan en gång till.", "Read the source again, then purge once more.",
+	},
+	MissingID: {
+		"Ett element av slaget {kind} saknar id.", "An element of the kind {kind} has no id.",
+		"Be leverantören om ett id i exporten.", "Ask the vendor for an id in the export.",
+	},
+	DuplicateDoc: {
+		"Samma element står två gånger; det senare gäller.", "The same element stands twice; the later one counts.",
+		"Ta bort dubbletten i registret.", "Remove the duplicate in the register.",
+	},
+	ControlCharacters: {
+		"Fältet {field} innehåller tecken som inte går att skriva; de togs bort.", "The field {field} holds characters that cannot be written; they were taken out.",
+		"Skriv om fältet i registret.", "Write the field anew in the register.",
+	},
+	InvalidDate: {
+		"Fältet {field} är inte ett datum och lästes inte.", "The field {field} is not a date and was not read.",
+		"Skriv datumet som ÅÅÅÅ-MM-DD i registret.", "Write the date as YYYY-MM-DD in the register.",
+	},
+	EndBeforeStart: {
+		"Slutdatum ligger före startdatum.", "The end date lies before the start date.",
+		"Rätta datumen i registret; tills dess gäller perioden ingen dag.", "Correct the dates in the register; until then the period holds on no day.",
+	},
+	InvalidNumber: {
+		"Identitetsnumret är inte giltigt.", "The identity number is not valid.",
+		"Rätta numret i registret; tills dess är det bara en beteckning.", "Correct the number in the register; until then it is only a label.",
+	},
+	SharedNumber: {
+		"Flera personer har samma ogiltiga identitetsnummer.", "Several persons have the same invalid identity number.",
+		"Rätta numren i registret; tills dess skiljs personerna åt av registrets id.", "Correct the numbers in the register; until then the register's ids tell the persons apart.",
+	},
+	InvalidUnitCode: {
+		"Skolenhetskoden har inte åtta siffror.", "The school unit code does not have eight digits.",
+		"Rätta koden i registret; inledande nollor hör till.", "Correct the code in the register; leading zeros belong to it.",
+	},
+	InvalidEmail: {
+		"E-postadressen är inte en adress.", "The e-mail address is not an address.",
+		"Rätta adressen i registret.", "Correct the address in the register.",
+	},
+	UnknownCode: {
+		"Fältet {field} har ett värde som ingen tabell känner; det behålls som det är.", "The field {field} has a value that no table knows; it is kept as it is.",
+		"Lägg värdet i källans tabell eller rätta det i registret.", "Add the value to the source's table, or correct it in the register.",
+	},
+	ConflictingAttribute: {
+		"Fältet {field} har olika värden på olika ställen; ett av dem gäller.", "The field {field} has different values in different places; one of them counts.",
+		"Gör värdena lika i registret.", "Make the values equal in the register.",
+	},
+	IdentityConflict: {
+		"Två olika personer har samma identitet; båda lämnas som de är.", "Two different persons have one identity; both are left as they are.",
+		"Rätta identitetsnumret eller id:t i registret.", "Correct the identity number or the id in the register.",
+	},
+	UnknownReference: {
+		"Fältet {field} pekar på något som källan inte har; det utelämnades.", "The field {field} refers to something that the source does not have; it was left out.",
+		"Kontrollera att det den pekar på ingår i exporten.", "Check that what it refers to is part of the export.",
+	},
+	UnitCycle: {
+		"Enheter ligger över varandra i en cirkel; den bröts.", "Units lie above each other in a circle; it was cut.",
+		"Rätta överordnad enhet i registret.", "Correct the unit above in the register.",
+	},
+	StillStated: {
+		"Ett tidigare id hör till en person som fortfarande finns.", "A former id belongs to a person who still exists.",
+		"Kontrollera i registret om det är en eller två personer.", "Check in the register whether they are one person or two.",
+	},
+	InvalidRecord: {
+		"Uppgifterna går inte att använda: {what}.", "The data cannot be used: {what}.",
+		"Rätta uppgifterna i registret; tills dess ligger det gamla kvar.", "Correct the data in the register; until then the old data stays.",
+	},
+	MissingRequired: {
+		"Fältet {field} krävs och saknas.", "The field {field} is required and missing.",
+		"Fyll i fältet i registret. En ny person väntar; en befintlig ligger kvar som den är.", "Fill in the field in the register. A new person waits; an existing one stays as it is.",
+	},
+	NumberChanged: {
+		"Personen har fått ett nytt identitetsnummer.", "The person has got a new identity number.",
+		"Inget: kontot följer med.", "Nothing: the account follows.",
+	},
+	IDReused: {
+		"Registret har gett ett id till en annan person.", "The register has given an id to another person.",
+		"Kontrollera i registret att det verkligen är två personer.", "Check in the register that they really are two persons.",
+	},
+	PublishRefused: {
+		"Loggen tog inte emot ändringarna på {attempts} försök.", "The log did not take the changes in {attempts} attempts.",
+		"Se om en annan läsare av samma källa kör, och om loggen svarar.", "See whether another reader of the same source runs, and whether the log answers.",
 	},
 }
