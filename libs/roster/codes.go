@@ -174,49 +174,48 @@ func fold(s string) string {
 	}, norm.NFD.String(s))
 }
 
-// ParseSchoolYear reads an årskurs beside the school type that the source states, or nothing: digits within the
-// school type's range; F, FK and 0 for förskoleklass; a school type in front ("Gy1", "GR 7"), which counts only where
-// the source states none or a narrower one is meant; Åk and Årskurs in front. It returns the school type, the year as
-// digits, and true; adult education has no year at all. What no table knows, and the name of a class ("7A") is none,
-// is returned as written, and false.
+// ParseSchoolYear reads an årskurs beside the school type t that the source states, or nothing: digits within the
+// school type's range; F, FK and 0 for förskoleklass; Åk or Årskurs in front; a school type in front ("Gy1", "GR 7"),
+// when it does not contradict t. It returns the school type, the year as digits, and true; adult education has no year
+// whatever is written. What no table knows, as the name of a class ("7A"), is returned as written, and false.
 func ParseSchoolYear(t SchoolType, raw string) (SchoolType, string, bool) {
 	raw = strings.TrimSpace(raw)
-	f, known := formOf(t)
-	if raw == "" || f.adult {
+	if f, _ := formOf(t); raw == "" || f.adult {
 		return t, "", true
 	}
-	word := fold(raw)
-	digits := strings.TrimLeftFunc(word, unicode.IsLetter)
-	word = strings.TrimSuffix(word, digits)
-	year, err := strconv.Atoi(digits)
+	folded := fold(raw)
+	digits := strings.TrimLeftFunc(folded, unicode.IsLetter)
+	word := strings.TrimSuffix(folded, digits)
+	of := t
 	switch word {
 	case "f", "fk", "fklass", "forskoleklass":
-		if digits != "" && err == nil && year != 0 {
+		if strings.Trim(digits, "0") != "" {
 			return t, raw, false
 		}
-		year, err = 0, nil
-	case "", "ak", "ar", "arskurs", "ars":
+		digits = "0"
+	case "", "ak", "ar", "arskurs":
 	default:
-		stated, ok := ParseSchoolType(word, nil)
-		if !ok {
+		named, ok := ParseSchoolType(word, nil)
+		switch {
+		case !ok:
 			return t, raw, false
-		}
-		// GY in front of the year of a GYS pupil is the family, not another school type.
-		if t == "" || !strings.HasPrefix(string(t), string(stated)) {
-			t = stated
-			f, known = formOf(t)
+		case strings.HasPrefix(string(named), string(t)): // t is empty, the same, or the wider one: GY beside GYS
+			of = named
+		case !strings.HasPrefix(string(t), string(named)):
+			return t, raw, false
 		}
 	}
-	if err != nil || len(digits) > 2 || !isASCII(digits) {
+	if len(digits) > 2 || !isDigits(digits) {
 		return t, raw, false
 	}
-	if year == 0 && (t == "" || t == SchoolGR || t == SchoolFKLASS) {
+	year := number([]byte(digits))
+	if year == 0 && (of == "" || of == SchoolGR || of == SchoolFKLASS) {
 		return SchoolFKLASS, "0", true
 	}
-	if year < f.first || year > f.last && known || year > 10 {
+	if f, known := formOf(of); year < f.first || year > f.last && known || year > 10 {
 		return t, raw, false
 	}
-	return t, strconv.Itoa(year), true
+	return of, strconv.Itoa(year), true
 }
 
 func isASCII(s string) bool {

@@ -1,13 +1,17 @@
 package roster
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 )
@@ -44,7 +48,7 @@ func (k Key) String() string { return uuid.UUID(k).String() }
 func (k Key) IsZero() bool { return k == Key{} }
 
 // Compare orders keys by their bytes.
-func (k Key) Compare(o Key) int { return strings.Compare(string(k[:]), string(o[:])) }
+func (k Key) Compare(o Key) int { return bytes.Compare(k[:], o[:]) }
 
 // MarshalText returns the canonical text form.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
@@ -97,14 +101,33 @@ const MinPepper = 32
 
 // Keyer makes the pseudonymous keys of one tenant: UUIDs of version 8 (RFC 9562, section 5.8) from an HMAC-SHA-256
 // under the tenant's pepper. Who does not hold the pepper cannot tell a key's identity number by trying them all.
-type Keyer struct{ pepper []byte }
+// A Keyer may be used from several goroutines.
+type Keyer struct{ pool sync.Pool }
+
+// scratch is what making one HMAC needs.
+type scratch struct {
+	mac hash.Hash
+	buf []byte
+	out []byte
+}
+
+func (k *Keyer) scratch() *scratch { return k.pool.Get().(*scratch) }
+
+// sum returns the HMAC of the buffer. It stands until the scratch is used again.
+func (s *scratch) sum() []byte {
+	s.mac.Reset()
+	s.mac.Write(s.buf)
+	s.out = s.mac.Sum(s.out[:0])
+	return s.out
+}
 
 // NewKeyer returns a keyer for the pepper, a secret of at least [MinPepper] bytes that never rotates.
 func NewKeyer(pepper []byte) (*Keyer, error) {
 	if len(pepper) < MinPepper {
 		return nil, fmt.Errorf("pepper has %d bytes, want at least %d: make one with `openssl rand -hex 32` and keep a copy in escrow", len(pepper), MinPepper)
 	}
-	return &Keyer{append([]byte(nil), pepper...)}, nil
+	pepper = bytes.Clone(pepper)
+	return &Keyer{sync.Pool{New: func() any { return &scratch{mac: hmac.New(sha256.New, pepper)} }}}, nil
 }
 
 // Person returns the key of a person: by number for a valid personnummer or samordningsnummer, so that two sources
@@ -134,23 +157,27 @@ func (k *Keyer) Organisation(s Source, id string) Key {
 
 // Digest returns a keyed hash of text, 32 hexadecimal digits, for places where the text itself may not stand.
 func (k *Keyer) Digest(parts ...string) string {
-	return hex.EncodeToString(k.mac("digest", parts)[:16])
+	m := k.mac("digest", parts)
+	return hex.EncodeToString(m[:])
 }
 
 func (k *Keyer) uuid(kind string, parts ...string) Key {
-	var u Key
-	copy(u[:], k.mac(kind, parts))
+	u := k.mac(kind, parts)
 	u[6] = u[6]&0x0f | 0x80
 	u[8] = u[8]&0x3f | 0x80
 	return u
 }
 
 // mac separates the parts by their lengths, so that no two lists of parts are the same bytes.
-func (k *Keyer) mac(kind string, parts []string) []byte {
-	h := hmac.New(sha256.New, k.pepper)
-	fmt.Fprintf(h, "%s:%d", kind, len(parts))
+func (k *Keyer) mac(kind string, parts []string) (m [16]byte) {
+	s := k.scratch()
+	defer k.pool.Put(s)
+	s.buf = append(append(s.buf[:0], kind...), ':')
+	s.buf = strconv.AppendInt(s.buf, int64(len(parts)), 10)
 	for _, p := range parts {
-		fmt.Fprintf(h, ":%d:%s", len(p), p)
+		s.buf = strconv.AppendInt(append(s.buf, ':'), int64(len(p)), 10)
+		s.buf = append(append(s.buf, ':'), p...)
 	}
-	return h.Sum(nil)
+	copy(m[:], s.sum())
+	return m
 }
