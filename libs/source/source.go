@@ -6,6 +6,7 @@ package source
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
@@ -25,7 +26,13 @@ type Source interface {
 // Checker is a source that can tell, step by step, whether it would be able to read: reach, sign-in, rights, what
 // would be read. It changes nothing and reads no records.
 type Checker interface {
-	Check(ctx context.Context, step func(name string, detail string, err error)) error
+	Check(ctx context.Context, step func(name, detail string, err error)) error
+}
+
+// FileReader is a source whose data is a file, and which can read one that a person holds.
+type FileReader interface {
+	// ReadFile reads what Read would read of its newest file. The name stands in errors and in Result.Origin.
+	ReadFile(ctx context.Context, name string, r io.Reader, emit func(fact.Doc) error) (Result, error)
 }
 
 // Cursor is a source's own mark of how far it has read; empty for "everything". Only the source reads it.

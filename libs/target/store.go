@@ -87,6 +87,7 @@ type Entry struct {
 	Sets     []Set
 	State    EntryState
 	Reason   *reason.Reason
+	Refused  string // digest of the wish that was refused; the same wish is not tried again by itself
 	Attempts int
 	NextTry  time.Time
 	Cause    Cause

@@ -42,8 +42,9 @@ type Env struct {
 // Target is a mapping and a sink, ready to use. Exactly one of Applier and Deliverer is set.
 type Target struct {
 	Mapping   Mapping
-	Applier   Applier   // a target that takes calls
-	Deliverer Deliverer // a target that takes complete sets
+	Applier   Applier       // a target that takes calls
+	Deliverer Deliverer     // a target that takes complete sets
+	Every     time.Duration // shortest time between two deliveries of complete sets
 }
 
 // Mapping says what a target should hold. It is pure: the same roster gives the same resources (rule R11).

@@ -1,0 +1,85 @@
+// Package service is the shell of every ESS program: environment, logs, telemetry, health, shutdown, and the wiring of
+// connectors to the log.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Process is what a program gets from its environment.
+type Process struct {
+	Name   string
+	NATS   string // ESS_NATS_URL
+	Creds  string // ESS_NATS_CREDS, a credentials file; empty for none
+	Config string // ESS_CONFIG, the folder with a YAML document for each tenant
+	HTTP   string // ESS_HTTP, the address of health, readiness and metrics; empty for none
+	Owner  string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
+	Logger *slog.Logger
+}
+
+// Environment reads the settings of a program. It reports everything that is wrong at once.
+func Environment(name string, getenv func(string) string, logs io.Writer) (Process, error) {
+	p := Process{
+		Name: name, NATS: getenv("ESS_NATS_URL"), Creds: getenv("ESS_NATS_CREDS"), Config: getenv("ESS_CONFIG"),
+		HTTP: getenv("ESS_HTTP"), Owner: getenv("ESS_INSTANCE"),
+	}
+	if p.HTTP == "" {
+		p.HTTP = ":8080"
+	}
+	if p.Owner == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown"
+		}
+		p.Owner = fmt.Sprintf("%s-%d", host, os.Getpid())
+	}
+	var errs []error
+	if p.NATS == "" {
+		errs = append(errs, errors.New("ESS_NATS_URL is not set: the address of NATS, such as nats://nats:4222"))
+	}
+	if p.Config == "" {
+		errs = append(errs, errors.New("ESS_CONFIG is not set: the folder that holds a YAML document for each tenant"))
+	}
+	logger, err := NewLogger(logs, getenv("ESS_LOG_LEVEL"), getenv("ESS_LOG_FORMAT"))
+	errs = append(errs, err)
+	p.Logger = logger
+	return p, errors.Join(errs...)
+}
+
+// NewLogger returns a logger of a level (debug, info, warn, error; default info) and a format (json, text; default json).
+func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if level != "" {
+		if err := l.UnmarshalText([]byte(level)); err != nil {
+			return nil, fmt.Errorf("ESS_LOG_LEVEL is %q: write debug, info, warn or error", level)
+		}
+	}
+	options := &slog.HandlerOptions{Level: l}
+	switch strings.ToLower(format) {
+	case "", "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	default:
+		return nil, fmt.Errorf("ESS_LOG_FORMAT is %q: write json or text", format)
+	}
+}
+
+// shutdownGrace is how long a program may take to finish what it began after it was asked to stop.
+const shutdownGrace = 20 * time.Second
+
+// Signals returns a context that ends at SIGINT or SIGTERM. A second signal ends the process at once.
+func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}

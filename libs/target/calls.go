@@ -1,0 +1,463 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// batchSize is how many operations go to a sink at once.
+const batchSize = 500
+
+// calls is the engine of a target that takes calls.
+type calls struct {
+	link    *Link
+	book    *book
+	waiters map[ID]map[roster.Ref]struct{} // entities that wait for a resource to stand
+	unsaved map[ID]struct{}                // entries that the ledger does not have yet
+	pos     roster.Position                // what the round under way makes true
+	fence   map[ID]int                     // re-reads after a conflict, so that two who disagree do not go on for ever
+}
+
+func (c *calls) unload() { c.book, c.waiters, c.unsaved, c.fence = nil, nil, nil, nil }
+
+func (c *calls) load(ctx context.Context) error {
+	c.book, c.waiters, c.unsaved, c.fence = newBook(), map[ID]map[roster.Ref]struct{}{}, map[ID]struct{}{}, map[ID]int{}
+	var inFlight []Entry
+	mark, err := c.link.book.Load(ctx, func(e Entry) error {
+		c.book.set(e)
+		if e.State == InFlight {
+			inFlight = append(inFlight, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.link.mark = mark
+	for _, e := range inFlight {
+		if err := c.readBack(ctx, e); err != nil {
+			return fmt.Errorf("read back %s: %w", e.ID, err)
+		}
+	}
+	return c.save(ctx)
+}
+
+// readBack makes an entry say what the target holds.
+func (c *calls) readBack(ctx context.Context, e Entry) error {
+	held, err := c.link.o.Made.Applier.Lookup(ctx, e.ID, e.Native)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		c.put(Entry{ID: e.ID, Entity: e.Entity, State: Gone})
+		return nil
+	case err != nil:
+		return err
+	}
+	c.put(Entry{
+		ID: e.ID, Entity: e.Entity, Native: held.Native, Held: true, Fields: held.Fields, Sets: held.Sets,
+		State: Applied, Cause: e.Cause,
+	})
+	return nil
+}
+
+func (c *calls) verify(ctx context.Context) error {
+	lister, ok := c.link.o.Made.Applier.(Lister)
+	if !ok {
+		for _, e := range c.book.entries {
+			if e.Held {
+				if err := c.readBack(ctx, *e); err != nil {
+					return fmt.Errorf("read back %s: %w", e.ID, err)
+				}
+			}
+		}
+		return c.save(ctx)
+	}
+	found := map[ID]struct{}{}
+	err := lister.List(ctx, func(h Held) error {
+		found[h.ID] = struct{}{}
+		if e, ok := c.book.entries[h.ID]; ok {
+			next := *e
+			next.Held, next.Native, next.Fields, next.Sets, next.State = true, h.Native, h.Fields, h.Sets, Applied
+			c.put(next)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, e := range c.book.entries {
+		if _, ok := found[id]; !ok && e.Held {
+			c.put(Entry{ID: id, Entity: e.Entity, State: Gone})
+		}
+	}
+	return c.save(ctx)
+}
+
+func (c *calls) due(now time.Time, w *work) {
+	for _, e := range c.book.entries {
+		if !e.NextTry.IsZero() && !e.NextTry.After(now) {
+			w.add(e.Entity)
+		}
+	}
+}
+
+func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
+	s := Settled{Kinds: map[string]Delta{}}
+	w, pos, ready, err := c.link.take(w)
+	if err != nil || !ready {
+		return s, err
+	}
+	c.pos = pos
+	var boundary time.Time
+	for round := 0; round == 0 || !w.empty(); round++ {
+		var intents []intent
+		s.Orphans = 0
+		begun := c.link.o.Now()
+		c.link.o.Feed.read(func(r *roster.Roster, _ roster.Position, _ bool) {
+			intents, s.Orphans = c.plan(r, w)
+			boundary = nextDay(r)
+		})
+		s.PlanTook += c.link.o.Now().Sub(begun)
+		next := work{}
+		if err := c.carryOut(ctx, intents, w.force, &s, &next); err != nil {
+			return s, err
+		}
+		if w = next; s.Halted != nil {
+			break
+		}
+	}
+	c.count(&s)
+	c.link.mark.Mapping = c.link.o.Made.Mapping.Version()
+	if s.Halted != nil {
+		c.link.unsettled = true
+		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(0))
+	} else {
+		c.link.retry.reset()
+		c.link.mark.Cursor = pos
+		c.link.mark.WakeAt = earlier(boundary, c.nextTry())
+	}
+	return s, c.save(ctx)
+}
+
+func (c *calls) nextTry() (next time.Time) {
+	for _, e := range c.book.entries {
+		next = earlier(next, e.NextTry)
+	}
+	return next
+}
+
+func (c *calls) count(s *Settled) {
+	for _, e := range c.book.entries {
+		switch e.State {
+		case Waiting:
+			s.Waiting++
+		case Parked:
+			s.Parked++
+		case Withheld:
+			s.Withheld++
+		}
+	}
+}
+
+// plan returns what is to be done, organisations first, then persons, then groups.
+func (c *calls) plan(r *roster.Roster, w work) (intents []intent, orphans int) {
+	refs := w.refs
+	if w.all {
+		refs = map[roster.Ref]struct{}{}
+		for ref := range c.book.byEntity {
+			refs[ref] = struct{}{}
+		}
+		for ref := range r.Each() {
+			refs[ref] = struct{}{}
+		}
+	}
+	for _, ref := range sortedRefs(refs) {
+		if to, ok := r.Became(ref.Key); ok && ref.Kind == roster.KindPerson {
+			c.rekey(ref, roster.Ref{Kind: ref.Kind, Key: to})
+			ref.Key = to
+		}
+		found, lost := planEntity(ref, r.State(ref), c.link.o.Made.Mapping.Map(r, ref), c.book)
+		intents, orphans = append(intents, found...), orphans+lost
+	}
+	return intents, orphans
+}
+
+// rekey moves what the target holds for an entity to the key that it has now.
+func (c *calls) rekey(from, to roster.Ref) {
+	for _, id := range slices.Clone(c.book.byEntity[from]) {
+		e := *c.book.entries[id]
+		e.Entity = to
+		c.put(e)
+	}
+}
+
+// carryOut does what the intents say: creates and updates in the order of the target's kinds, then deletes in the
+// other order. What becomes possible by it is added to next.
+func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *Settled, next *work) error {
+	kinds := c.link.o.Made.Applier.Kinds()
+	byKind := map[string][]intent{}
+	deletes := map[string][]intent{}
+	for _, in := range intents {
+		switch in.verb {
+		case "":
+			c.put(in.entry)
+		case Delete:
+			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
+		default:
+			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
+		}
+	}
+	for _, kind := range kinds {
+		for batch := range slices.Chunk(byKind[kind], batchSize) {
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
+	}
+	for _, kind := range slices.Backward(kinds) {
+		for batch := range slices.Chunk(deletes[kind], batchSize) {
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ready leaves the intents that can and must be carried out now. The others wait, or have nothing to do.
+func (c *calls) ready(batch []intent, force bool) []intent {
+	now := c.link.o.Now()
+	var out []intent
+	for _, in := range batch {
+		known := c.book.entries[in.resource.ID]
+		if known != nil && known.NextTry.After(now) && !force {
+			continue
+		}
+		if in.verb == Delete {
+			out = append(out, in)
+			continue
+		}
+		if need, unmet := c.unmet(in.resource); unmet {
+			c.await(need, in.resource.Entity)
+			w := reason.New(reason.NeedsMissing, "resource", need)
+			e := Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Waiting, Reason: &w}
+			if known != nil && known.Held {
+				e = *known
+				e.State, e.Reason = Waiting, &w
+			}
+			c.put(e)
+			continue
+		}
+		stand, missing := c.book.standing(in.resource.Sets)
+		for _, id := range missing {
+			c.await(id, in.resource.Entity)
+		}
+		in.resource.Sets, in.entry.Sets = stand, stand
+		if known != nil && !force {
+			if same(known, in.resource.Fields, stand) {
+				settled := *known
+				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry = Applied, nil, "", 0, time.Time{}
+				c.put(settled)
+				continue
+			}
+			if known.Refused != "" && known.Refused == wishDigest(in.resource.Fields, stand) {
+				continue
+			}
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+func (c *calls) unmet(r Resource) (ID, bool) {
+	for _, need := range r.Needs {
+		if !c.book.holds(need) {
+			return need, true
+		}
+	}
+	return ID{}, false
+}
+
+func (c *calls) await(id ID, ref roster.Ref) {
+	if c.waiters[id] == nil {
+		c.waiters[id] = map[roster.Ref]struct{}{}
+	}
+	c.waiters[id][ref] = struct{}{}
+}
+
+// applyBatch marks creates as in flight, applies, and records what became of each operation.
+func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next *work) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	ops := make([]Operation, len(batch))
+	begun := false
+	for i, in := range batch {
+		ops[i] = c.operation(in)
+		if in.verb == Create {
+			flying := in.entry
+			flying.Held, flying.State, flying.Fields, flying.Sets = false, InFlight, nil, nil
+			c.put(flying)
+			begun = true
+		}
+	}
+	if begun {
+		if err := c.save(ctx); err != nil {
+			return err
+		}
+	}
+	outcomes := c.link.o.Made.Applier.Apply(ctx, ops)
+	if len(outcomes) != len(ops) {
+		return fmt.Errorf("the sink returned %d outcomes for %d operations", len(outcomes), len(ops))
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err // what was in flight is read back by the next owner
+	}
+	for i, out := range outcomes {
+		if err := c.record(ctx, batch[i], out, s, next); err != nil {
+			return err
+		}
+	}
+	return c.save(ctx)
+}
+
+func (c *calls) operation(in intent) Operation {
+	op := Operation{Verb: in.verb, Resource: in.resource, Native: in.entry.Native}
+	if known := c.book.entries[in.resource.ID]; known != nil && known.Held {
+		op.Native, op.Before = known.Native, known.Fields
+		op.SetsAdd, op.SetsDrop = difference(in.resource.Sets, known.Sets), difference(known.Sets, in.resource.Sets)
+	}
+	return op
+}
+
+func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, next *work) error {
+	e := in.entry
+	if out.Err == nil {
+		c.confirm(e, in, out, s, next)
+		return nil
+	}
+	known := c.book.entries[e.ID]
+	failed := *known
+	if failed.State == InFlight {
+		failed.Held = false
+	}
+	why := reason.Of(out.Err)
+	failed.Reason, failed.Attempts = &why, known.Attempts+1
+	switch reason.FaultOf(out.Err) {
+	case reason.Invalid, reason.Unsupported:
+		failed.State, failed.NextTry = Parked, time.Time{}
+		failed.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
+	case reason.Misconfigured:
+		failed.State, failed.Attempts, s.Halted = Waiting, known.Attempts, &why
+	case reason.Conflict:
+		if c.fence[e.ID]++; c.fence[e.ID] <= 3 {
+			next.add(e.Entity)
+			return c.readBack(ctx, failed)
+		}
+		c.delay(&failed, out.Err)
+	default:
+		c.delay(&failed, out.Err)
+	}
+	c.put(failed)
+	return nil
+}
+
+// delay has a resource tried again later; after several attempts it is parked with its next try.
+func (c *calls) delay(e *Entry, err error) {
+	e.State = Waiting
+	if e.Attempts >= parkedAfter {
+		e.State = Parked
+	}
+	e.NextTry = c.link.o.Now().Add(waitAfter(e.Attempts, reason.AfterOf(err)))
+}
+
+func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work) {
+	delete(c.fence, e.ID)
+	if out.Native != "" {
+		e.Native = out.Native
+	}
+	e.Attempts, e.NextTry, e.Refused = 0, time.Time{}, ""
+	e.Cause = Cause{Seq: c.pos.Seq, When: c.link.o.Now()}
+	if len(out.Refused) > 0 {
+		e.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
+		e.Sets = without(e.Sets, out.Refused)
+		why := reason.New(reason.MembersRefused, "count", len(out.Refused))
+		e.Reason = &why
+	}
+	c.put(e)
+	d := s.Kinds[e.ID.Kind]
+	switch in.verb {
+	case Create:
+		s.Created++
+		d.Created++
+	case Update:
+		s.Updated++
+		d.Updated++
+	case Delete:
+		s.Deleted++
+		d.Deleted++
+	}
+	s.Kinds[e.ID.Kind] = d
+	if in.verb == Create {
+		for ref := range c.waiters[e.ID] {
+			next.add(ref)
+		}
+		delete(c.waiters, e.ID)
+	}
+}
+
+func without(sets []Set, refused map[ID]error) []Set {
+	out := make([]Set, len(sets))
+	for i, s := range sets {
+		out[i] = Set{s.Name, slices.DeleteFunc(slices.Clone(s.Members), func(m ID) bool { _, no := refused[m]; return no })}
+	}
+	return out
+}
+
+// put records an entry in memory, to be saved with the next batch, unless it says nothing new.
+func (c *calls) put(e Entry) {
+	if known, ok := c.book.entries[e.ID]; ok && equalEntry(*known, e) {
+		return
+	}
+	if _, ok := c.book.entries[e.ID]; !ok && e.State == Gone && e.Reason == nil {
+		return
+	}
+	c.book.set(e)
+	c.unsaved[e.ID] = struct{}{}
+}
+
+// save writes what the ledger does not have yet, and the mark.
+func (c *calls) save(ctx context.Context) error {
+	entries := make([]Entry, 0, len(c.unsaved))
+	for id := range c.unsaved {
+		if e, ok := c.book.entries[id]; ok {
+			entries = append(entries, *e)
+		} else {
+			entries = append(entries, Entry{ID: id, State: Gone})
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return a.ID.Compare(b.ID) })
+	if err := c.link.book.Save(ctx, entries, c.link.mark); err != nil {
+		return fmt.Errorf("save the ledger: %w", err)
+	}
+	clear(c.unsaved)
+	return nil
+}
+
+func equalEntry(a, b Entry) bool {
+	return a.Entity == b.Entity && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
+		a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
+		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
+}
+
+func equalReason(a, b *reason.Reason) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Code == b.Code && slices.Equal(a.Args, b.Args)
+}

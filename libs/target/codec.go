@@ -1,0 +1,175 @@
+package target
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// setVersion is the first byte of an encoded set. A change of the encoding takes the next number.
+const setVersion = 1
+
+// encodeEntries writes the entries of a delivered set, sorted by id and compressed: the same entries are the same bytes.
+func encodeEntries(entries map[ID]*Entry) []byte {
+	sorted := make([]*Entry, 0, len(entries))
+	for _, e := range entries {
+		sorted = append(sorted, e)
+	}
+	slices.SortFunc(sorted, func(a, b *Entry) int { return a.ID.Compare(b.ID) })
+	w := &writer{b: []byte{setVersion}}
+	w.number(len(sorted))
+	for _, e := range sorted {
+		w.id(e.ID)
+		w.text(string(e.Entity.Kind))
+		w.b = append(w.b, e.Entity.Key[:]...)
+		w.text(string(e.State))
+		w.number(len(e.Fields))
+		for _, f := range e.Fields {
+			w.text(f.Name)
+			w.text(f.Value.Reveal())
+		}
+		w.number(len(e.Sets))
+		for _, s := range e.Sets {
+			w.text(s.Name)
+			w.number(len(s.Members))
+			for _, m := range s.Members {
+				w.id(m)
+			}
+		}
+		w.reason(e.Reason)
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic("zstd refuses its own defaults: " + err.Error())
+	}
+	defer enc.Close()
+	return enc.EncodeAll(w.b, nil)
+}
+
+// decodeEntries reads what encodeEntries wrote.
+func decodeEntries(blob []byte, each func(Entry)) error {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4<<30))
+	if err != nil {
+		return err
+	}
+	defer dec.Close()
+	b, err := dec.DecodeAll(blob, nil)
+	if err != nil {
+		return fmt.Errorf("the delivered set cannot be read: %w", err)
+	}
+	if len(b) == 0 || b[0] != setVersion {
+		return errors.New("the delivered set is of a version that this program does not know: run the newer program")
+	}
+	r := &reader{b: b[1:], names: map[string]string{}}
+	for range r.number() {
+		e := Entry{ID: r.id(), Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}, State: EntryState(r.name())}
+		e.Held = e.State == Applied
+		for range r.number() {
+			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
+		}
+		for range r.number() {
+			s := Set{Name: r.name()}
+			for range r.number() {
+				s.Members = append(s.Members, r.id())
+			}
+			e.Sets = append(e.Sets, s)
+		}
+		e.Reason = r.reason()
+		if r.short {
+			return errors.New("the delivered set is cut off")
+		}
+		each(e)
+	}
+	return nil
+}
+
+type writer struct{ b []byte }
+
+func (w *writer) number(n int) { w.b = binary.AppendUvarint(w.b, uint64(n)) } //nolint:gosec // counts are never negative
+
+func (w *writer) text(s string) {
+	w.number(len(s))
+	w.b = append(w.b, s...)
+}
+
+func (w *writer) id(i ID) {
+	w.text(i.Kind)
+	w.text(i.Key)
+}
+
+func (w *writer) reason(r *reason.Reason) {
+	if r == nil {
+		w.text("")
+		return
+	}
+	w.text(string(r.Code))
+	w.number(len(r.Args))
+	for _, a := range r.Args {
+		w.text(a.Name)
+		w.text(a.Value)
+	}
+}
+
+// reader reads what a writer wrote. After the end it is short and returns nothing.
+type reader struct {
+	b     []byte
+	short bool
+	names map[string]string // kinds, states and field names, which repeat
+}
+
+func (r *reader) number() int {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 || n > uint64(len(r.b)) {
+		r.short, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return int(n)
+}
+
+func (r *reader) bytes(n int) []byte {
+	if n > len(r.b) {
+		r.short, r.b = true, nil
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) text() string { return string(r.bytes(r.number())) }
+
+func (r *reader) name() string {
+	b := r.bytes(r.number())
+	if s, ok := r.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	r.names[s] = s
+	return s
+}
+
+func (r *reader) key() (k roster.Key) {
+	copy(k[:], r.bytes(len(k)))
+	return k
+}
+
+func (r *reader) id() ID { return ID{r.name(), r.text()} }
+
+func (r *reader) reason() *reason.Reason {
+	code := r.name()
+	if code == "" {
+		return nil
+	}
+	out := &reason.Reason{Code: reason.Code(code)}
+	for range r.number() {
+		out.Args = append(out.Args, reason.Arg{Name: r.name(), Value: r.text()})
+	}
+	return out
+}

@@ -1,0 +1,375 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// LinkOptions are what a link is made of.
+type LinkOptions struct {
+	Target   roster.Source // the target's system and instance
+	Made     *Target
+	Feed     *Feed
+	Log      Log
+	Ledger   Ledger
+	Owner    string // names this process in the ledger
+	Logger   *slog.Logger
+	Now      func() time.Time
+	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
+	Observer Observer      // told of every settlement; may be nil
+}
+
+// Observer is told what a link did.
+type Observer func(Settled)
+
+// DefaultIdle is how long a link stays warm after its last work.
+const DefaultIdle = 30 * time.Second
+
+// Settled is what one round of a link came to.
+type Settled struct {
+	Created, Updated, Deleted         int
+	Waiting, Parked, Withheld         int // as they stand now, not only in this round
+	Orphans                           int // held at the target, but neither record nor tombstone is in the log
+	Kinds                             map[string]Delta
+	Delivered                         string // name of the package, when a complete set was delivered
+	Adopted                           bool   // what an interrupted round had begun was found done
+	Deferred                          string // why a complete set was not delivered now; empty when nothing waits
+	Halted                            *reason.Reason
+	Problems                          []reason.Reason // what the pre-flight refused
+	Cursor                            roster.Position
+	WakeAt                            time.Time
+	Took                              time.Duration
+	PlanTook, RenderTook, DeliverTook time.Duration
+}
+
+// Delta counts what changes in one kind of resource.
+type Delta struct{ Created, Updated, Deleted int }
+
+// Operations is how many writes the round made or, for a complete set, how many resources changed.
+func (s Settled) Operations() int { return s.Created + s.Updated + s.Deleted }
+
+// Link keeps one target of one tenant equal to the roster.
+type Link struct {
+	o        LinkOptions
+	sub      *subscriber
+	book     Book
+	mark     Mark
+	commands chan command
+	retry    backOff // of halts and failed deliveries
+	engine   engine
+	// unsettled says that a round ended before all its work was done, so that the next one looks at everything.
+	unsettled bool
+	halted    bool // nothing but time or a command makes the link go on
+}
+
+// engine is what differs between a target that takes calls and one that takes complete sets.
+type engine interface {
+	// load reads the ledger into memory, and reads back what was in flight.
+	load(ctx context.Context) error
+	// verify compares the ledger with what the target holds, and repairs the ledger.
+	verify(ctx context.Context) error
+	// settle makes the target equal to the roster as far as the work goes, and records it.
+	settle(ctx context.Context, w work) (Settled, error)
+	// due adds what waits for a time that has come.
+	due(now time.Time, w *work)
+	// unload forgets what load read.
+	unload()
+}
+
+// work says what to look at.
+type work struct {
+	all   bool
+	force bool // write even where nothing differs
+	done  bool // there is nothing more to do for now
+	refs  map[roster.Ref]struct{}
+}
+
+func (w *work) add(ref roster.Ref) {
+	if w.refs == nil {
+		w.refs = map[roster.Ref]struct{}{}
+	}
+	w.refs[ref] = struct{}{}
+}
+
+func (w *work) empty() bool { return !w.all && !w.force && len(w.refs) == 0 }
+
+type command struct {
+	verify, force bool
+	since         time.Time
+	refs          []roster.Ref
+	reply         chan reply
+}
+
+type reply struct {
+	settled Settled
+	err     error
+}
+
+// NewLink returns a link that does nothing until Run.
+func NewLink(o LinkOptions) *Link {
+	if o.Idle == 0 {
+		o.Idle = DefaultIdle
+	}
+	l := &Link{o: o, commands: make(chan command)}
+	if o.Made.Applier != nil {
+		l.engine = &calls{link: l}
+	} else {
+		l.engine = &sets{link: l}
+	}
+	return l
+}
+
+// Run owns the link until ctx ends, another process owns it (ErrOwnerLost), or the ledger fails. After an error run it
+// again: everything is dirty then, and what was in flight is read back.
+func (l *Link) Run(ctx context.Context) error {
+	l.sub = l.o.Feed.subscribe()
+	defer l.o.Feed.unsubscribe(l.sub)
+	book, err := l.o.Ledger.Own(ctx, l.o.Target, l.o.Owner)
+	if err != nil {
+		return fmt.Errorf("own link %s: %w", l.o.Target, err)
+	}
+	l.book = book
+	pending := &command{} // on start everything is dirty
+	for {
+		if err := l.warm(ctx, pending); err != nil {
+			return fmt.Errorf("link %s: %w", l.o.Target, err)
+		}
+		if pending, err = l.cold(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// cold waits for the doorbell, the mark's time or a command.
+func (l *Link) cold(ctx context.Context) (*command, error) {
+	wake, stop := l.timer(l.mark.WakeAt)
+	defer stop()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-l.doorbell():
+		return nil, nil
+	case <-wake:
+		return nil, nil
+	case c := <-l.commands:
+		return &c, nil
+	}
+}
+
+// warm loads roster and ledger, settles everything, and stays for what comes until there has been nothing for a while.
+func (l *Link) warm(ctx context.Context, c *command) (err error) {
+	release, err := l.o.Feed.lease(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	defer func() { l.answer(c, Settled{}, err) }() // a command that the error below took along
+	if err := l.engine.load(ctx); err != nil {
+		return fmt.Errorf("load the ledger: %w", err)
+	}
+	defer l.engine.unload()
+	w := work{all: true}
+	for {
+		if err := l.obey(ctx, c, &w); err != nil {
+			return err
+		}
+		settled, err := l.round(ctx, w)
+		if err != nil {
+			return err
+		}
+		l.answer(c, settled, nil)
+		w, c = work{}, nil
+		if c, err = l.next(ctx, &w); err != nil || c == nil && w.done {
+			return err
+		}
+	}
+}
+
+// next waits for more work while warm; it marks the work as done when there was none for a while.
+func (l *Link) next(ctx context.Context, w *work) (*command, error) {
+	wake, stop := l.timer(l.mark.WakeAt)
+	defer stop()
+	idle := time.NewTimer(l.o.Idle)
+	defer idle.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-l.doorbell():
+	case <-wake:
+		l.engine.due(l.o.Now(), w)
+	case c := <-l.commands:
+		return &c, nil
+	case <-idle.C:
+		w.done = true
+	}
+	return nil, nil
+}
+
+// doorbell returns the channel that rings when the log has something new. A halted link does not listen: what it missed
+// it finds when it probes.
+func (l *Link) doorbell() <-chan struct{} {
+	if l.halted {
+		return nil
+	}
+	return l.sub.ring
+}
+
+func (l *Link) round(ctx context.Context, w work) (Settled, error) {
+	begun := l.o.Now()
+	s, err := l.engine.settle(ctx, w)
+	if err != nil {
+		return s, err
+	}
+	l.halted = s.Halted != nil
+	s.Took, s.Cursor, s.WakeAt = l.o.Now().Sub(begun), l.mark.Cursor, l.mark.WakeAt
+	if l.o.Observer != nil {
+		l.o.Observer(s)
+	}
+	return s, nil
+}
+
+// obey turns a command into work.
+func (l *Link) obey(ctx context.Context, c *command, w *work) error {
+	if c == nil {
+		return nil
+	}
+	if c.verify {
+		if err := l.engine.verify(ctx); err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
+	}
+	w.force = c.force
+	switch {
+	case len(c.refs) > 0:
+		for _, ref := range c.refs {
+			w.add(ref)
+		}
+	case !c.since.IsZero():
+		return l.changedSince(ctx, c.since, w)
+	default:
+		w.all = true
+	}
+	return nil
+}
+
+// changedSince adds every entity that the log took a change of at or after t.
+func (l *Link) changedSince(ctx context.Context, t time.Time, w *work) error {
+	from, err := l.o.Log.Since(ctx, t)
+	if err != nil {
+		return err
+	}
+	end, err := l.o.Log.End(ctx)
+	if err != nil || from.Seq >= end.Seq {
+		return err
+	}
+	err = l.o.Log.Follow(ctx, from, true, func(e roster.Event) error {
+		if e.Mark == "" {
+			w.add(e.Ref)
+		}
+		if e.Seq >= end.Seq {
+			return errReached
+		}
+		return nil
+	})
+	if errors.Is(err, errReached) {
+		return nil
+	}
+	return err
+}
+
+var errReached = errors.New("reached the end")
+
+func (l *Link) answer(c *command, s Settled, err error) {
+	if c != nil && c.reply != nil {
+		c.reply <- reply{s, err}
+		c.reply = nil
+	}
+}
+
+func (l *Link) ask(ctx context.Context, c command) (Settled, error) {
+	c.reply = make(chan reply, 1)
+	select {
+	case l.commands <- c:
+	case <-ctx.Done():
+		return Settled{}, context.Cause(ctx)
+	}
+	select {
+	case r := <-c.reply:
+		return r.settled, r.err
+	case <-ctx.Done():
+		return Settled{}, context.Cause(ctx)
+	}
+}
+
+// Resync plans everything against the ledger. With verify the target is read back first and the ledger repaired; with
+// force it writes even where nothing differs, for a target that cannot be read.
+func (l *Link) Resync(ctx context.Context, verify, force bool) (Settled, error) {
+	return l.ask(ctx, command{verify: verify, force: force})
+}
+
+// Replay plans what changed at or after since.
+func (l *Link) Replay(ctx context.Context, since time.Time) (Settled, error) {
+	return l.ask(ctx, command{since: since})
+}
+
+// Sync plans the named entities now.
+func (l *Link) Sync(ctx context.Context, refs ...roster.Ref) (Settled, error) {
+	return l.ask(ctx, command{refs: refs})
+}
+
+// take returns what is dirty, and the position that the roster is equal to with it; ready is false when the roster is
+// not loaded, which the next ring mends.
+func (l *Link) take(w work) (taken work, pos roster.Position, ready bool, err error) {
+	l.o.Feed.read(func(_ *roster.Roster, at roster.Position, _ bool) {
+		if err = l.checkLog(at); err != nil {
+			return
+		}
+		w.all = w.all || l.sub.all || l.unsettled
+		for ref := range l.sub.dirty {
+			w.add(ref)
+		}
+		l.sub.all, l.unsettled = false, false
+		clear(l.sub.dirty)
+		pos, ready = at, true
+	})
+	return w, pos, ready, err
+}
+
+// checkLog refuses a log that has lost what this link has seen already: it may not know of people who exist.
+func (l *Link) checkLog(pos roster.Position) error {
+	if !l.mark.Cursor.Regressed(pos) {
+		return nil
+	}
+	return reason.Errorf(reason.Misconfigured, nil, reason.LogRegressed, "seen", l.mark.Cursor.Seq, "end", pos.Seq)
+}
+
+// timer returns a channel that fires at t; a zero time never fires.
+func (l *Link) timer(t time.Time) (<-chan time.Time, func()) {
+	if t.IsZero() {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(t.Sub(l.o.Now()))
+	return timer.C, func() { timer.Stop() }
+}
+
+// nextDay returns when the first date boundary of the roster comes, or nothing.
+func nextDay(r *roster.Roster) time.Time {
+	if d := r.NextBoundary(); !d.IsOpen() {
+		return d.Start()
+	}
+	return time.Time{}
+}
+
+// earlier returns the earlier of two times, of which a zero one does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,193 @@
+package target
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// book is what a link knows that its target holds, in memory while the link has work.
+type book struct {
+	entries  map[ID]*Entry
+	byEntity map[roster.Ref][]ID
+}
+
+func newBook() *book {
+	return &book{map[ID]*Entry{}, map[roster.Ref][]ID{}}
+}
+
+// set records an entry; one that is gone for no reason that is worth keeping is forgotten.
+func (b *book) set(e Entry) {
+	old, known := b.entries[e.ID]
+	if known && old.Entity != e.Entity {
+		b.unlink(old)
+		known = false
+	}
+	if e.State == Gone && e.Reason == nil {
+		if known {
+			b.unlink(old)
+		}
+		delete(b.entries, e.ID)
+		return
+	}
+	if !known {
+		b.byEntity[e.Entity] = append(b.byEntity[e.Entity], e.ID)
+	}
+	b.entries[e.ID] = &e
+}
+
+func (b *book) unlink(e *Entry) {
+	ids := slices.DeleteFunc(b.byEntity[e.Entity], func(id ID) bool { return id == e.ID })
+	if len(ids) == 0 {
+		delete(b.byEntity, e.Entity)
+		return
+	}
+	b.byEntity[e.Entity] = ids
+}
+
+func (b *book) holds(id ID) bool {
+	e, ok := b.entries[id]
+	return ok && e.Held
+}
+
+// standing leaves the members of each set that the target holds, and returns those that it does not.
+func (b *book) standing(sets []Set) (stand []Set, missing []ID) {
+	for _, s := range sets {
+		kept := Set{Name: s.Name}
+		for _, m := range s.Members {
+			if b.holds(m) {
+				kept.Members = append(kept.Members, m)
+			} else {
+				missing = append(missing, m)
+			}
+		}
+		stand = append(stand, kept)
+	}
+	return stand, missing
+}
+
+// intent is what a link means to do about one resource of one entity.
+type intent struct {
+	verb     Verb // empty: only the ledger changes
+	resource Resource
+	entry    Entry // the entry as it will be once the verb, if any, is confirmed
+}
+
+// planEntity compares what the mapping wishes for an entity with what the ledger knows (rules R4 to R6). It reads
+// nothing else, so the same roster and ledger give the same intents.
+//
+// A resource is removed only because its entity's tombstone stands, or because its record stands and the mapping no
+// longer wishes the resource. What the ledger holds without record or tombstone is an orphan: it is left alone and
+// counted.
+func planEntity(ref roster.Ref, state roster.State, wishes []Wish, b *book) (intents []intent, orphans int) {
+	wished := make(map[ID]struct{}, len(wishes))
+	for _, w := range wishes {
+		wished[w.Resource.ID] = struct{}{}
+		intents = append(intents, planWish(w, b))
+	}
+	for _, id := range b.byEntity[ref] {
+		e := b.entries[id]
+		if _, ok := wished[id]; ok || e.State == Gone || e.State == Released {
+			continue
+		}
+		if state == roster.Missing {
+			orphans++
+			continue
+		}
+		intents = append(intents, planRemoval(e, nil))
+	}
+	return intents, orphans
+}
+
+func planWish(w Wish, b *book) intent {
+	id := w.Resource.ID
+	known, ok := b.entries[id]
+	if w.Withheld != nil {
+		if ok && known.Held {
+			return planRemoval(known, w.Withheld)
+		}
+		return intent{resource: w.Resource, entry: Entry{ID: id, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}}
+	}
+	next := Entry{ID: id, Entity: w.Resource.Entity, Held: true, State: Applied, Fields: w.Resource.Fields}
+	verb := Create
+	if ok {
+		next.Native, next.Cause = known.Native, known.Cause
+		if known.Held {
+			verb = Update
+		}
+		if known.State == Parked || known.State == Waiting {
+			next.Attempts, next.NextTry, next.Refused = known.Attempts, known.NextTry, known.Refused
+		}
+	}
+	return intent{verb: verb, resource: w.Resource, entry: next}
+}
+
+// planRemoval takes a resource away, or forgets it when the target does not hold it.
+func planRemoval(e *Entry, why *reason.Reason) intent {
+	next := Entry{ID: e.ID, Entity: e.Entity, Native: e.Native, State: Gone, Attempts: e.Attempts, NextTry: e.NextTry}
+	if why != nil {
+		next.State, next.Reason = Withheld, why
+	}
+	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: next}
+	if e.Held {
+		in.verb = Delete
+	}
+	return in
+}
+
+// same tells whether the target already holds the fields and sets.
+func same(e *Entry, fields Fields, sets []Set) bool {
+	return e.Held && slices.Equal(e.Fields, fields) && slices.EqualFunc(e.Sets, sets, equalSet)
+}
+
+func equalSet(a, b Set) bool { return a.Name == b.Name && slices.Equal(a.Members, b.Members) }
+
+// difference returns, set by set, the members that are in to and not in from.
+func difference(to, from []Set) []Set {
+	had := map[string]map[ID]struct{}{}
+	for _, s := range from {
+		had[s.Name] = make(map[ID]struct{}, len(s.Members))
+		for _, m := range s.Members {
+			had[s.Name][m] = struct{}{}
+		}
+	}
+	var out []Set
+	for _, s := range to {
+		more := slices.DeleteFunc(slices.Clone(s.Members), func(m ID) bool { _, ok := had[s.Name][m]; return ok })
+		if len(more) > 0 {
+			out = append(out, Set{s.Name, more})
+		}
+	}
+	return out
+}
+
+// wishDigest tells two wishes apart, so that one that was refused is not tried again unchanged.
+func wishDigest(fields Fields, sets []Set) string {
+	h := fnv.New64a()
+	text := func(s string) {
+		_ = binary.Write(h, binary.LittleEndian, uint32(len(s)))
+		_, _ = h.Write([]byte(s))
+	}
+	for _, f := range fields {
+		text(f.Name)
+		text(f.Value.Reveal())
+	}
+	for _, s := range sets {
+		text(s.Name)
+		for _, m := range s.Members {
+			text(m.Kind)
+			text(m.Key)
+		}
+	}
+	return strconv.FormatUint(h.Sum64(), 16)
+}
+
+// sortedRefs returns the references in a fixed order, so that the same work is done in the same order (rule R11).
+func sortedRefs(refs map[roster.Ref]struct{}) []roster.Ref {
+	return slices.SortedFunc(maps.Keys(refs), roster.Ref.Compare)
+}

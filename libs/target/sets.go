@@ -1,0 +1,306 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// sets is the engine of a target that takes complete sets. Its ledger is the last delivered set itself, one blob.
+type sets struct {
+	link   *Link
+	wishes map[roster.Ref][]Wish // of every entity, kept while warm
+	last   map[ID]*Entry         // what was delivered, and what was withheld
+	lost   bool                  // the target no longer shows what was delivered
+	behind bool                  // the last round had something to deliver and did not
+}
+
+func (e *sets) unload() { e.wishes, e.last, e.lost, e.behind = nil, nil, false, false }
+
+func (e *sets) load(ctx context.Context) error {
+	mark, err := e.link.book.Load(ctx, func(Entry) error { return nil })
+	if err != nil {
+		return err
+	}
+	e.unload()
+	e.link.mark, e.wishes, e.last = mark, map[roster.Ref][]Wish{}, map[ID]*Entry{}
+	if mark.Set.Blob == "" {
+		return nil
+	}
+	blob, err := e.link.book.Blob(ctx, mark.Set.Blob)
+	if err != nil {
+		return fmt.Errorf("the last delivered set: %w", err)
+	}
+	return decodeEntries(blob, func(en Entry) { e.last[en.ID] = &en })
+}
+
+// verify asks the target whether it still shows the last delivery.
+func (e *sets) verify(ctx context.Context) error {
+	set := e.link.mark.Set
+	if set.Digest == "" {
+		return nil
+	}
+	there, err := e.link.o.Made.Deliverer.Delivered(ctx, Package{Name: set.Name, Digest: set.Digest})
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		e.lost = true // who cannot tell gets it again
+	case err != nil:
+		return err
+	default:
+		e.lost = !there
+	}
+	return nil
+}
+
+// due has nothing to add: every round looks at the whole set.
+func (e *sets) due(time.Time, *work) {}
+
+func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
+	s := Settled{Kinds: map[string]Delta{}}
+	w, pos, ready, err := e.link.take(w)
+	if err != nil || !ready {
+		return s, err
+	}
+	if w.empty() && !e.lost && !e.behind {
+		e.link.mark.Cursor = pos
+		return s, e.link.book.Save(ctx, nil, e.link.mark)
+	}
+	e.behind = true
+	begun := e.link.o.Now()
+	var boundary time.Time
+	var orphans []*Entry
+	runOpen := false
+	if !e.link.o.Feed.read(func(r *roster.Roster, _ roster.Position, open bool) {
+		e.remap(r, w)
+		orphans, boundary, runOpen = e.orphans(r), nextDay(r), open
+	}) {
+		e.link.unsettled = true
+		return s, nil
+	}
+	set, entries := e.resolve(orphans)
+	s.Orphans = len(orphans)
+	e.compare(entries, &s)
+	s.PlanTook = e.link.o.Now().Sub(begun)
+	e.link.mark.WakeAt = boundary
+	if runOpen {
+		s.Deferred = "a run of the tenant is under way"
+		return s, e.link.book.Save(ctx, nil, e.link.mark)
+	}
+	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
+	if s.Operations() > 0 || stale || e.lost || w.force {
+		if done, err := e.deliver(ctx, set, entries, w.force, pos, &s); err != nil || !done {
+			return s, err
+		}
+	}
+	e.behind = false
+	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.o.Made.Mapping.Version()
+	return s, e.link.book.Save(ctx, nil, e.link.mark)
+}
+
+// remap brings the wishes up to date.
+func (e *sets) remap(r *roster.Roster, w work) {
+	m := e.link.o.Made.Mapping
+	if w.all || len(e.wishes) == 0 {
+		e.wishes = make(map[roster.Ref][]Wish, r.Len())
+		for ref := range r.Each() {
+			if wishes := m.Map(r, ref); len(wishes) > 0 {
+				e.wishes[ref] = wishes
+			}
+		}
+		return
+	}
+	for ref := range w.refs {
+		if wishes := m.Map(r, ref); len(wishes) > 0 {
+			e.wishes[ref] = wishes
+		} else {
+			delete(e.wishes, ref)
+		}
+	}
+}
+
+// orphans are resources that were delivered for an entity of which the log has neither record nor tombstone. They stay
+// in the set: nothing is removed because it is missing from the log (rule R6).
+func (e *sets) orphans(r *roster.Roster) (out []*Entry) {
+	for _, en := range e.last {
+		if en.Held && r.State(en.Entity) == roster.Missing {
+			out = append(out, en)
+		}
+	}
+	return out
+}
+
+// resolve returns the set in which every need stands, sorted by id, and the entry of every resource, those that are
+// left out with the reason.
+func (e *sets) resolve(orphans []*Entry) (set []Resource, entries map[ID]*Entry) {
+	entries = make(map[ID]*Entry, len(e.last))
+	var all []Resource
+	add := func(r Resource) {
+		if known := entries[r.ID]; known == nil || !known.Held {
+			entries[r.ID] = &Entry{ID: r.ID, Entity: r.Entity, Held: true, State: Applied}
+			all = append(all, r)
+		}
+	}
+	for _, o := range orphans {
+		add(Resource{ID: o.ID, Entity: o.Entity, Fields: o.Fields, Sets: o.Sets})
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(e.wishes), roster.Ref.Compare) {
+		for _, w := range e.wishes[ref] {
+			switch {
+			case w.Withheld == nil:
+				add(w.Resource)
+			case entries[w.Resource.ID] == nil:
+				entries[w.Resource.ID] = &Entry{ID: w.Resource.ID, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Resource) int { return a.ID.Compare(b.ID) })
+	set = standingSet(all, entries)
+	for i := range set {
+		entry := entries[set[i].ID]
+		entry.Fields, entry.Sets = set[i].Fields, set[i].Sets
+	}
+	return set, entries
+}
+
+// standingSet drops resources until every need of every one that is left stands, and leaves in each set the members
+// that stand.
+func standingSet(all []Resource, entries map[ID]*Entry) []Resource {
+	stands := func(id ID) bool { en := entries[id]; return en != nil && en.Held }
+	for dropped := true; dropped; {
+		dropped = false
+		all = slices.DeleteFunc(all, func(r Resource) bool {
+			for _, need := range r.Needs {
+				if !stands(need) {
+					why := reason.New(reason.NeedsMissing, "resource", need)
+					en := entries[r.ID]
+					en.Held, en.State, en.Reason = false, Waiting, &why
+					dropped = true
+					return true
+				}
+			}
+			return false
+		})
+	}
+	for i := range all {
+		kept := make([]Set, len(all[i].Sets))
+		for j, s := range all[i].Sets {
+			kept[j] = Set{s.Name, slices.DeleteFunc(slices.Clone(s.Members), func(m ID) bool { return !stands(m) })}
+		}
+		all[i].Sets = kept
+	}
+	return all
+}
+
+// compare counts what differs from what was delivered.
+func (e *sets) compare(entries map[ID]*Entry, s *Settled) {
+	count := func(kind string, change func(*Delta)) {
+		d := s.Kinds[kind]
+		change(&d)
+		s.Kinds[kind] = d
+	}
+	for id, en := range entries {
+		old := e.last[id]
+		switch {
+		case en.State == Withheld:
+			s.Withheld++
+		case en.State == Waiting:
+			s.Waiting++
+		}
+		switch {
+		case en.Held && (old == nil || !old.Held):
+			s.Created++
+			count(id.Kind, func(d *Delta) { d.Created++ })
+		case en.Held && !same(old, en.Fields, en.Sets):
+			s.Updated++
+			count(id.Kind, func(d *Delta) { d.Updated++ })
+		}
+	}
+	for id, old := range e.last {
+		if en := entries[id]; old.Held && (en == nil || !en.Held) {
+			s.Deleted++
+			count(id.Kind, func(d *Delta) { d.Deleted++ })
+		}
+	}
+}
+
+// deliver brings a set to the target. It reports false when the set stays where it is for now.
+func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entry, force bool, pos roster.Position, s *Settled) (bool, error) {
+	now := e.link.o.Now()
+	last := e.link.mark.Set
+	if due := last.At.Add(e.link.o.Made.Every); !force && !e.lost && !last.At.IsZero() && due.After(now) {
+		s.Deferred = "the last delivery was at " + last.At.UTC().Format(time.RFC3339)
+		e.link.mark.WakeAt = due
+		return false, e.link.book.Save(ctx, nil, e.link.mark)
+	}
+	p, problems := e.link.o.Made.Deliverer.Render(set)
+	rendered := e.link.o.Now()
+	s.RenderTook = rendered.Sub(now)
+	if len(problems) > 0 {
+		why := reason.New(reason.PreflightFailed, "count", len(problems), "first", problems[0].Text(reason.English))
+		s.Problems = problems
+		return false, e.halt(ctx, why, 0, s)
+	}
+	if p.Digest != last.Digest || e.lost || force {
+		ref := SetRef{Blob: "set-" + p.Digest, Name: p.Name, Digest: p.Digest, At: now}
+		if err := e.send(ctx, p, ref, entries, s); err != nil {
+			return false, err
+		}
+		if s.Halted != nil {
+			return false, nil
+		}
+		s.Delivered, e.lost = p.Name, false
+		e.link.retry.reset()
+		e.link.mark.Set, e.link.mark.InFlight = ref, SetRef{}
+	} else if err := e.remember(ctx, last.Blob, "", entries); err != nil {
+		return false, err
+	}
+	e.last = entries
+	s.DeliverTook = e.link.o.Now().Sub(rendered)
+	return true, nil
+}
+
+// send uploads the package, unless an interrupted round of the same content did so already.
+func (e *sets) send(ctx context.Context, p Package, ref SetRef, entries map[ID]*Entry, s *Settled) error {
+	d := e.link.o.Made.Deliverer
+	if e.link.mark.InFlight.Digest == p.Digest {
+		if there, err := d.Delivered(ctx, p); err == nil && there {
+			s.Adopted = true
+			return nil
+		}
+	}
+	if err := e.remember(ctx, ref.Blob, e.link.mark.Set.Blob, entries); err != nil {
+		return err
+	}
+	e.link.mark.InFlight = ref
+	if err := e.link.book.Save(ctx, nil, e.link.mark); err != nil {
+		return fmt.Errorf("save the ledger: %w", err)
+	}
+	err := d.Deliver(ctx, p)
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if err != nil {
+		return e.halt(ctx, reason.Of(err), reason.AfterOf(err), s)
+	}
+	return nil
+}
+
+// halt keeps everything as it is and tries again later.
+func (e *sets) halt(ctx context.Context, why reason.Reason, after time.Duration, s *Settled) error {
+	s.Halted, e.link.unsettled = &why, true
+	e.link.mark.WakeAt = e.link.o.Now().Add(e.link.retry.next(after))
+	return e.link.book.Save(ctx, nil, e.link.mark)
+}
+
+func (e *sets) remember(ctx context.Context, name, keep string, entries map[ID]*Entry) error {
+	if err := e.link.book.Put(ctx, name, keep, encodeEntries(entries)); err != nil {
+		return fmt.Errorf("keep the set: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+// Package connectors lists every connector that is built into ess, essctl and the console.
+package connectors
+
+import (
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/services/source-alvis/alvis"
+	"eventful.se/ess/services/target-apple-school-manager/asm"
+)
+
+// Sources returns the systems that can be read.
+func Sources() []source.Connector {
+	return []source.Connector{
+		alvis.Connector(),
+	}
+}
+
+// Targets returns the systems that can be kept right.
+func Targets() []target.Connector {
+	return []target.Connector{
+		asm.Connector(),
+	}
+}
