@@ -82,9 +82,13 @@ func (s Sink) Deliver(ctx context.Context, p target.Package) error {
 	return s.each(p, func(name string, data []byte) error { return s.Drop.Put(ctx, name, data) })
 }
 
-// Delivered tells whether the drop shows every file of the package in its full size. Where the target consumes files a
-// missing one gives [target.ErrUnsupported], for it may have been read or never have come.
+// Delivered tells whether the drop shows every file of the package in its full size. Of a package without its body the
+// name must do, which says what is in a zip; of plain files it says nothing, and the answer is [target.ErrUnsupported].
+// Where the target consumes files a missing one gives that answer too: it may have been read or never have come.
 func (s Sink) Delivered(ctx context.Context, p target.Package) (bool, error) {
+	if len(p.Body) == 0 && s.Packing == Plain {
+		return false, target.ErrUnsupported
+	}
 	shows := true
 	err := s.each(p, func(name string, data []byte) error {
 		size, _, err := s.Drop.Stat(ctx, name)
@@ -95,7 +99,7 @@ func (s Sink) Delivered(ctx context.Context, p target.Package) (bool, error) {
 			shows = false
 		case err != nil:
 			return err
-		case size != int64(len(data)):
+		case len(p.Body) > 0 && size != int64(len(data)):
 			shows = false
 		}
 		return nil
