@@ -6,6 +6,8 @@
 // before the other is known; [Assembler] resolves, joins and normalises them.
 package fact
 
+import "eventful.se/ess/libs/roster"
+
 // Doc is the source's own unit that carries facts and that a later read replaces.
 type Doc struct {
 	ID      string // stable over reads, unique within the source: "person/4711", "membership/9b/4711"
@@ -32,7 +34,8 @@ type Unit struct {
 // Person states a person.
 type Person struct {
 	ID          string
-	FormerIDs   []string // ids that the source says the person had before
+	FormerIDs   []string     // ids that the source says the person had before
+	FormerKeys  []roster.Key // the same, of a doc that came out of the log; a source knows no keys
 	CivicNo     string
 	GivenName   string
 	MiddleName  string

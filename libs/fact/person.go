@@ -1,0 +1,242 @@
+package fact
+
+import (
+	"cmp"
+	"slices"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// person is what a source says under one id of a person.
+type person struct {
+	id       string
+	places   []place
+	number   roster.CivicNo
+	human    *human
+	conflict bool // two clearly different persons were stated under this id
+}
+
+// human is a person in the making: all that a source says under one key.
+type human struct {
+	key      roster.Key
+	persons  []*person // in the order of their ids
+	origins  []roster.Origin
+	former   []roster.Key
+	what     roster.Person
+	stated   []roster.Persona // by stated role; RoleNone where the source told none
+	pupil    bool             // an enrolment says so, even one at an unknown unit
+	staff    bool             // a duty says so
+	conflict bool
+}
+
+func (h *human) ref() roster.Ref { return roster.Ref{Kind: roster.KindPerson, Key: h.key} }
+
+// record returns the record, with the personas settled.
+func (h *human) record() roster.Record {
+	h.what.Personas = h.personas()
+	return roster.Record{Ref: h.ref(), Origins: h.origins, Former: h.former, Person: &h.what}
+}
+
+// identify gives every person a number and a key, and brings those with one key together.
+func (a *Assembler) identify() {
+	shared := map[string]int{} // invalid number → ids that have it
+	for _, id := range sortedKeys(a.persons) {
+		p := a.persons[id]
+		if len(p.places) == 0 {
+			delete(a.persons, id) // only docs that count no longer stated it
+			continue
+		}
+		a.sortPlaces(p.places)
+		p.number = a.numberOf(p)
+		if p.number.Kind() == roster.UnknownNumber {
+			shared[p.number.Reveal()]++
+		}
+	}
+	for _, id := range sortedKeys(a.persons) {
+		p := a.persons[id]
+		key := a.opts.Keyer.Person(a.opts.Source, id, p.number)
+		if p.number.Kind() == roster.UnknownNumber {
+			code := reason.InvalidNumber
+			// 000000-0000 is on many cards and identifies nobody.
+			if shared[p.number.Reveal()] > 1 {
+				key, code = a.opts.Keyer.Person(a.opts.Source, id, roster.CivicNo{}), reason.SharedNumber
+			}
+			a.find(roster.Ref{Kind: roster.KindPerson, Key: key}, a.where(p), Warning, Noted, code)
+		}
+		h := a.byKey[key]
+		if h == nil {
+			h = &human{key: key}
+			a.byKey[key] = h
+		}
+		h.persons = append(h.persons, p)
+		p.human = h
+	}
+}
+
+func (a *Assembler) where(p *person) string {
+	return a.docs[p.places[0].doc].Where
+}
+
+// numberOf returns the most certain of the numbers stated under an id, the first of equals.
+func (a *Assembler) numberOf(p *person) (best roster.CivicNo) {
+	for _, at := range p.places {
+		n := a.civicNo(a.personAt(at).CivicNo)
+		if n.IsZero() || n == best {
+			continue
+		}
+		if certainty(n) == certainty(best) {
+			a.find(roster.Ref{}, a.docs[at.doc].Where, Warning, Dropped, reason.ConflictingAttribute, "field", "civicNo")
+		}
+		if certainty(n) > certainty(best) {
+			best = n
+		}
+	}
+	return best
+}
+
+func certainty(n roster.CivicNo) int {
+	return slices.Index([]roster.CivicNoKind{"", roster.UnknownNumber, roster.Temporary, roster.Samordningsnummer, roster.Personnummer}, n.Kind())
+}
+
+func (a *Assembler) civicNo(raw string) roster.CivicNo {
+	return roster.ParseCivicNo(cleanID(raw), a.opts.Today)
+}
+
+func (a *Assembler) personAt(at place) Person { return a.docs[at.doc].Facts[at.fact].(Person) }
+
+// joinPersons makes one person of what the docs say under each key. Where they speak of clearly different persons
+// nothing is joined: the record is kept back.
+func (a *Assembler) joinPersons() {
+	for _, h := range a.byKey {
+		places := h.persons[0].places
+		for _, p := range h.persons {
+			h.conflict = h.conflict || p.conflict
+			h.origins = append(h.origins, a.origins(p.id, p.places)...)
+			if p != h.persons[0] {
+				places = append(slices.Clip(places), p.places...)
+			}
+		}
+		a.sortPlaces(places)
+		h.conflict = h.conflict || a.contradictory(places)
+		if h.conflict {
+			a.find(h.ref(), a.where(h.persons[0]), Serious, KeptBack, reason.IdentityConflict)
+			continue
+		}
+		h.what.CivicNo = h.persons[0].number
+		for _, at := range places {
+			e := &a.docs[at.doc]
+			h.join(a.personAt(at), cleaner{a, h.ref(), e.Where})
+		}
+	}
+	for _, h := range a.byKey {
+		a.settleFormer(h)
+	}
+}
+
+func (a *Assembler) contradictory(places []place) bool {
+	for i := 1; i < len(places); i++ {
+		if contradict(identityOf(a.personAt(places[0])), identityOf(a.personAt(places[i]))) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *human) join(f Person, c cleaner) {
+	w := &h.what
+	first(c, "givenName", &w.GivenName, c.personal("givenName", f.GivenName))
+	first(c, "middleName", &w.MiddleName, c.personal("middleName", f.MiddleName))
+	first(c, "familyName", &w.FamilyName, c.personal("familyName", f.FamilyName))
+	first(c, "displayName", &w.DisplayName, c.personal("displayName", f.DisplayName))
+	if d := c.date("birthDate", f.BirthDate); !d.IsOpen() {
+		first(c, "birthDate", &w.BirthDate, roster.Personal(d.String()))
+	}
+	first(c, "sex", &w.Sex, roster.Sex(c.oneOf("sex", f.Sex, string(roster.Man), string(roster.Woman), string(roster.Unknown))))
+	marking := roster.SecurityMarking(c.oneOf("marking", f.Marking, string(roster.MarkingNone), string(roster.MarkingConfidential), string(roster.MarkingProtected)))
+	// Protected wins, whichever doc says it (rule R9).
+	if marking != "" && (w.Marking == "" || marking.Protects() && !w.Marking.Protects()) {
+		w.Marking = marking
+	}
+	h.joinPersona(f, c)
+	w.Extra = c.extra(w.Extra, f.Extra)
+	for _, id := range f.FormerIDs {
+		if id = cleanID(id); id == "" {
+			continue
+		}
+		o := c.a.opts
+		h.former = append(h.former, o.Keyer.Person(o.Source, id, roster.CivicNo{}))
+		// In some registers the id is the number.
+		if n := c.a.civicNo(id); n.Kind() != roster.UnknownNumber {
+			h.former = append(h.former, o.Keyer.Person(o.Source, id, n))
+		}
+	}
+	h.former = append(h.former, f.FormerKeys...)
+}
+
+func (h *human) joinPersona(f Person, c cleaner) {
+	role := roster.Role(c.oneOf("role", f.Role, string(roster.RolePupil), string(roster.RoleStaff)))
+	i := slices.IndexFunc(h.stated, func(p roster.Persona) bool { return p.Role == role })
+	if i < 0 {
+		i = len(h.stated)
+		h.stated = append(h.stated, roster.Persona{Role: role})
+	}
+	p := &h.stated[i]
+	first(c, "email", &p.Email, c.email(f.Email))
+	first(c, "username", &p.Username, c.personal("username", f.Username))
+	first(c, "eppn", &p.EPPN, c.personal("eppn", f.EPPN))
+}
+
+// personas returns a persona for each role that is stated, or follows from an enrolment or a duty. What the source
+// says without telling the role holds for every role; where there is none it is a persona of its own.
+func (h *human) personas() []roster.Persona {
+	var none *roster.Persona
+	list := make([]roster.Persona, 0, 2)
+	for i := range h.stated {
+		if h.stated[i].Role == roster.RoleNone {
+			none = &h.stated[i]
+		} else {
+			list = append(list, h.stated[i])
+		}
+	}
+	for _, role := range impliedRoles(h.pupil, h.staff) {
+		if !slices.ContainsFunc(list, func(p roster.Persona) bool { return p.Role == role }) {
+			list = append(list, roster.Persona{Role: role})
+		}
+	}
+	if none == nil {
+		none = &roster.Persona{}
+	}
+	if len(list) == 0 {
+		return []roster.Persona{*none}
+	}
+	for i := range list {
+		p := &list[i]
+		p.Email = cmp.Or(p.Email, none.Email)
+		p.Username = cmp.Or(p.Username, none.Username)
+		p.EPPN = cmp.Or(p.EPPN, none.EPPN)
+	}
+	return list
+}
+
+// impliedRoles returns the roles that follow from enrolments and duties.
+func impliedRoles(pupil, staff bool) (roles []roster.Role) {
+	if pupil {
+		roles = append(roles, roster.RolePupil)
+	}
+	if staff {
+		roles = append(roles, roster.RoleStaff)
+	}
+	return roles
+}
+
+// settleFormer leaves out former keys that belong to a person whom the source still states.
+func (a *Assembler) settleFormer(h *human) {
+	slices.SortFunc(h.former, roster.Key.Compare)
+	h.former = slices.DeleteFunc(slices.Compact(h.former), func(k roster.Key) bool {
+		if k != h.key && a.byKey[k] != nil {
+			a.find(h.ref(), a.where(h.persons[0]), Warning, Dropped, reason.StillStated)
+		}
+		return k == h.key || a.byKey[k] != nil
+	})
+}
