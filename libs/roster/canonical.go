@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -65,6 +66,25 @@ func (k *Keyer) Hash(r *Record) string {
 	defer k.pool.Put(s)
 	s.buf = AppendJSON(s.buf[:0], r, true)
 	return hex.EncodeToString(s.sum()[:16])
+}
+
+// Format prints the record's JSON with masks, for every verb and flag.
+func (r Record) Format(f fmt.State, _ rune) { _, _ = f.Write(AppendJSON(nil, &r, false)) }
+
+// Format prints the JSON with masks, for every verb and flag: what fmt does with a pointer and a verb that does not
+// fit it would get past the masks of the fields.
+func (o Organisation) Format(f fmt.State, _ rune) { object(f, func(j *encoder) { j.organisation(&o) }) }
+
+// Format prints the JSON with masks, for every verb and flag.
+func (p Person) Format(f fmt.State, _ rune) { object(f, func(j *encoder) { j.person(&p) }) }
+
+// Format prints the JSON with masks, for every verb and flag.
+func (g Group) Format(f fmt.State, _ rune) { object(f, func(j *encoder) { j.group(&g) }) }
+
+func object(w io.Writer, fields func(*encoder)) {
+	j := encoder{b: []byte{'{'}}
+	fields(&j)
+	_, _ = w.Write(append(j.b, '}'))
 }
 
 // encoder appends fields to JSON objects.
