@@ -297,7 +297,7 @@ func (m *Municipality) identify(p *Person, r *rand.Rand, cases []Case) {
 	default:
 		p.CivicNo = m.numbers.personnummer()
 	}
-	p.name(r)
+	p.name(r, m.made)
 	p.address(m.made)
 }
 

@@ -39,11 +39,25 @@ func surname(r *rand.Rand) string {
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
-// name gives the person a name that fits its cases.
-func (p *Person) name(r *rand.Rand) {
+// numberedName returns an invented name that the number n alone has, for who has no e-mail address to be told apart by.
+func numberedName(n int) (given, family string) {
+	first, last := familyNames()
+	next := func(list []string) string {
+		s := list[n%len(list)]
+		n /= len(list)
+		return s
+	}
+	family = next(first) + next(last) + "-" + next(first) + next(last)
+	return next(givenNames()), family
+}
+
+// name gives the nth person a name that fits its cases.
+func (p *Person) name(r *rand.Rand, n int) {
 	given, family := pick(r, givenNames()), surname(r)
 	for _, c := range p.Cases {
 		switch c {
+		case CaseNoEmail:
+			given, family = numberedName(n)
 		case CaseNFD:
 			given, family = norm.NFD.String("Åsäprov"), norm.NFD.String("Öv"+surname(r))
 		case CaseLongName:

@@ -1,0 +1,58 @@
+package municipality
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// FormatAlvis is an Alvis export: one IMS Enterprise document, alvis.xml.
+const FormatAlvis = "alvis"
+
+// Formats lists the formats that [Municipality.WriteDir] knows.
+func Formats() []string { return []string{FormatAlvis} }
+
+// WriteDir writes the municipality in a format into a directory, which it makes if need be, and returns the paths of
+// the files. A file appears whole or not at all, and replaces one of the same name. Progress, unless nil, is told now
+// and then how much is written of how much.
+func (m *Municipality) WriteDir(dir, format string, progress func(done, total int)) ([]string, error) {
+	if !slices.Contains(Formats(), format) {
+		return nil, fmt.Errorf("format %q is unknown: use %s", format, strings.Join(Formats(), " or "))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "alvis.xml")
+	err := writeFile(path, func(w io.Writer) error { return m.EncodeIMS(w, IMSOptions{Progress: progress}) })
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return []string{path}, nil
+}
+
+// writeFile writes beside the path and moves the file there when it is complete.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
