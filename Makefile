@@ -59,6 +59,10 @@ bench: ## measure beside the fastest plain tool for each stage
 generate: bin/buf bin/protoc-gen-go ## make the Go code of the messages anew
 	@cd proto && buf generate
 
+.PHONY: fmt
+fmt: bin/golangci-lint ## format the code as lint wants it
+	@golangci-lint fmt $(PACKAGES)
+
 .PHONY: clean
 clean: ## take away what was built
 	@rm -rf bin
