@@ -22,8 +22,10 @@ type Process struct {
 	Creds  string // ESS_NATS_CREDS, a credentials file; empty for none
 	Config string // ESS_CONFIG, the folder with a YAML document for each tenant
 	HTTP   string // ESS_HTTP, the address of health, readiness and metrics; empty for none
-	Owner  string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
-	Logger *slog.Logger
+	// CreateLogs makes the streams of a tenant that has none. Off, a missing log is an error: it may be a lost one.
+	CreateLogs bool
+	Owner      string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
+	Logger     *slog.Logger
 }
 
 // Environment reads the settings of a program. It reports everything that is wrong at once.

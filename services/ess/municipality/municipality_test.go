@@ -61,7 +61,7 @@ func TestPupilsAreBroughtIntoTheLimits(t *testing.T) {
 // draw returns any municipality, after any mutations.
 func draw(t *rapid.T) *Municipality {
 	m := New(Options{
-		Pupils: rapid.IntRange(MinPupils, 200).Draw(t, "pupils"),
+		Pupils: rapid.IntRange(MinPupils, 120).Draw(t, "pupils"),
 		Seed:   rapid.Uint64().Draw(t, "seed"),
 		Day:    DefaultDay.AddDays(rapid.IntRange(-400, 400).Draw(t, "days")),
 		Shape:  rapid.SampledFrom([]Shape{"", ShapeAdult, ShapeSchools}).Draw(t, "shape"),

@@ -1,0 +1,225 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/tenant"
+)
+
+// Host runs readers and links of tenants on one log.
+type Host struct {
+	Store     *store.Store
+	Owner     string // names this process in ledgers
+	Logger    *slog.Logger
+	Telemetry *Telemetry
+	Now       func() time.Time
+	NewID     func() string
+	Observe   Observer
+}
+
+// Observer is told what happens. Its functions may be nil.
+type Observer struct {
+	Run     func(tenant string, r source.Run)
+	Settled func(tenant string, link roster.Source, s target.Settled)
+}
+
+// Tenant is one customer's readers and links in this process.
+type Tenant struct {
+	Name      string
+	Readers   map[roster.Source]*source.Reader
+	Links     map[roster.Source]*target.Link
+	Scheduler *source.Scheduler
+	feed      *target.Feed
+	logger    *slog.Logger
+}
+
+// Open makes the readers and links that a document asks for and that the connectors given can serve. It uses no
+// network. Everything wrong with the settings is in the error.
+func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []target.Connector) (*Tenant, error) {
+	logger := h.Logger.With("tenant", d.Tenant)
+	log := h.Store.Log(d.Tenant)
+	t := &Tenant{
+		Name:      d.Tenant,
+		Readers:   map[roster.Source]*source.Reader{},
+		Links:     map[roster.Source]*target.Link{},
+		Scheduler: source.NewScheduler(logger, h.Now),
+		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
+		logger:    logger,
+	}
+	keyer, err := keyer(d)
+	if err != nil {
+		return nil, err
+	}
+	problems := tenant.NewProblems()
+	for i, s := range d.Sources {
+		c, ok := find(sources, func(c source.Connector) bool { return c.System == s.System })
+		if !ok {
+			continue
+		}
+		at := problems.At("sources[%d]", i)
+		r := h.reader(d, s, c, keyer, at)
+		if r == nil {
+			continue
+		}
+		t.Readers[s.Ref()] = r
+		at.At("schedule").Check(t.Scheduler.Add(r, orElse(s.Schedule, c.Defaults.Schedule)))
+	}
+	for i, l := range d.Links {
+		c, ok := find(targets, func(c target.Connector) bool { return c.System == l.Target })
+		if !ok {
+			continue
+		}
+		if link := h.link(d, l, c, t.feed, problems.At("links[%d]", i)); link != nil {
+			t.Links[l.Ref()] = link
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", d.Tenant, err)
+	}
+	return t, nil
+}
+
+func keyer(d *tenant.Document) (*roster.Keyer, error) {
+	pepper, err := d.Pepper.Reveal()
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: pepper: %w", d.Tenant, err)
+	}
+	k, err := roster.NewKeyer(pepper)
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", d.Tenant, err)
+	}
+	return k, nil
+}
+
+func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k *roster.Keyer, p tenant.Problems) *source.Reader {
+	config := c.New()
+	if err := tenant.Decode(s.Settings, config); err != nil {
+		p.At("settings").Check(err)
+		return nil
+	}
+	config.Validate(p.At("settings"))
+	logger := h.Logger.With("tenant", d.Tenant, "source", s.Ref().String())
+	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now})
+	if err != nil {
+		p.Check(err)
+		return nil
+	}
+	require := c.Defaults.Require
+	if d.Service == tenant.Bronze && !slices.Contains(require, source.RequireEmail) {
+		require = append(slices.Clone(require), source.RequireEmail)
+	}
+	return source.NewReader(source.ReaderOptions{
+		Tenant: d.Tenant, Source: s.Ref(), Reads: opened, GroupIDs: c.Defaults.GroupIDs, Require: require,
+		Keyer: k, Log: h.Store.Log(d.Tenant), Runs: h.Store.Runs(d.Tenant), Logger: logger, Now: h.Now, NewID: h.NewID,
+		Ended: func(ctx context.Context, r source.Run) {
+			h.Telemetry.run(ctx, d.Tenant, r)
+			if h.Observe.Run != nil {
+				h.Observe.Run(d.Tenant, r)
+			}
+		},
+	})
+}
+
+func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed *target.Feed, p tenant.Problems) *target.Link {
+	config := c.New()
+	if err := tenant.Decode(l.Settings, config); err != nil {
+		p.At("settings").Check(err)
+		return nil
+	}
+	config.Validate(p.At("settings"))
+	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
+	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now})
+	if err != nil {
+		p.Check(err)
+		return nil
+	}
+	return target.NewLink(target.LinkOptions{
+		Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
+		Owner: h.Owner, Logger: logger, Now: h.Now,
+		Observer: func(s target.Settled) {
+			h.settled(logger, d.Tenant, l.Ref(), s)
+		},
+	})
+}
+
+func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s target.Settled) {
+	ctx := context.Background()
+	h.Telemetry.settled(ctx, name, link, s)
+	attrs := []any{
+		"created", s.Created, "updated", s.Updated, "deleted", s.Deleted, "waiting", s.Waiting, "parked", s.Parked,
+		"withheld", s.Withheld, "orphans", s.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
+	}
+	switch {
+	case s.Halted != nil:
+		logger.ErrorContext(ctx, "the link is halted", append(attrs, "reason", s.Halted.String(), "next_step", s.Halted.Next(reason.English), "next_try", s.WakeAt)...)
+		for _, p := range s.Problems {
+			logger.ErrorContext(ctx, "the pre-flight refuses the set", "problem", p.String())
+		}
+	case s.Delivered != "":
+		logger.InfoContext(ctx, "delivered", append(attrs, "package", s.Delivered, "adopted", s.Adopted)...)
+	case s.Operations() > 0:
+		logger.InfoContext(ctx, "settled", append(attrs, "deferred", s.Deferred)...)
+	default:
+		logger.DebugContext(ctx, "nothing to do", attrs...)
+	}
+	if h.Observe.Settled != nil {
+		h.Observe.Settled(name, link, s)
+	}
+}
+
+// Run reads on schedule and keeps the links until ctx ends. A link that fails is started again: one bad link never
+// delays another (rule R7).
+func (t *Tenant) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if len(t.Readers) > 0 {
+		group.Go(func() error { return t.Scheduler.Run(ctx) })
+	}
+	if len(t.Links) > 0 {
+		group.Go(func() error { return t.feed.Run(ctx) })
+	}
+	for ref, link := range t.Links {
+		group.Go(func() error { return t.keep(ctx, ref, link) })
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (t *Tenant) keep(ctx context.Context, ref roster.Source, link *target.Link) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = time.Minute
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, link.Run(ctx) },
+		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, next time.Duration) {
+			t.logger.WarnContext(ctx, "the link stopped and is started again", "target", ref.String(), "error", err, "in", next)
+		}))
+	return err
+}
+
+func find[T any](list []T, is func(T) bool) (found T, ok bool) {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i], true
+	}
+	return found, false
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,86 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/tenant"
+)
+
+// Source is the main function of a reader: it reads one system for every tenant that has it, until it is told to stop.
+func Source(c source.Connector) {
+	os.Exit(serve("source-"+c.System, []source.Connector{c}, nil))
+}
+
+// Target is the main function of a writer: it keeps one system right for every tenant that has it.
+func Target(c target.Connector) {
+	os.Exit(serve("target-"+c.System, nil, []target.Connector{c}))
+}
+
+func serve(name string, sources []source.Connector, targets []target.Connector) int {
+	ctx, stop := Signals(context.Background())
+	defer stop()
+	p, err := Environment(name, os.Getenv, os.Stderr)
+	if err == nil {
+		err = p.Serve(ctx, sources, targets)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	return 0
+}
+
+// Serve connects to the log, opens every tenant of the configuration and runs them until ctx ends.
+func (p Process) Serve(ctx context.Context, sources []source.Connector, targets []target.Connector) (err error) {
+	docs, err := tenant.LoadDir(p.Config)
+	if err != nil {
+		return err
+	}
+	telemetry, err := NewTelemetry(ctx, p.Name, os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		err = errors.Join(err, telemetry.Shutdown(grace))
+	}()
+	st, err := store.Connect(ctx, store.Options{URL: p.NATS, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, d := range docs {
+		if p.CreateLogs {
+			if err := st.EnsureTenant(ctx, d.Tenant, 1); err != nil {
+				return err
+			}
+		}
+		t, err := host.Open(d, sources, targets)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return t.Run(ctx) })
+	}
+	stopped, err := serveHTTP(ctx, p.HTTP, st.Healthy, telemetry.Metrics, p.Logger)
+	if err != nil {
+		return err
+	}
+	p.Logger.InfoContext(ctx, "started", "program", p.Name, "tenants", len(docs), "health", p.HTTP)
+	err = group.Wait()
+	stopped()
+	p.Logger.InfoContext(context.WithoutCancel(ctx), "stopped", "program", p.Name)
+	return err
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"eventful.se/ess/libs/service"
+	"eventful.se/ess/services/ess/demo"
+)
+
+func demoCommand() *cobra.Command {
+	o := demo.Options{Now: time.Now}
+	var level string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show everything on this machine: register, log, target",
+		Long: `Start a NATS server, an SFTP server with the generated export of an Alvis register, the reader, the writer, and an SFTP
+inbox in place of Apple School Manager's. Then change the register, and show what each change comes to. Everyone in it is
+invented, and nothing leaves this machine.
+
+With --once it does not wait, prints a summary and ends; the exit status is 0 only if after every step the delivered
+files equalled the register.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			o.Out = cmd.OutOrStdout()
+			o.Logger = slog.New(slog.DiscardHandler)
+			if level != "" {
+				if o.Logger, err = service.NewLogger(cmd.ErrOrStderr(), level, "text"); err != nil {
+					return err
+				}
+			}
+			return demo.Run(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.Once, "once", false, "do not wait, and end after the last step")
+	f.IntVar(&o.Pupils, "pupils", 400, "how many pupils")
+	f.Uint64Var(&o.Seed, "seed", 1, "another seed is another municipality")
+	f.DurationVar(&o.Pause, "pause", 4*time.Second, "how long to wait between two steps")
+	f.StringVar(&o.Dir, "dir", "", "keep everything in this directory; default one that is removed at the end")
+	f.StringVar(&level, "log-level", "", "also write the log to standard error: debug, info, warn or error")
+	return cmd
+}

@@ -1,0 +1,243 @@
+// Package demo shows the whole of ESS on one machine: a register's export on an SFTP server, the log on a NATS server,
+// and Apple's inbox on another SFTP server, with a reader and a writer in between. Everyone in it is invented.
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/service"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/tenant"
+	"eventful.se/ess/libs/transport/sftp/sftpserver"
+	"eventful.se/ess/services/connectors"
+	"eventful.se/ess/services/ess/municipality"
+)
+
+// Options say what to show.
+type Options struct {
+	Pupils int
+	Seed   uint64
+	Dir    string        // where everything is kept; empty for a directory that is removed at the end
+	Pause  time.Duration // between two effects; none with Once
+	Once   bool          // end after the last effect
+	Out    io.Writer
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+const (
+	tenantName = "demo"
+	user       = "ess"
+)
+
+// stage is everything that is running.
+type stage struct {
+	o        Options
+	say      printer
+	dir      string
+	town     *municipality.Municipality
+	register *sftpserver.Server
+	inbox    *sftpserver.Server
+	nats     *store.Server
+	store    *store.Store
+	reader   *source.Reader
+	link     *target.Link
+	settled  chan target.Settled
+	failed   int // effects that did not come out equal
+}
+
+// Run shows the demo. The error says what did not come out as it should.
+func Run(ctx context.Context, o Options) (err error) {
+	s := &stage{o: o, say: printer{o.Out}, settled: make(chan target.Settled, 64)}
+	if err := s.directory(); err != nil {
+		return err
+	}
+	if o.Dir == "" {
+		defer os.RemoveAll(s.dir)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	running, err := s.build(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		cancel()
+		err = errors.Join(err, <-running)
+		s.store.Close()
+		s.nats.Shutdown()
+		err = errors.Join(err, s.register.Close(), s.inbox.Close())
+	}()
+	if err := s.play(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	if !o.Once {
+		s.say.note("The demo goes on running, so that you can look around. Ctrl-C ends it.")
+		<-ctx.Done()
+	}
+	return nil
+}
+
+func (s *stage) directory() (err error) {
+	s.dir = s.o.Dir
+	if s.dir == "" {
+		s.dir, err = os.MkdirTemp("", "ess-demo-")
+		return err
+	}
+	if s.dir, err = filepath.Abs(s.dir); err != nil {
+		return err
+	}
+	return os.MkdirAll(s.dir, 0o700)
+}
+
+func (s *stage) path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
+// build starts the servers, and the tenant from a document such as an operator writes.
+func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
+	s.town = municipality.New(municipality.Options{Pupils: s.o.Pupils, Seed: s.o.Seed, Day: roster.Today(s.o.Now())})
+	for _, dir := range []string{"register", "apple/dropbox", "secrets", "tenants", "nats"} {
+		if err := os.MkdirAll(s.path(dir), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.export(); err != nil {
+		return nil, err
+	}
+	registerPassword, inboxPassword := secret(), secret()
+	for name, value := range map[string]string{"register": registerPassword, "apple": inboxPassword, "pepper": secret()} {
+		if err := keepSecret(s.path("secrets", name), value); err != nil {
+			return nil, err
+		}
+	}
+	if s.register, err = sftpserver.Start(ctx, sftpserver.Options{Dir: s.path("register"), User: user, Password: registerPassword}); err != nil {
+		return nil, err
+	}
+	if s.inbox, err = sftpserver.Start(ctx, sftpserver.Options{Dir: s.path("apple"), User: user, Password: inboxPassword}); err != nil {
+		return nil, err
+	}
+	if s.nats, err = store.Embedded(store.ServerOptions{Dir: s.path("nats"), Listen: true, Logger: s.o.Logger}); err != nil {
+		return nil, err
+	}
+	if s.store, err = store.Connect(ctx, store.Options{Server: s.nats, Name: "ess-demo", Logger: s.o.Logger}); err != nil {
+		return nil, err
+	}
+	if err := s.store.EnsureTenant(ctx, tenantName, 1); err != nil {
+		return nil, err
+	}
+	document, err := s.document()
+	if err != nil {
+		return nil, err
+	}
+	telemetry, err := service.NewTelemetry(ctx, "ess", false)
+	if err != nil {
+		return nil, err
+	}
+	host := &service.Host{
+		Store: s.store, Owner: "demo", Logger: s.o.Logger, Telemetry: telemetry, Now: s.o.Now, NewID: uuid.NewString,
+		Observe: service.Observer{Settled: func(_ string, _ roster.Source, r target.Settled) {
+			select {
+			case s.settled <- r:
+			case <-ctx.Done():
+			}
+		}},
+	}
+	t, err := host.Open(document, connectors.Sources(), connectors.Targets())
+	if err != nil {
+		return nil, err
+	}
+	s.reader = t.Readers[roster.Source{System: "alvis", Instance: "default"}]
+	s.link = t.Links[roster.Source{System: "apple-school-manager", Instance: "default"}]
+	done := make(chan error, 1)
+	go func() { done <- t.Run(ctx) }()
+	s.introduce()
+	return done, nil
+}
+
+// secret makes a password that lives as long as the demo.
+func secret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // it never fails
+	return hex.EncodeToString(b)
+}
+
+// keepSecret keeps what an earlier demo in the same directory wrote: a pepper never rotates.
+func keepSecret(path, value string) error {
+	if filepath.Base(path) == "pepper" {
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+	}
+	return os.WriteFile(path, []byte(value+"\n"), 0o600)
+}
+
+func (s *stage) document() (*tenant.Document, error) {
+	registerHost, registerPort, err := net.SplitHostPort(s.register.Addr())
+	if err != nil {
+		return nil, err
+	}
+	inboxHost, inboxPort, err := net.SplitHostPort(s.inbox.Addr())
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf(`# What an operator writes about a customer. The demo made this one.
+tenant: %s
+title: %s
+service: silver
+pepper: file:%s
+sources:
+  - system: alvis
+    schedule: "30 18 * * *"
+    settings:
+      sftp:
+        host: %s
+        port: %s
+        user: %s
+        password: file:%s
+        hostKeys: ["%s"]
+      settle: 100ms
+links:
+  - target: apple-school-manager
+    settings:
+      sftp:
+        host: %s
+        port: %s
+        user: %s
+        password: file:%s
+        hostKeys: ["%s"]
+      directory: dropbox
+      every: 0s
+`, tenantName, s.town.Name, s.path("secrets", "pepper"),
+		registerHost, registerPort, user, s.path("secrets", "register"), s.register.Fingerprint(),
+		inboxHost, inboxPort, user, s.path("secrets", "apple"), s.inbox.Fingerprint())
+	path := s.path("tenants", tenantName+".yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return tenant.Load(path)
+}
+
+// export writes the register's export, whole or not at all.
+func (s *stage) export() error {
+	_, err := s.town.WriteDir(s.path("register"), municipality.FormatAlvis, nil)
+	return err
+}

@@ -1,0 +1,293 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/services/ess/municipality"
+)
+
+// patience is how long an effect may take to reach the inbox.
+const patience = 2 * time.Minute
+
+// scene is one thing that happens in the register.
+type scene struct {
+	title  string
+	change municipality.Mutation // nil for none
+}
+
+func scenes() []scene {
+	return []scene{
+		{"The first read: the register is new to us", nil},
+		{"The same export again", nil},
+		{"A pupil moves to another group", (*municipality.Municipality).MoveClass},
+		{"A pupil leaves", (*municipality.Municipality).Leave},
+		{"A pupil joins", (*municipality.Municipality).Join},
+		{"A pupil changes surname", (*municipality.Municipality).Rename},
+	}
+}
+
+func (s *stage) introduce() {
+	size := s.town.Size()
+	s.say.title("ESS demo: everything runs on this machine, and everyone in it is invented")
+	s.say.fact("municipality", "%s: %d pupils, %d staff, %d units, %d groups", s.town.Name, size.Pupils, size.Staff, size.Units, size.Groups)
+	s.say.fact("register", "sftp://%s@%s/alvis.xml   an Alvis export", user, s.register.Addr())
+	s.say.fact("log", "%s   NATS JetStream in %s", s.nats.URL(), s.path("nats"))
+	s.say.fact("inbox", "sftp://%s@%s/dropbox   in place of Apple School Manager", user, s.inbox.Addr())
+	s.say.fact("tenant", "%s   what an operator writes", s.path("tenants", tenantName+".yaml"))
+}
+
+// play shows every scene, then that a replay and a resync have nothing to do.
+func (s *stage) play(ctx context.Context) error {
+	begun := s.o.Now()
+	for i, scene := range scenes() {
+		if i > 0 && !s.o.Once {
+			if err := wait(ctx, s.o.Pause); err != nil {
+				return err
+			}
+		}
+		if err := s.scene(ctx, i+1, scene); err != nil {
+			return fmt.Errorf("%s: %w", strings.ToLower(scene.title), err)
+		}
+	}
+	if err := s.recovery(ctx, len(scenes())+1, begun); err != nil {
+		return err
+	}
+	s.say.title("Summary")
+	if s.failed > 0 {
+		s.say.bad("%d of %d steps did not come out as the register says", s.failed, len(scenes())+1)
+		return errors.New("the delivered files do not equal the register")
+	}
+	s.say.good("after every step the delivered files equalled the register (%s in all)", s.o.Now().Sub(begun).Round(time.Millisecond))
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *stage) scene(ctx context.Context, n int, sc scene) error {
+	s.say.step(n, sc.title)
+	if sc.change != nil {
+		what, err := sc.change(s.town)
+		if err != nil {
+			return err
+		}
+		s.say.fact("register", "%s", what)
+		if err := s.export(); err != nil {
+			return err
+		}
+	}
+	run, err := s.reader.Run(ctx)
+	if err != nil {
+		return err
+	}
+	s.tellRun(run)
+	if !run.Believed() {
+		return errors.New("the read was not believed")
+	}
+	if run.State == source.Unchanged {
+		s.say.fact("deliver", "nothing: no event, no upload")
+		return s.check()
+	}
+	settled, err := s.await(ctx)
+	if err != nil {
+		return err
+	}
+	s.tellSettled(settled)
+	return s.check()
+}
+
+// await waits until the link has settled all that is in the log, and returns what that came to.
+func (s *stage) await(ctx context.Context) (sum target.Settled, err error) {
+	end, err := s.store.Log(tenantName).End(ctx)
+	if err != nil {
+		return sum, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		select {
+		case got := <-s.settled:
+			if got.Halted != nil {
+				return got, fmt.Errorf("the link is halted: %s", got.Halted)
+			}
+			if got.Delivered != "" {
+				sum = got
+			}
+			if got.Cursor.Seq >= end.Seq {
+				return sum, nil
+			}
+		case <-ctx.Done():
+			return sum, fmt.Errorf("the link did not come to the end of the log: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// recovery shows that nothing is written where nothing differs, and that a lost delivery is made good.
+func (s *stage) recovery(ctx context.Context, n int, begun time.Time) error {
+	s.say.step(n, "Replay and resync, then a recovery after the inbox was emptied")
+	replayed, err := s.link.Replay(ctx, begun)
+	if err != nil {
+		return err
+	}
+	resynced, err := s.link.Resync(ctx, false, false)
+	if err != nil {
+		return err
+	}
+	s.say.fact("replay", "%d operations, %d uploads", replayed.Operations(), uploads(replayed))
+	s.say.fact("resync", "%d operations, %d uploads", resynced.Operations(), uploads(resynced))
+	if replayed.Operations()+resynced.Operations()+uploads(replayed)+uploads(resynced) > 0 {
+		s.failed++
+		s.say.bad("a replay or a resync wrote something although nothing had changed")
+	}
+	files, err := filepath.Glob(s.path("apple", "dropbox", "*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
+	verified, err := s.link.Resync(ctx, true, false)
+	if err != nil {
+		return err
+	}
+	s.say.fact("verify", "the inbox was empty: delivered %s again", verified.Delivered)
+	return s.check()
+}
+
+func uploads(s target.Settled) int {
+	if s.Delivered != "" && !s.Adopted {
+		return 1
+	}
+	return 0
+}
+
+// check compares the newest delivery with the register.
+func (s *stage) check() error {
+	path, err := newest(s.path("apple", "dropbox"))
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	content, err := Verify(data, s.town, roster.Today(s.o.Now()))
+	if err != nil {
+		s.failed++
+		s.say.bad("%s does not equal the register: %v", filepath.Base(path), err)
+		return nil
+	}
+	s.say.good("%s equals the register: %d students, %d staff, %d classes with %d places, %d locations",
+		filepath.Base(path), content.Students, content.Staff, content.Classes, content.Enrolled, content.Locations)
+	return nil
+}
+
+func newest(dir string) (path string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var last time.Time
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return "", err
+		}
+		if path == "" || info.ModTime().After(last) {
+			path, last = filepath.Join(dir, e.Name()), info.ModTime()
+		}
+	}
+	if path == "" {
+		return "", fmt.Errorf("nothing was delivered to %s", dir)
+	}
+	return path, nil
+}
+
+func (s *stage) tellRun(r source.Run) {
+	s.say.fact("read", "%s: %s, complete: %t", r.Origin, counts(r.Seen), r.Complete)
+	for _, f := range r.Findings {
+		s.say.fact("finding", "%d × %s", f.Count, f.Reason.Text(reason.English))
+	}
+	took := r.Ended.Sub(r.Started).Round(time.Millisecond)
+	if r.State == source.Unchanged {
+		s.say.fact("publish", "0 events: nothing changed (%s)", took)
+		return
+	}
+	if r.Reason != nil {
+		s.say.bad("%s: %s\n      %s", r.State, r.Reason.Text(reason.English), r.Reason.Next(reason.English))
+		return
+	}
+	s.say.fact("publish", "%s (%s)", counts(r.Counts), took)
+}
+
+func (s *stage) tellSettled(t target.Settled) {
+	if t.Delivered == "" {
+		s.say.fact("deliver", "nothing: the files did not change")
+		return
+	}
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(t.Kinds)) {
+		d := t.Kinds[kind]
+		for _, c := range []struct {
+			sign string
+			n    int
+		}{{"+", d.Created}, {"~", d.Updated}, {"−", d.Deleted}} {
+			if c.n > 0 {
+				parts = append(parts, fmt.Sprintf("%s%d %s", c.sign, c.n, kind))
+			}
+		}
+	}
+	s.say.fact("deliver", "%s: %s (plan %s, files %s, upload %s)", t.Delivered, strings.Join(parts, ", "),
+		t.PlanTook.Round(time.Millisecond), t.RenderTook.Round(time.Millisecond), t.DeliverTook.Round(time.Millisecond))
+	if t.Withheld+t.Waiting > 0 {
+		s.say.fact("left out", "%d withheld and %d waiting, each with its reason", t.Withheld, t.Waiting)
+	}
+}
+
+func counts(m map[string]int) string {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(m)) {
+		if m[what] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", m[what], strings.ReplaceAll(what, ".", " ")))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// printer writes for a person at a terminal.
+type printer struct{ w io.Writer }
+
+func (p printer) title(text string)               { fmt.Fprintf(p.w, "\n%s\n", text) }
+func (p printer) step(n int, text string)         { fmt.Fprintf(p.w, "\n%d  %s\n", n, text) }
+func (p printer) note(text string)                { fmt.Fprintf(p.w, "\n%s\n", text) }
+func (p printer) good(format string, args ...any) { fmt.Fprintf(p.w, "   ✓  "+format+"\n", args...) }
+func (p printer) bad(format string, args ...any)  { fmt.Fprintf(p.w, "   ✗  "+format+"\n", args...) }
+func (p printer) fact(what, format string, a ...any) {
+	fmt.Fprintf(p.w, "   %-13s "+format+"\n", append([]any{what}, a...)...)
+}

@@ -1,0 +1,63 @@
+// Command ess is all of ESS in one program: the demo, small installations, and tools to look at exports.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"eventful.se/ess/libs/service"
+)
+
+func main() {
+	ctx, stop := service.Signals(context.Background())
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs the command line and returns the exit status: 0 when all went well, 1 after an error, or what an
+// [exitError] says.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd := &cobra.Command{
+		Use:           "ess",
+		Short:         "Keep what schools use equal to the student register",
+		Long:          "ESS reads student registers, publishes what changed to NATS JetStream, and keeps every target equal to the register.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	cmd.AddCommand(demoCommand(), runCommand(), inspectCommand(), generateCommand())
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	status := 1
+	var exit *exitError
+	if errors.As(err, &exit) {
+		status, err = exit.status, exit.err
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "ess:", err)
+	}
+	return status
+}
+
+// exitError ends the program with a status of its own.
+type exitError struct {
+	status int
+	err    error // nil when everything was said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"eventful.se/ess/libs/service"
+	"eventful.se/ess/libs/store"
+	"eventful.se/ess/services/connectors"
+)
+
+func runCommand() *cobra.Command {
+	var config, dir, url, health, level string
+	cmd := &cobra.Command{
+		Use:   "run --config DIR",
+		Short: "Run every reader and writer of a small installation, with NATS inside",
+		Long: `Run the readers and writers of every tenant in a folder of YAML documents, on a NATS server inside the program or, with
+--nats, on another one. A folder for the log is made when it is not there; a log that was there before and is gone is an
+error, never an empty log.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			logger, err := service.NewLogger(cmd.ErrOrStderr(), level, "text")
+			if err != nil {
+				return err
+			}
+			if url == "" {
+				if dir == "" {
+					return errors.New("--data is required: the folder in which NATS keeps the log (or --nats for a server elsewhere)")
+				}
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					return err
+				}
+				server, err := store.Embedded(store.ServerOptions{Dir: dir, Listen: true, Logger: logger})
+				if err != nil {
+					return fmt.Errorf("start NATS in %s: %w", dir, err)
+				}
+				defer server.Shutdown()
+				url = server.URL()
+			}
+			environment := map[string]string{"ESS_NATS_URL": url, "ESS_CONFIG": config, "ESS_HTTP": health, "ESS_LOG_LEVEL": level, "ESS_LOG_FORMAT": "text"}
+			p, err := service.Environment("ess", func(key string) string {
+				if v, ok := environment[key]; ok {
+					return v
+				}
+				return os.Getenv(key)
+			}, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			p.CreateLogs = true
+			return p.Serve(cmd.Context(), connectors.Sources(), connectors.Targets())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&config, "config", "", "folder with a YAML document for each tenant")
+	f.StringVar(&dir, "data", "", "folder in which NATS keeps the log")
+	f.StringVar(&url, "nats", "", "address of a NATS server, in place of the one inside")
+	f.StringVar(&health, "http", "127.0.0.1:8080", "address of health, readiness and metrics")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	must(cmd.MarkFlagRequired("config"))
+	return cmd
+}
