@@ -105,6 +105,20 @@ const (
 	NumberChanged   Code = "number-changed"
 	IDReused        Code = "id-reused"
 	PublishRefused  Code = "publish-refused"
+
+	// Reading a document whose elements refer to each other.
+	TruncatedFile     Code = "truncated-file"
+	EncodingSuspect   Code = "encoding-suspect"
+	ElementWithoutID  Code = "element-without-id"
+	ElementTwice      Code = "element-twice"
+	GroupTypeUnknown  Code = "group-type-unknown"
+	RoleUnknown       Code = "role-unknown"
+	DateUnreadable    Code = "date-unreadable"
+	ReferenceDangling Code = "reference-dangling"
+	GroupCycle        Code = "group-cycle"
+	GroupInTwoUnits   Code = "group-in-two-units"
+	InactiveUndated   Code = "inactive-undated"
+	YearWithoutUnit   Code = "school-year-without-enrolment"
 )
 
 var catalogue = map[Code]entry{
@@ -379,5 +393,53 @@ var catalogue = map[Code]entry{
 	PublishRefused: {
 		"Loggen tog inte emot ändringarna på {attempts} försök.", "The log did not take the changes in {attempts} attempts.",
 		"Se om en annan läsare av samma källa kör, och om loggen svarar.", "See whether another reader of the same source runs, and whether the log answers.",
+	},
+	TruncatedFile: {
+		"{file} slutar för tidigt, på rad {line}: {what}.", "{file} ends too early, at line {line}: {what}.",
+		"Be leverantören om en hel fil, eller vänta på nästa. Inget har ändrats.", "Ask the vendor for a whole file, or wait for the next one. Nothing was changed.",
+	},
+	EncodingSuspect: {
+		"Filen säger sig vara i {what} men läses bättre som UTF-8; å, ä och ö kan ha blivit fel.", "The file says that it is in {what} but reads better as UTF-8; letters such as å, ä and ö may have come out wrong.",
+		"Be leverantören rätta filens deklaration, eller sätt encodingOverride i profilen.", "Ask the vendor to correct the file's declaration, or set encodingOverride in the profile.",
+	},
+	ElementWithoutID: {
+		"{count} element av slaget {what} saknar id och lästes inte.", "{count} elements of the kind {what} have no id and were not read.",
+		"Be leverantören om ett id i exporten.", "Ask the vendor for an id in the export.",
+	},
+	ElementTwice: {
+		"{count} element av slaget {what} har ett id som redan fanns i filen; uppgifterna fördes samman.", "{count} elements of the kind {what} have an id that the file had already; what they say was united.",
+		"Inget, om registret skriver en gång per skola. Annars: ta bort dubbletten.", "Nothing, if the register writes once per school. Otherwise remove the duplicate.",
+	},
+	GroupTypeUnknown: {
+		"{count} grupper har en typ som profilen inte känner: {what}. De lästes som Övrigt.", "{count} groups have a type that the profile does not know: {what}. They were read as Övrigt.",
+		"Lägg typen i profilens groupTypes.", "Add the type to the profile's groupTypes.",
+	},
+	RoleUnknown: {
+		"{count} element har en roll som profilen inte känner: {what}.", "{count} elements have a role that the profile does not know: {what}.",
+		"Lägg rollen i profilens roles eller institutionRoles.", "Add the role to the profile's roles or institutionRoles.",
+	},
+	DateUnreadable: {
+		"Tiden i {what} kunde inte läsas.", "The time in {what} could not be read.",
+		"Be leverantören skriva den enligt ISO 8601.", "Ask the vendor to write it as ISO 8601.",
+	},
+	ReferenceDangling: {
+		"{count} gånger hänvisar {what} till något som filen inte har; hänvisningen utelämnades.", "{count} times a {what} refers to something that the file does not have; the reference was left out.",
+		"Kontrollera att det den hänvisar till är märkt för export.", "Check that what it refers to is marked for export.",
+	},
+	GroupCycle: {
+		"{count} grupper ligger över sig själva; kedjan bröts.", "{count} groups lie above themselves; the chain was cut.",
+		"Rätta överordnad grupp i registret.", "Correct the group above in the register.",
+	},
+	GroupInTwoUnits: {
+		"{count} grupper hör till två skolor; den först nämnda gäller.", "{count} groups belong to two schools; the one named first counts.",
+		"Låt gruppen höra till en skola i registret.", "Let the group belong to one school in the register.",
+	},
+	InactiveUndated: {
+		"{count} avslutade roller saknar slutdatum och utelämnades.", "{count} roles that are over tell no end date and were left out.",
+		"Inget: den som saknas i filen räknas som avslutad.", "Nothing: who is not in the file counts as ended.",
+	},
+	YearWithoutUnit: {
+		"{count} årskurser står för elever utan inskrivning på skolan.", "{count} school years stand for pupils without an enrolment at the school.",
+		"Kontrollera elevens skola i registret.", "Check the pupil's school in the register.",
 	},
 }

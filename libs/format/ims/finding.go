@@ -1,0 +1,73 @@
+package ims
+
+import (
+	"strconv"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/reason"
+)
+
+// findings counts what is wrong with a document, one finding a code and detail, so that a million bad members cost no
+// more than one.
+type findings struct {
+	order []*counted
+	index map[findingKey]*counted
+	codes map[reason.Code]int // details per code
+}
+
+type findingKey struct {
+	code   reason.Code
+	detail string
+}
+
+type counted struct {
+	findingKey
+	severity fact.Severity
+	effect   fact.Effect
+	count    int
+	line     int
+}
+
+// Details are words of the exporter's vocabulary: a group type, a role. A document that fills them with something else
+// is cut short, in number and in length.
+const (
+	maxDetails   = 30
+	detailLength = 40
+)
+
+func (f *findings) add(code reason.Code, severity fact.Severity, effect fact.Effect, line int, detail string) {
+	if r := []rune(detail); len(r) > detailLength {
+		detail = string(r[:detailLength]) + "…"
+	}
+	key := findingKey{code, detail}
+	c := f.index[key]
+	if c == nil && f.codes[code] >= maxDetails {
+		key.detail = "…"
+		c = f.index[key]
+	}
+	if c == nil {
+		if f.index == nil {
+			f.index, f.codes = map[findingKey]*counted{}, map[reason.Code]int{}
+		}
+		c = &counted{findingKey: key, severity: severity, effect: effect, line: line}
+		f.index[key] = c
+		f.codes[code]++
+		f.order = append(f.order, c)
+	}
+	c.count++
+	c.line = min(c.line, line)
+}
+
+func (f *findings) list() []fact.Finding {
+	var out []fact.Finding
+	for _, c := range f.order {
+		r := reason.New(c.code, "count", c.count)
+		if c.detail != "" {
+			r = reason.New(c.code, "count", c.count, "what", c.detail)
+		}
+		out = append(out, fact.Finding{Reason: r, Severity: c.severity, Effect: c.effect, Where: where(c.line)})
+	}
+	return out
+}
+
+func where(line int) string { return "line " + strconv.Itoa(line) }
