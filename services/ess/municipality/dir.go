@@ -42,7 +42,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
-			
+			os.Remove(f.Name())
 		}
 	}()
 	if err := write(f); err != nil {
