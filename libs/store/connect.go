@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/tenant"
+)
+
+// Options say how to reach NATS.
+type Options struct {
+	URL         string        // nats://host:4222, several with commas; not read when Server is set
+	Server      *Server       // a server in this process
+	Name        string        // who we are, of [a-z0-9-]: connection name and inbox prefix, so that no other client can read our replies
+	Credentials tenant.Secret // a credentials file of nsc, read anew at every connect; empty for none
+	User        string        // with Password, where the server has no credentials files
+	Password    tenant.Secret
+	Logger      *slog.Logger  // nil for none
+	Timeout     time.Duration // how long one request may take; 10 s when zero
+	Watch       time.Duration // how often a follower is looked after; 30 s when zero
+}
+
+// Store is a connection to the roster logs, ledgers and runs of all tenants. It is safe for concurrent use.
+type Store struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *slog.Logger
+	timeout time.Duration
+	watch   time.Duration
+	address string
+	bad     refusals
+	count   counters
+	closed  chan struct{}
+}
+
+// Connect connects. An error is Misconfigured when the server does not accept us, transient when it cannot be reached.
+// A connection that is lost later comes back by itself; until then every call fails at once or after its time.
+func Connect(ctx context.Context, o Options) (*Store, error) {
+	if err := validToken("name", o.Name); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		log: o.Logger, timeout: o.Timeout, watch: o.Watch, address: o.URL, closed: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.timeout == 0 {
+		s.timeout = 10 * time.Second
+	}
+	if s.watch == 0 {
+		s.watch = 30 * time.Second
+	}
+	opts, err := s.natsOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.nc, err = nats.Connect(o.URL, opts...); err != nil {
+		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) {
+			return nil, reason.Errorf(reason.Misconfigured, err, reason.WrongCredentials, "address", s.address, "user", o.Name)
+		}
+		return nil, reason.Errorf(reason.Transient, err, reason.Unreachable, "address", s.address)
+	}
+	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.timeout)); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open JetStream at %s: %w", s.address, err)
+	}
+	return s, nil
+}
+
+// natsOptions holds what makes a client safe for a publisher: nothing is buffered while the connection is away, for
+// what waits there would be sent long after the caller gave up.
+func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
+	opts := []nats.Option{
+		nats.Name(o.Name),
+		nats.CustomInboxPrefix("_INBOX_" + o.Name),
+		nats.ReconnectBufSize(-1),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a rotated credential comes into use without a restart
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.PingInterval(20 * time.Second),
+		nats.Timeout(s.timeout),
+		nats.ErrorHandler(s.asyncError),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				s.count.disconnects.Add(1)
+				s.log.Warn("connection to NATS lost", "address", s.address, "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("connection to NATS is back", "address", s.address) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
+	}
+	switch {
+	case o.Server != nil:
+		s.address = "in process"
+		opts = append(opts, nats.InProcessServer(o.Server.ns))
+	case o.URL == "":
+		return nil, errors.New("no address of NATS: set the URL, nats://host:4222")
+	}
+	if !o.Credentials.IsZero() {
+		if err := o.Credentials.Validate(); err != nil {
+			return nil, fmt.Errorf("credentials for NATS: %w", err)
+		}
+		opts = append(opts, nats.UserJWT(
+			func() (string, error) {
+				b, err := o.Credentials.Reveal()
+				if err != nil {
+					return "", err
+				}
+				return nkeys.ParseDecoratedJWT(b)
+			},
+			func(nonce []byte) ([]byte, error) {
+				b, err := o.Credentials.Reveal()
+				if err != nil {
+					return nil, err
+				}
+				key, err := nkeys.ParseDecoratedNKey(b)
+				if err != nil {
+					return nil, err
+				}
+				defer key.Wipe()
+				return key.Sign(nonce)
+			}))
+	}
+	if o.User != "" {
+		opts = append(opts, nats.UserInfoHandler(func() (string, string) {
+			p, err := o.Password.Reveal()
+			if err != nil {
+				s.log.Error("password for NATS", "error", err)
+			}
+			return o.User, string(p)
+		}))
+	}
+	return opts, nil
+}
+
+// reconnectDelay spreads the clients of a server that comes back, from 0.1 to 5 seconds.
+func reconnectDelay(attempts int) time.Duration {
+	d := min(100*time.Millisecond<<min(attempts, 6), 5*time.Second)
+	return d/2 + rand.N(d/2+1)
+}
+
+// Close closes the connection and waits until nothing of it runs.
+func (s *Store) Close() {
+	s.nc.Close()
+	<-s.closed
+}
+
+// Healthy tells whether the store can be used now: the connection stands, JetStream answers, and no permission was
+// found missing within the last minute.
+func (s *Store) Healthy(ctx context.Context) error {
+	if !s.nc.IsConnected() {
+		return reason.Errorf(reason.Transient, s.nc.LastError(), reason.Unreachable, "address", s.address)
+	}
+	if r, ok := s.bad.newest(time.Minute); ok {
+		return r.err(nil)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if _, err := s.js.AccountInfo(ctx); err != nil {
+		return reason.Errorf(reason.Transient, err, reason.Unreachable, "address", s.address)
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// ServerOptions say how a server in this process runs.
+type ServerOptions struct {
+	Dir        string       // where JetStream keeps its files
+	ConfigFile string       // a configuration of nats-server, for accounts and permissions; empty for none
+	Listen     bool         // also listen on the loopback interface, for tools
+	Port       int          // with Listen: 0 for a free one
+	Logger     *slog.Logger // nil for none
+}
+
+// Server is a nats-server in this process, with JetStream on disk; what it has acknowledged is on the disk
+// (sync_interval: always).
+type Server struct{ ns *server.Server }
+
+// Embedded starts a server and returns when it takes connections.
+func Embedded(o ServerOptions) (*Server, error) {
+	if o.Dir == "" {
+		return nil, errors.New("a server in the process needs a directory for JetStream")
+	}
+	opts := &server.Options{}
+	if o.ConfigFile != "" {
+		if err := opts.ProcessConfigFile(o.ConfigFile); err != nil {
+			return nil, fmt.Errorf("nats-server configuration: %w", err)
+		}
+	}
+	opts.ServerName = "ess"
+	opts.JetStream = true
+	opts.StoreDir = o.Dir
+	opts.SyncAlways = true
+	opts.NoSigs = true
+	opts.DontListen = !o.Listen
+	opts.Host = "127.0.0.1"
+	if opts.Port = o.Port; o.Port == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("start nats-server in %s: %w", o.Dir, err)
+	}
+	if o.Logger != nil {
+		ns.SetLoggerV2(serverLog{o.Logger}, false, false, false)
+	}
+	s := &Server{ns}
+	ns.Start()
+	if !ns.ReadyForConnections(30*time.Second) || !ns.JetStreamEnabled() {
+		s.Shutdown()
+		return nil, fmt.Errorf("nats-server in %s did not become ready; is the directory in use by another process, or not writable?", o.Dir)
+	}
+	return s, nil
+}
+
+// URL returns the address for tools; empty when the server does not listen.
+func (s *Server) URL() string {
+	if s.ns.Addr() == nil {
+		return ""
+	}
+	return s.ns.ClientURL()
+}
+
+// Ready tells whether the server takes connections.
+func (s *Server) Ready() bool { return s.ns.ReadyForConnections(0) && s.ns.JetStreamEnabled() }
+
+// Shutdown stops the server and waits until it has.
+func (s *Server) Shutdown() {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+}
+
+// serverLog passes on what a server says. It starts and stops with the process, so its notices are of no news.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Noticef(f string, a ...any) { l.log.Debug(line(f, a)) }
+func (l serverLog) Debugf(f string, a ...any)  { l.log.Debug(line(f, a)) }
+func (l serverLog) Tracef(f string, a ...any)  { l.log.Debug(line(f, a)) }
+func (l serverLog) Warnf(f string, a ...any)   { l.log.Warn(line(f, a)) }
+func (l serverLog) Errorf(f string, a ...any)  { l.log.Error(line(f, a)) }
+func (l serverLog) Fatalf(f string, a ...any)  { l.log.Error(line(f, a)) }
+
+func line(f string, a []any) string { return "nats-server: " + strings.TrimSpace(fmt.Sprintf(f, a...)) }

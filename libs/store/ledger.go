@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	essv1 "eventful.se/ess/proto/ess/v1"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+)
+
+// Ledger keeps what is known that the targets of one tenant hold: one compacted stream, in which every entry of every
+// link has its subject. It is safe for concurrent use.
+type Ledger struct {
+	s      *Store
+	tenant string
+	stream string
+}
+
+var (
+	_ target.Ledger = (*Ledger)(nil)
+	_ target.Book   = (*Book)(nil)
+)
+
+// Ledger returns the ledger of a tenant. A tenant that has none shows at the first call.
+func (s *Store) Ledger(tenant string) *Ledger { return &Ledger{s, tenant, ledgerStream(tenant)} }
+
+// Own makes the caller the owner of a link: what an older owner writes is refused from then on. The sequence of the
+// owner's record is its epoch.
+func (l *Ledger) Own(ctx context.Context, link roster.Source, owner string) (target.Book, error) {
+	if err := validSource(link); err != nil {
+		return nil, err
+	}
+	b := &Book{l: l, link: link, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link)}
+	body, err := marshal(&essv1.Owner{Schema: schemaMajor, Owner: owner})
+	if err != nil {
+		return nil, fmt.Errorf("own link %s: %w", link, err)
+	}
+	m := nats.NewMsg(b.prefix + "owner")
+	m.Data = body
+	if b.epoch, err = l.s.publish(ctx, l.stream, m); err != nil {
+		return nil, fmt.Errorf("own link %s: %w", link, err)
+	}
+	return b, nil
+}
+
+// Book is the ledger of one link in the hands of its owner. It is safe for concurrent use; writes wait for each other.
+type Book struct {
+	l      *Ledger
+	link   roster.Source
+	prefix string
+	blobs  string
+	epoch  uint64
+	mu     sync.Mutex
+}
+
+// Load reads every entry, and the mark.
+func (b *Book) Load(ctx context.Context, each func(target.Entry) error) (m target.Mark, err error) {
+	r := reading{stream: b.l.stream, filter: b.prefix + ">", deliver: jetstream.DeliverLastPerSubjectPolicy}
+	_, err = b.l.s.readAll(ctx, r, func(d delivery) error {
+		switch what := strings.TrimPrefix(d.Subject(), b.prefix); {
+		case what == "mark":
+			if m, err = decodeMark(d.Data()); err != nil {
+				return unreadable(d, err)
+			}
+		case strings.HasPrefix(what, "entry.") && len(d.Data()) > 0: // an empty one was taken out
+			e, err := decodeEntry(d.Data())
+			if err != nil {
+				return unreadable(d, err)
+			}
+			return each(e)
+		}
+		return nil
+	})
+	return m, err
+}
+
+// Save records entries and the mark, in atomic batches, the mark in the last. When NATS did not answer (reason
+// OutcomeUnknown) all, a part or nothing of it stands; to save the same again is right.
+func (b *Book) Save(ctx context.Context, entries []target.Entry, m target.Mark) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.writer()
+	for _, e := range entries {
+		msg := nats.NewMsg(b.prefix + "entry." + token(e.ID.Kind, e.ID.Key))
+		if e.State != target.Gone || e.Reason != nil {
+			body, err := encodeEntry(e)
+			if err != nil {
+				return fmt.Errorf("save entry of %s in link %s: %w", e.Entity, b.link, err)
+			}
+			msg.Data = body
+		}
+		if err := b.l.s.checkSize(msg, e.Entity); err != nil {
+			return fmt.Errorf("save entry in link %s: %w", b.link, err)
+		}
+		if err := w.add(ctx, msg); err != nil {
+			return err
+		}
+	}
+	mark := nats.NewMsg(b.prefix + "mark")
+	var err error
+	if mark.Data, err = encodeMark(m); err != nil {
+		return fmt.Errorf("save mark of link %s: %w", b.link, err)
+	}
+	if err := w.add(ctx, mark); err != nil {
+		return err
+	}
+	return w.flush(ctx)
+}
+
+// writer collects messages into batches, each headed by the fence that expects us to be the owner still.
+type writer struct {
+	b    *Book
+	msgs []*nats.Msg
+	size int
+}
+
+func (b *Book) writer() *writer { return &writer{b: b} }
+
+func (w *writer) add(ctx context.Context, m *nats.Msg) error {
+	if len(w.msgs) >= maxBatch-1 || len(w.msgs) > 0 && w.size+m.Size() > maxBatchBytes {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+	}
+	w.msgs, w.size = append(w.msgs, m), w.size+m.Size()
+	return nil
+}
+
+func (w *writer) flush(ctx context.Context) error {
+	b := w.b
+	msgs := append([]*nats.Msg{fence(b.prefix+"fence", b.prefix+"owner", b.epoch)}, w.msgs...)
+	w.msgs, w.size = w.msgs[:0], 0
+	err := b.l.s.publishBatch(ctx, b.l.stream, msgs)
+	if !refusedExpectation(err) {
+		return err
+	}
+	// A refusal is no proof of another owner: something else may have been under way on the subject.
+	owner, seqErr := b.l.s.lastSeq(ctx, b.l.stream, b.prefix+"owner")
+	switch {
+	case seqErr != nil:
+		return errors.Join(err, seqErr)
+	case owner != b.epoch:
+		return fmt.Errorf("write the ledger of link %s: %w", b.link, target.ErrOwnerLost)
+	default:
+		return reason.Errorf(reason.Transient, err, reason.OutcomeUnknown, "what", "a batch for "+b.l.stream)
+	}
+}
+
+// chunk is how much of a blob stands in one message; well below the default max_payload of 1 MiB.
+const chunk = 512 << 10
+
+// The headers of a blob's head, which is written with its last chunk.
+const (
+	headerChunks = "Ess-Chunks"
+	headerDigest = "Ess-Digest"
+)
+
+// Put keeps a blob under a name, then removes the blobs of this link other than name and keep. An interrupted Put
+// leaves no blob under the name, unless one stood there.
+func (b *Book) Put(ctx context.Context, name, keep string, data []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sum := sha256.Sum256(data)
+	version := hex.EncodeToString(sum[:8])
+	prefix := b.blobs + token(name) + "."
+	w := b.writer()
+	n := 0
+	for rest := data; len(rest) > 0; n++ {
+		size := min(len(rest), chunk)
+		m := nats.NewMsg(prefix + version + "." + strconv.Itoa(n))
+		m.Data, rest = rest[:size], rest[size:]
+		if err := w.add(ctx, m); err != nil {
+			return err
+		}
+	}
+	head := nats.NewMsg(prefix + "head")
+	head.Header[headerChunks] = []string{strconv.Itoa(n)}
+	head.Header[headerDigest] = []string{hex.EncodeToString(sum[:])}
+	if err := w.add(ctx, head); err != nil {
+		return err
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	return b.removeBlobs(ctx, map[string]string{token(name): version, token(keep): ""})
+}
+
+// Blob returns a blob. It is an error that there is none under the name.
+func (b *Book) Blob(ctx context.Context, name string) ([]byte, error) {
+	prefix := b.blobs + token(name) + "."
+	head, err := b.l.s.lastMsg(ctx, b.l.stream, prefix+"head")
+	if err != nil {
+		return nil, fmt.Errorf("blob %s of link %s: %w", name, b.link, err)
+	}
+	digest := head.Header.Get(headerDigest)
+	n, err := strconv.Atoi(head.Header.Get(headerChunks))
+	if err != nil || len(digest) != 2*sha256.Size {
+		return nil, fmt.Errorf("blob %s of link %s: its head is not readable", name, b.link)
+	}
+	var data []byte
+	for i := range n {
+		m, err := b.l.s.lastMsg(ctx, b.l.stream, prefix+digest[:16]+"."+strconv.Itoa(i))
+		if err != nil {
+			return nil, fmt.Errorf("blob %s of link %s, chunk %d of %d: %w", name, b.link, i+1, n, err)
+		}
+		data = append(data, m.Data...)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
+		return nil, fmt.Errorf("blob %s of link %s is damaged: its digest is another", name, b.link)
+	}
+	return data, nil
+}
+
+// removeBlobs removes the blobs of the link but those of the kept names, of which only the version is left where one
+// is given.
+func (b *Book) removeBlobs(ctx context.Context, kept map[string]string) error {
+	var subjects map[string]uint64
+	st, err := b.l.s.info(ctx, b.l.stream, jetstream.WithSubjectFilter(b.blobs+">"))
+	if err != nil {
+		return err
+	}
+	subjects = st.State.Subjects
+	drop := make(map[string]struct{})
+	for subject := range subjects {
+		t := strings.Split(strings.TrimPrefix(subject, b.blobs), ".")
+		version, ok := kept[t[0]]
+		switch {
+		case !ok:
+			drop[b.blobs+t[0]+".>"] = struct{}{}
+		case version != "" && len(t) == 3 && t[1] != version:
+			drop[b.blobs+t[0]+"."+t[1]+".>"] = struct{}{}
+		}
+	}
+	for filter := range drop {
+		if err := b.l.s.purge(ctx, b.l.stream, jetstream.WithPurgeSubject(filter)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"eventful.se/ess/libs/reason"
+)
+
+// EnsureTenant makes the streams of a tenant that do not exist yet, with 1, 3 or 5 replicas, and brings the settings of
+// those that do up to date. It is for the moment when an operator applies a tenant: no reader or writer calls it, so
+// that a lost stream is seen. A log that is missing beside a ledger was lost, and is refused.
+func (s *Store) EnsureTenant(ctx context.Context, tenant string, replicas int) error {
+	if err := validToken("tenant", tenant); err != nil {
+		return err
+	}
+	if replicas != 1 && replicas != 3 && replicas != 5 {
+		return fmt.Errorf("replicas is %d, want 1, 3 or 5", replicas)
+	}
+	configs := streamConfigs(tenant, replicas)
+	exists := make([]bool, len(configs))
+	for i, c := range configs {
+		err := s.request(ctx, c.Name, "", "look for stream "+c.Name, func(ctx context.Context) error {
+			_, err := s.js.Stream(ctx, c.Name)
+			exists[i] = err == nil
+			if errors.Is(err, jetstream.ErrStreamNotFound) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if exists[i] && i > 0 && !exists[i-1] { // they are made in this order
+			return reason.Errorf(reason.Misconfigured, nil, reason.LogMissing, "stream", configs[i-1].Name)
+		}
+	}
+	for i, c := range configs {
+		err := s.request(ctx, c.Name, "", "make stream "+c.Name, func(ctx context.Context) (err error) {
+			if exists[i] {
+				_, err = s.js.UpdateStream(ctx, c)
+			} else {
+				_, err = s.js.CreateStream(ctx, c)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// streamConfigs returns the streams of a tenant in the order in which they are made.
+//
+// None takes a time to live (when a tombstone expires over older history, the dead come back) or a rollup header (one
+// message empties the stream). The log has no limit per subject, for what a limit drops stays readable on the disk: the
+// janitor erases history instead.
+func streamConfigs(tenant string, replicas int) []jetstream.StreamConfig {
+	base := jetstream.StreamConfig{
+		Storage:            jetstream.FileStorage,
+		Retention:          jetstream.LimitsPolicy,
+		Discard:            jetstream.DiscardNew,
+		Replicas:           replicas,
+		MaxMsgs:            -1,
+		MaxBytes:           -1,
+		MaxMsgsPerSubject:  -1,
+		Duplicates:         time.Second, // expectations, not message ids, keep what is sent twice from being stored twice
+		AllowAtomicPublish: true,
+	}
+	log, ledger := base, base
+	log.Name = logStream(tenant)
+	log.Description = "roster log of " + tenant
+	log.Subjects = []string{logSubjects + tenant + ".>"}
+	ledger.Name = ledgerStream(tenant)
+	ledger.Description = "ledgers, delivered sets and runs of " + tenant
+	ledger.Subjects = []string{ledgerSubjects + tenant + ".>", blobSubjects + tenant + ".>", runSubjects + tenant + ".>"}
+	ledger.MaxMsgsPerSubject = 1
+	return []jetstream.StreamConfig{log, ledger}
+}

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	essv1 "eventful.se/ess/proto/ess/v1"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/target"
+)
+
+func marshal(m proto.Message) ([]byte, error) {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		return nil, errors.New("a text is not valid UTF-8")
+	}
+	return b, nil
+}
+
+func encodeEntry(e target.Entry) ([]byte, error) {
+	p := &essv1.Entry{
+		Schema: schemaMajor, Id: idTo(e.ID), EntityKind: string(e.Entity.Kind), EntityKey: keyTo(e.Entity.Key), Native: e.Native,
+		Held: e.Held, State: string(e.State), Reason: reasonTo(e.Reason), Attempts: int64(e.Attempts), NextTry: timeTo(e.NextTry),
+		Cause: &essv1.Cause{Seq: e.Cause.Seq, Run: e.Cause.Run, When: timeTo(e.Cause.When)},
+	}
+	for _, f := range e.Fields {
+		p.Fields = append(p.Fields, &essv1.Field{Name: f.Name, Value: f.Value.Reveal()})
+	}
+	for _, s := range e.Sets {
+		set := &essv1.ReferenceSet{Name: s.Name}
+		for _, m := range s.Members {
+			set.Members = append(set.Members, idTo(m))
+		}
+		p.Sets = append(p.Sets, set)
+	}
+	return marshal(p)
+}
+
+func decodeEntry(b []byte) (e target.Entry, err error) {
+	var p essv1.Entry
+	if err := unmarshal(b, &p); err != nil {
+		return e, err
+	}
+	e = target.Entry{
+		ID: idFrom(p.GetId()), Entity: roster.Ref{Kind: roster.Kind(p.GetEntityKind())}, Native: p.GetNative(), Held: p.GetHeld(),
+		State: target.EntryState(p.GetState()), Reason: reasonFrom(p.GetReason()), Attempts: int(p.GetAttempts()), NextTry: timeFrom(p.GetNextTry()),
+		Cause: target.Cause{Seq: p.GetCause().GetSeq(), Run: p.GetCause().GetRun(), When: timeFrom(p.GetCause().GetWhen())},
+	}
+	for _, f := range p.GetFields() {
+		e.Fields = append(e.Fields, target.Field{Name: f.GetName(), Value: roster.Personal(f.GetValue())})
+	}
+	for _, s := range p.GetSets() {
+		set := target.Set{Name: s.GetName()}
+		for _, m := range s.GetMembers() {
+			set.Members = append(set.Members, idFrom(m))
+		}
+		e.Sets = append(e.Sets, set)
+	}
+	e.Entity.Key, err = keyFrom(p.GetEntityKey())
+	return e, err
+}
+
+func idTo(i target.ID) *essv1.ResourceId { return &essv1.ResourceId{Kind: i.Kind, Key: i.Key} }
+
+func idFrom(p *essv1.ResourceId) target.ID { return target.ID{Kind: p.GetKind(), Key: p.GetKey()} }
+
+func encodeMark(m target.Mark) ([]byte, error) {
+	return marshal(&essv1.Mark{
+		Schema: schemaMajor, Cursor: &essv1.Position{Log: timeTo(m.Cursor.Log), Seq: m.Cursor.Seq}, WakeAt: timeTo(m.WakeAt),
+		Mapping: m.Mapping, Set: setRefTo(m.Set), InFlight: setRefTo(m.InFlight),
+	})
+}
+
+func decodeMark(b []byte) (m target.Mark, err error) {
+	var p essv1.Mark
+	if err := unmarshal(b, &p); err != nil {
+		return m, err
+	}
+	return target.Mark{
+		Cursor: roster.Position{Log: timeFrom(p.GetCursor().GetLog()), Seq: p.GetCursor().GetSeq()}, WakeAt: timeFrom(p.GetWakeAt()),
+		Mapping: p.GetMapping(), Set: setRefFrom(p.GetSet()), InFlight: setRefFrom(p.GetInFlight()),
+	}, nil
+}
+
+func setRefTo(r target.SetRef) *essv1.SetRef {
+	if r == (target.SetRef{}) {
+		return nil
+	}
+	return &essv1.SetRef{Blob: r.Blob, Name: r.Name, Digest: r.Digest, At: timeTo(r.At)}
+}
+
+func setRefFrom(p *essv1.SetRef) target.SetRef {
+	return target.SetRef{Blob: p.GetBlob(), Name: p.GetName(), Digest: p.GetDigest(), At: timeFrom(p.GetAt())}
+}
+
+func encodeRun(r source.Run) ([]byte, error) {
+	p := &essv1.Run{
+		Schema: schemaMajor, Id: r.ID, Source: sourceTo(r.Source), State: string(r.State), Reason: reasonTo(r.Reason),
+		Started: timeTo(r.Started), Ended: timeTo(r.Ended), Cursor: r.Cursor, Complete: r.Complete, Origin: r.Origin,
+		DataTime: timeTo(r.DataTime), Seen: countsTo(r.Seen), Counts: countsTo(r.Counts),
+	}
+	for _, f := range r.Findings {
+		p.Findings = append(p.Findings, &essv1.FindingCount{
+			Reason: reasonTo(&f.Reason), Severity: string(f.Severity), Effect: string(f.Effect), Count: int64(f.Count), Where: f.Where,
+		})
+	}
+	return marshal(p)
+}
+
+func decodeRun(b []byte) (*source.Run, error) {
+	var p essv1.Run
+	if err := unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("read a run: %w", err)
+	}
+	r := &source.Run{
+		ID: p.GetId(), Source: sourceFrom(p.GetSource()), State: source.State(p.GetState()), Reason: reasonFrom(p.GetReason()),
+		Started: timeFrom(p.GetStarted()), Ended: timeFrom(p.GetEnded()), Cursor: p.GetCursor(), Complete: p.GetComplete(),
+		Origin: p.GetOrigin(), DataTime: timeFrom(p.GetDataTime()), Seen: countsFrom(p.GetSeen()), Counts: countsFrom(p.GetCounts()),
+	}
+	for _, f := range p.GetFindings() {
+		x := source.FindingCount{
+			Severity: fact.Severity(f.GetSeverity()), Effect: fact.Effect(f.GetEffect()), Count: int(f.GetCount()), Where: f.GetWhere(),
+		}
+		if why := reasonFrom(f.GetReason()); why != nil {
+			x.Reason = *why
+		}
+		r.Findings = append(r.Findings, x)
+	}
+	return r, nil
+}
+
+func countsTo(m map[string]int) map[string]int64 {
+	if len(m) == 0 {
+		return nil
+	}
+	p := make(map[string]int64, len(m))
+	for k, n := range m {
+		p[k] = int64(n)
+	}
+	return p
+}
+
+func countsFrom(p map[string]int64) map[string]int {
+	if len(p) == 0 {
+		return nil
+	}
+	m := make(map[string]int, len(p))
+	for k, n := range p {
+		m[k] = int(n)
+	}
+	return m
+}
