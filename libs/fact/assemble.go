@@ -37,7 +37,7 @@ type Result struct {
 }
 
 // Assembler makes records of docs. The docs come in any order; two docs with one id are one doc, and the later counts.
-// It is used once, by one goroutine.
+// It is used by one goroutine; [Assembler.Assemble] ends its use.
 type Assembler struct {
 	opts Options
 	docs []entry
@@ -79,31 +79,43 @@ func NewAssembler(o Options) *Assembler {
 	}
 }
 
-// Base takes a doc that the log already holds, for a read that saw only what changed; see [Docs]. Whatever doc of the
-// same id is added after it replaces it.
-func (a *Assembler) Base(d Doc) error { return a.add(entry{Doc: d, base: true}) }
-
-// Add takes a doc of the read. It fails on a doc without id and on a fact that is none of this package's types; that
-// is a fault of the format, not of the data.
-func (a *Assembler) Add(d Doc) error { return a.add(entry{Doc: d}) }
-
-func (a *Assembler) add(e entry) error {
-	if e.ID = cleanID(e.ID); e.ID == "" {
-		return fmt.Errorf("doc at %s has no id", e.Where)
+// Add takes a doc. It fails on a doc without id and on a fact that is none of this package's types; that is a fault of
+// the format, not of the data.
+func (a *Assembler) Add(d Doc) error {
+	if d.ID = cleanID(d.ID); d.ID == "" {
+		return fmt.Errorf("doc at %q has no id", d.Where)
 	}
-	for _, f := range e.Facts {
+	for _, f := range d.Facts {
 		switch f.(type) {
 		case Unit, Person, Group, Enrolment, Duty, Member:
 		default:
-			return fmt.Errorf("doc at %s states a %T, which is not a fact", e.Where, f)
+			return fmt.Errorf("doc at %q states a %T, which is not a fact", d.Where, f)
 		}
 	}
+	a.add(entry{Doc: d})
+	return nil
+}
+
+// AssembleOver lays the docs that were added over base, doc by doc, and makes the records of both: what a read that saw
+// only what changed comes to. Base is what [Docs] returns of the records in the log. It changes nothing in the
+// assembler and may be called again with another base.
+func (a *Assembler) AssembleOver(base []Doc) Result {
+	b := NewAssembler(a.opts)
+	for _, d := range base {
+		b.add(entry{Doc: d, base: true})
+	}
+	for _, e := range a.docs {
+		b.add(entry{Doc: e.Doc})
+	}
+	return b.Assemble()
+}
+
+func (a *Assembler) add(e entry) {
 	if i, ok := a.byID[e.ID]; ok {
 		a.replace(&a.docs[i], e)
 	}
 	a.byID[e.ID] = len(a.docs)
 	a.docs = append(a.docs, e)
-	return nil
 }
 
 // replace lets a later doc count instead of old.

@@ -7,8 +7,8 @@ import (
 )
 
 // Docs returns the docs that the records of one source were assembled from, as far as records tell: the inverse of
-// [Assembler.Assemble], which makes the same records of them again. To lay a read that saw only what changed over what
-// the log holds, add these with [Assembler.Base] and the docs of the read with [Assembler.Add].
+// [Assembler.Assemble], which makes the same records of them again. [Assembler.AssembleOver] lays a read that saw only
+// what changed over them.
 //
 // A record does not tell everything. What one of several docs of an entity states, all of them state; a role that
 // follows from an enrolment or a duty is taken to be stated nowhere else; what a finding dropped is gone. A complete

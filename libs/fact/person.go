@@ -176,6 +176,9 @@ func (h *human) join(f Person, c cleaner) {
 
 func (h *human) joinPersona(f Person, c cleaner) {
 	role := roster.Role(c.oneOf("role", f.Role, string(roster.RolePupil), string(roster.RoleStaff)))
+	if role != roster.RolePupil && role != roster.RoleStaff {
+		role = roster.RoleNone
+	}
 	i := slices.IndexFunc(h.stated, func(p roster.Persona) bool { return p.Role == role })
 	if i < 0 {
 		i = len(h.stated)

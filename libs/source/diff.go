@@ -1,0 +1,315 @@
+package source
+
+import (
+	"context"
+	"slices"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// statement is what a read says, made ready to be compared with the log.
+type statement struct {
+	reader    *Reader
+	assembler *fact.Assembler
+	complete  bool
+
+	persons  int
+	records  []roster.Record // without those kept back
+	keptBack map[roster.Ref]bool
+	// waiting are the digests of ids of persons that are kept back: whoever the log holds under them is not absent.
+	waiting  map[string]bool
+	base     []roster.Record // what an incomplete read was laid over
+	findings []fact.Finding
+	taken    int // findings that no comparison with the log added
+}
+
+// take takes over what was assembled, and keeps back who lacks a required attribute: a new person waits, an existing
+// one stays in the log as he or she is.
+func (s *statement) take(res fact.Result) {
+	s.persons, s.findings = res.Counts["persons"], res.Findings
+	s.records, s.keptBack, s.waiting = res.Records[:0], map[roster.Ref]bool{}, map[string]bool{}
+	for _, ref := range res.KeptBack {
+		s.keptBack[ref] = true
+	}
+	for _, id := range res.KeptBackIDs {
+		s.waiting[s.digest(roster.KindPerson, id)] = true
+	}
+	for _, r := range res.Records {
+		if missing := s.missing(&r); missing != "" {
+			s.keepBack(&r, reason.New(reason.MissingRequired, "field", missing), fact.Warning)
+			continue
+		}
+		s.records = append(s.records, r)
+	}
+	s.taken = len(s.findings)
+}
+
+// missing returns the required attribute that a record lacks, or nothing.
+func (s *statement) missing(r *roster.Record) Requirement {
+	if r.Person == nil {
+		return ""
+	}
+	for _, q := range s.reader.Defaults.Require {
+		there := true
+		switch q {
+		case RequireCivicNo:
+			there = !r.Person.CivicNo.IsZero() && r.Person.CivicNo.Kind() != roster.UnknownNumber
+		case RequireEmail:
+			there = slices.ContainsFunc(r.Person.Personas, func(p roster.Persona) bool { return p.Email != "" })
+		}
+		if !there {
+			return q
+		}
+	}
+	return ""
+}
+
+func (s *statement) keepBack(r *roster.Record, why reason.Reason, sev fact.Severity) {
+	s.keptBack[r.Ref] = true
+	for _, o := range r.Origins {
+		s.waiting[s.digest(r.Ref.Kind, o.ID)] = true
+	}
+	s.findings = append(s.findings, fact.Finding{Reason: why, Severity: sev, Effect: fact.KeptBack, Ref: r.Ref})
+}
+
+// digest returns what stands in the log for an id of the source.
+func (s *statement) digest(k roster.Kind, id roster.Personal) string {
+	return s.reader.Keyer.Digest("source-id", s.reader.Name.String(), string(k), id.Reveal())
+}
+
+// changes returns what to publish for the log to say what the source says, in its order: organisations, persons and
+// groups that are new or differ, each with the tombstones of the keys it had before; then tombstones of what is gone,
+// the other way round. What is held or refused as dangerous is to be taken out of the list that it returns.
+func (s *statement) changes(ctx context.Context, scan Scan) ([]Change, error) {
+	if !s.complete {
+		if err := s.layOver(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.findings = s.findings[:s.taken]
+	d := diff{statement: s, scan: scan, byID: map[string]int{}, stated: make(map[roster.Ref]bool, len(s.records)), became: map[roster.Key][]former{}}
+	for i := range s.records {
+		d.stated[s.records[i].Ref] = true
+		if s.records[i].Person != nil {
+			for _, o := range s.records[i].Origins {
+				d.byID[s.digest(roster.KindPerson, o.ID)] = i
+			}
+		}
+	}
+	d.findAbsent()
+	if err := d.findMoved(ctx); err != nil {
+		return nil, err
+	}
+	return d.list(), nil
+}
+
+// layOver makes the statement anew: what the log holds of the source, with the docs of the read laid over it.
+func (s *statement) layOver(ctx context.Context) error {
+	s.base = nil
+	err := s.reader.Log.Records(ctx, s.reader.Name, func(r roster.Record) error {
+		s.base = append(s.base, r)
+		return nil
+	})
+	if err != nil {
+		return wrap("read the records in the log", err)
+	}
+	s.take(s.assembler.AssembleOver(fact.Docs(s.base)))
+	return nil
+}
+
+// diff is one comparison of a statement with the log.
+type diff struct {
+	*statement
+	scan   Scan
+	stated map[roster.Ref]bool
+	byID   map[string]int // digest of a person's id → index in records
+	absent map[roster.Ref]bool
+	became map[roster.Key][]former
+}
+
+// former is a key that a person had before, and what stands in the log for the id that both have.
+type former struct {
+	key      roster.Key
+	sourceID string
+}
+
+// findAbsent finds what the log holds and the source no longer has. Absence from a complete read means gone; laid over,
+// gone is only what the log's own docs no longer state, because the source deleted them (rule R3).
+func (d *diff) findAbsent() {
+	d.absent = map[roster.Ref]bool{}
+	consider := func(ref roster.Ref) {
+		head, ok := d.scan.Heads[ref]
+		if ok && !head.Tombstone && !d.stated[ref] && !d.keptBack[ref] && !d.waiting[head.SourceID] {
+			d.absent[ref] = true
+		}
+	}
+	if d.complete {
+		for ref := range d.scan.Heads {
+			consider(ref)
+		}
+		return
+	}
+	for i := range d.base {
+		consider(d.base[i].Ref)
+	}
+}
+
+// findMoved finds persons who have another key than before, because their number changed (F38): the source says so
+// itself, or an id of the source is that of another key in the log. An id may also have been given to another person,
+// so what was known under it must be alike; where that is unsure both stay as they are.
+func (d *diff) findMoved(ctx context.Context) error {
+	suspects := map[roster.Key]int{}
+	for ref, head := range d.scan.Heads {
+		i, ok := d.byID[head.SourceID]
+		if !ok || ref.Kind != roster.KindPerson || head.SourceID == "" || ref == d.records[i].Ref {
+			continue
+		}
+		switch {
+		case head.Tombstone && !d.stated[ref]:
+			d.addFormer(i, ref.Key) // an earlier run found it
+		case d.absent[ref]:
+			suspects[ref.Key] = i
+		}
+	}
+	for i := range d.records {
+		for _, key := range d.records[i].Former {
+			ref := roster.Ref{Kind: roster.KindPerson, Key: key}
+			if d.absent[ref] {
+				delete(suspects, key)
+				d.move(i, key, d.digest(roster.KindPerson, d.records[i].Origins[0].ID))
+			}
+		}
+	}
+	return d.judge(ctx, suspects)
+}
+
+// judge compares suspects with what the log knows of them.
+func (d *diff) judge(ctx context.Context, suspects map[roster.Key]int) error {
+	if len(suspects) == 0 {
+		return nil
+	}
+	unsure := map[int]bool{}
+	err := d.eachInLog(ctx, func(r roster.Record) error {
+		i, ok := suspects[r.Ref.Key]
+		if !ok || r.Person == nil {
+			return nil
+		}
+		delete(suspects, r.Ref.Key)
+		now := &d.records[i]
+		switch fact.Compare(r.Person, now.Person) {
+		case fact.Same:
+			d.move(i, r.Ref.Key, d.scan.Heads[r.Ref].SourceID)
+		case fact.Another:
+			d.findings = append(d.findings, fact.Finding{Reason: reason.New(reason.IDReused), Severity: fact.Warning, Effect: fact.Noted, Ref: now.Ref})
+		case fact.Unsure:
+			unsure[i] = true
+			delete(d.absent, r.Ref)
+		}
+		return nil
+	})
+	if err != nil {
+		return wrap("read the records in the log", err)
+	}
+	for key, i := range suspects { // gone from the log since the scan; the publication will find out
+		unsure[i] = true
+		delete(d.absent, roster.Ref{Kind: roster.KindPerson, Key: key})
+	}
+	for i := range unsure {
+		d.keepBack(&d.records[i], reason.New(reason.IdentityConflict), fact.Serious)
+	}
+	return nil
+}
+
+func (d *diff) eachInLog(ctx context.Context, each func(roster.Record) error) error {
+	if d.complete {
+		return d.reader.Log.Records(ctx, d.reader.Name, each)
+	}
+	for _, r := range d.base {
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move records that a person had another key.
+func (d *diff) move(i int, key roster.Key, sourceID string) {
+	r := &d.records[i]
+	d.addFormer(i, key)
+	d.became[r.Ref.Key] = append(d.became[r.Ref.Key], former{key, sourceID})
+	delete(d.absent, roster.Ref{Kind: roster.KindPerson, Key: key})
+	d.findings = append(d.findings, fact.Finding{Reason: reason.New(reason.NumberChanged), Severity: fact.Info, Effect: fact.Noted, Ref: r.Ref})
+}
+
+func (d *diff) addFormer(i int, key roster.Key) {
+	r := &d.records[i]
+	if !slices.Contains(r.Former, key) {
+		r.Former = append(slices.Clip(r.Former), key)
+	}
+}
+
+// list returns the changes.
+func (d *diff) list() []Change {
+	var changes []Change
+	for i := range d.records {
+		r := &d.records[i]
+		if d.keptBack[r.Ref] {
+			continue
+		}
+		r.Normalize()
+		head := d.scan.Heads[r.Ref]
+		hash := d.reader.Keyer.Hash(r)
+		differs := head.Tombstone || head.Hash != hash
+		if differs {
+			changes = append(changes, Change{Record: *r, Hash: hash, SourceID: d.digest(r.Ref.Kind, r.Origins[0].ID), Expect: head.Seq})
+		}
+		for _, f := range d.became[r.Ref.Key] {
+			c := d.tombstone(roster.Ref{Kind: roster.KindPerson, Key: f.key}, roster.Tombstone{Reason: roster.TombstoneBecame, Became: r.Ref.Key})
+			c.SourceID, c.Joined = f.sourceID, differs
+			changes = append(changes, c)
+		}
+	}
+	kinds := roster.Kinds()
+	slices.Reverse(kinds)
+	for _, kind := range kinds {
+		for _, ref := range d.absentOf(kind) {
+			changes = append(changes, d.tombstone(ref, roster.Tombstone{Reason: roster.TombstoneLeft}))
+		}
+	}
+	return changes
+}
+
+// absentOf returns what is gone of a kind, in the order of the keys.
+func (d *diff) absentOf(kind roster.Kind) (refs []roster.Ref) {
+	for ref := range d.absent {
+		if ref.Kind == kind {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, roster.Ref.Compare)
+	return refs
+}
+
+// tombstone returns the change that ends an entity. Without a source's id: whoever gets that id later is not the one
+// who left.
+func (d *diff) tombstone(ref roster.Ref, t roster.Tombstone) Change {
+	r := roster.Record{Ref: ref, Source: d.reader.Name, Tombstone: &t}
+	return Change{Record: r, Hash: d.reader.Keyer.Hash(&r), Expect: d.scan.Heads[ref].Seq}
+}
+
+// operation names what a change does, for the counts of a run: "person.created".
+func operation(c Change, scan Scan) string {
+	head, known := scan.Heads[c.Record.Ref]
+	op := ".updated"
+	switch t := c.Record.Tombstone; {
+	case t != nil && t.Reason == roster.TombstoneBecame:
+		op = ".became"
+	case t != nil:
+		op = ".deleted"
+	case !known || head.Tombstone:
+		op = ".created"
+	}
+	return string(c.Record.Ref.Kind) + op
+}

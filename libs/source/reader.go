@@ -1,0 +1,264 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// Options are what a [Reader] works with.
+type Options struct {
+	Tenant      string
+	Name        roster.Source
+	Source      Source
+	Defaults    Defaults
+	SchoolTypes map[string]string // see [fact.Options]
+	// SchoolYear returns the läsår of a day, for a source that reuses its group ids; nil for a change-over on 1 July.
+	SchoolYear func(roster.Date) string
+	Keyer      *roster.Keyer
+	Log        Log
+	Runs       Runs
+	Logger     *slog.Logger
+	Now        func() time.Time
+	NewID      func() string              // makes the ids of runs
+	Tracer     trace.Tracer               // nil for none
+	Ended      func(context.Context, Run) // told of every run once it is saved; nil for nobody
+	Progress   func(done, total int)      // told how many changes of a run are published; nil for nobody
+}
+
+// Reader reads one source of one tenant into the roster log. One goroutine at a time may call Run.
+type Reader struct {
+	Options
+	wait time.Duration // before the log is asked again
+}
+
+// attempts is how often a run compares with the log and publishes before it fails.
+const attempts = 3
+
+// NewReader returns a reader.
+func NewReader(o Options) *Reader {
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if o.Ended == nil {
+		o.Ended = func(context.Context, Run) {}
+	}
+	if o.Progress == nil {
+		o.Progress = func(int, int) {}
+	}
+	if o.SchoolYear == nil {
+		o.SchoolYear = func(d roster.Date) string { return roster.SchoolYearOf(d, time.July, 1) }
+	}
+	o.Logger = o.Logger.With("tenant", o.Tenant, "source", o.Name.String())
+	return &Reader{o, 200 * time.Millisecond}
+}
+
+// Check tells step by step whether the source could be read. It fails with [errors.ErrUnsupported] where the source
+// cannot tell.
+func (r *Reader) Check(ctx context.Context, step func(name, detail string, err error)) error {
+	c, ok := r.Source.(Checker)
+	if !ok {
+		return fmt.Errorf("source %s cannot check itself: %w", r.Name, errors.ErrUnsupported)
+	}
+	return c.Check(ctx, step)
+}
+
+// Run reads the source once: read, assemble or lay over, check, compare with the log, publish, and only then save the
+// run with its cursor (rule R2). What went wrong is the run's state and reason, and then nothing was changed but what a
+// log that broke off has taken already. The error says that there is no such run: ctx ended, or the store of the runs
+// failed; nothing is lost, for the next run starts from the last that was saved.
+func (r *Reader) Run(ctx context.Context) (Run, error) {
+	run := Run{ID: r.NewID(), Source: r.Name, Started: r.Now(), Counts: map[string]int{}}
+	logger := r.Logger.With("run", run.ID)
+	ctx, span := r.Tracer.Start(ctx, "source.run", trace.WithAttributes(
+		attribute.String("tenant", r.Tenant), attribute.String("source", r.Name.String()), attribute.String("run", run.ID)))
+	defer span.End()
+
+	_, believed, err := r.Runs.Last(ctx, r.Name)
+	if err != nil {
+		return run, fmt.Errorf("run %s of %s: read the last run: %w", run.ID, r.Name, err)
+	}
+	logger.InfoContext(ctx, "run started")
+	err = r.run(ctx, &run, believed)
+	if ctx.Err() != nil {
+		return run, fmt.Errorf("run %s of %s: %w", run.ID, r.Name, context.Cause(ctx))
+	}
+	if err != nil {
+		why := reason.Of(err)
+		run.Reason = &why
+	}
+	run.Ended = r.Now()
+	span.SetAttributes(attribute.String("state", string(run.State)))
+	if err := r.Runs.Save(ctx, run); err != nil {
+		return run, fmt.Errorf("run %s of %s: save the run: %w", run.ID, r.Name, err)
+	}
+	logger.LogAttrs(ctx, levelOf(run.State), "run ended", append(attrsOf(run), slog.Any("error", err))...)
+	r.Ended(ctx, run)
+	return run, nil
+}
+
+// levelOf is error where a person must act before a later run can do better.
+func levelOf(s State) slog.Level {
+	switch s {
+	case Published, Unchanged:
+		return slog.LevelInfo
+	case Refused, Failed:
+		return slog.LevelError
+	default:
+		return slog.LevelWarn
+	}
+}
+
+func attrsOf(run Run) []slog.Attr {
+	return []slog.Attr{
+		slog.String("state", string(run.State)), slog.Bool("complete", run.Complete), slog.String("origin", run.Origin),
+		slog.Any("seen", run.Seen), slog.Any("counts", run.Counts), slog.Duration("took", run.Ended.Sub(run.Started)),
+	}
+}
+
+// run does the steps of a run, and settles its state.
+func (r *Reader) run(ctx context.Context, run *Run, believed *Run) error {
+	run.State = Failed
+	since, err := r.since(ctx, believed)
+	if err != nil {
+		return err
+	}
+	say, read, err := r.read(ctx, since, run, believed)
+	if err != nil {
+		run.State = stateOf(err)
+		return err
+	}
+	state, err := r.publish(ctx, run, say, read.DataTime)
+	run.Findings = totals(append(read.Findings, say.findings...))
+	for ref := range say.keptBack {
+		run.Counts[string(ref.Kind)+".keptBack"]++
+	}
+	if err != nil {
+		return err
+	}
+	run.State, run.Cursor = state, read.Cursor
+	return nil
+}
+
+// since returns the cursor to read from: that of the last believed run, or none to read everything. The first read of
+// a day reads everything, so that what only a complete read can tell (who is gone, what was kept back in between) is a
+// day old at most; so does a read whose log holds nothing of the source, for there is nothing to lay it over.
+func (r *Reader) since(ctx context.Context, believed *Run) (Cursor, error) {
+	if believed == nil || len(believed.Cursor) == 0 || roster.Today(believed.Started) != roster.Today(r.Now()) {
+		return nil, nil
+	}
+	scan, err := r.Log.Scan(ctx, r.Name)
+	if err != nil || len(scan.Heads) == 0 {
+		return nil, wrap("scan the log", err)
+	}
+	return believed.Cursor, nil
+}
+
+// read reads the source and assembles what it says. A read is not believed if it ends with an error, is older than
+// what was believed before, or is complete and has no persons.
+func (r *Reader) read(ctx context.Context, since Cursor, run, believed *Run) (*statement, Result, error) {
+	ctx, span := r.Tracer.Start(ctx, "source.read")
+	defer span.End()
+	today := roster.Today(r.Now())
+	o := fact.Options{Source: r.Name, Keyer: r.Keyer, Today: today, SchoolTypes: r.SchoolTypes}
+	if r.Defaults.GroupIDs == GroupIDsReused {
+		o.SchoolYear = r.SchoolYear(today)
+	}
+	asm := fact.NewAssembler(o)
+	res, err := r.Source.Read(ctx, since, asm.Add)
+	run.Complete, run.Origin, run.DataTime, run.Seen = res.Complete, res.Origin, res.DataTime, res.Seen
+	run.Findings = totals(res.Findings)
+	if err != nil {
+		return nil, res, wrap("read", err)
+	}
+	if believed != nil && !res.DataTime.IsZero() && res.DataTime.Before(believed.DataTime) {
+		return nil, res, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", res.Origin, "time", res.DataTime.Format(time.RFC3339))
+	}
+	say := &statement{reader: r, assembler: asm, complete: res.Complete}
+	if res.Complete {
+		say.assembler = nil
+		say.take(asm.Assemble())
+		if say.persons == 0 {
+			return nil, res, reason.Errorf(reason.Transient, nil, reason.EmptyRead)
+		}
+	}
+	return say, res, nil
+}
+
+// publish compares what the source says with the log and publishes what differs. A refusal is no proof of another
+// writer, and after a time-out the batch may stand: it looks again, and fails after the last attempt.
+func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time) (State, error) {
+	ctx, span := r.Tracer.Start(ctx, "source.publish")
+	defer span.End()
+	state := Unchanged
+	for attempt := 1; ; attempt++ {
+		scan, err := r.Log.Scan(ctx, r.Name)
+		if err != nil {
+			return Failed, wrap("scan the log", err)
+		}
+		changes, err := say.changes(ctx, scan)
+		if err != nil {
+			return Failed, err
+		}
+		if len(changes) == 0 && !scan.Open {
+			return state, nil
+		}
+		for i := range changes {
+			changes[i].SourceTime = sourceTime
+		}
+		done := 0
+		err = r.Log.Publish(ctx, r.Name, run.ID, changes, func(n int) {
+			done = n
+			r.Progress(n, len(changes))
+		})
+		if err == nil {
+			done = len(changes)
+		}
+		for _, c := range changes[:done] {
+			run.Counts[operation(c, scan)]++
+			state = Published
+		}
+		if err == nil {
+			return state, nil
+		}
+		if fault := reason.FaultOf(err); ctx.Err() != nil || fault != reason.Transient && fault != reason.Conflict {
+			return Failed, wrap("publish", err)
+		}
+		r.Logger.WarnContext(ctx, "the log did not take the changes", "run", run.ID, "attempt", attempt, "done", done, "of", len(changes), "error", err)
+		if attempt == attempts {
+			return Failed, reason.Errorf(reason.Conflict, err, reason.PublishRefused, "attempts", attempts)
+		}
+		select {
+		case <-time.After(time.Duration(attempt) * r.wait):
+		case <-ctx.Done():
+			return Failed, ctx.Err()
+		}
+	}
+}
+
+// totals counts findings by reason.
+func totals(findings []fact.Finding) []FindingCount {
+	list := fact.Totals(findings)
+	out := make([]FindingCount, len(list))
+	for i, t := range list {
+		out[i] = FindingCount(t)
+	}
+	return out
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

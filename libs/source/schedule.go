@@ -1,0 +1,167 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"eventful.se/ess/libs/roster"
+)
+
+// Job is a reader and when it reads.
+type Job struct {
+	Name     string // tenant and source; unique in a scheduler
+	Schedule string // cron expression of five fields in Europe/Stockholm; empty for on demand only
+	Run      func(context.Context) (Run, error)
+}
+
+// What a read that was not believed does after its scheduled time.
+const (
+	retryAfter = 30 * time.Minute
+	retryUntil = "30 5 * * *" // before the school day
+)
+
+// Scheduler runs readers at their times and on demand. Each has a goroutine of its own, so that none waits for another
+// (rule R7), and runs once at a time.
+type Scheduler struct {
+	logger *slog.Logger
+	now    func() time.Time
+	jobs   map[string]*job
+}
+
+// job is a Job with its clock.
+type job struct {
+	Job
+	times   cron.Schedule // nil for on demand only
+	until   cron.Schedule
+	trigger chan struct{}
+}
+
+// NewScheduler returns a scheduler without jobs.
+func NewScheduler(logger *slog.Logger, now func() time.Time) *Scheduler {
+	return &Scheduler{logger, now, map[string]*job{}}
+}
+
+// Add adds a job, before Run. It fails on a schedule that is not one, and on a name that is taken.
+func (s *Scheduler) Add(j Job) error {
+	if s.jobs[j.Name] != nil {
+		return fmt.Errorf("schedule %s: there is such a job already", j.Name)
+	}
+	until, err := parseSchedule(retryUntil)
+	if err != nil {
+		return err
+	}
+	added := &job{Job: j, until: until, trigger: make(chan struct{}, 1)}
+	if j.Schedule != "" {
+		if added.times, err = parseSchedule(j.Schedule); err != nil {
+			return fmt.Errorf("schedule %s: %w", j.Name, err)
+		}
+	}
+	s.jobs[j.Name] = added
+	return nil
+}
+
+// CheckSchedule tells what is wrong with a cron expression.
+func CheckSchedule(expression string) error {
+	_, err := parseSchedule(expression)
+	return err
+}
+
+func parseSchedule(expression string) (cron.Schedule, error) {
+	at, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(expression)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a cron expression of five fields (minute hour day month weekday): %w", expression, err)
+	}
+	if spec, ok := at.(*cron.SpecSchedule); ok {
+		spec.Location = roster.Stockholm()
+	}
+	return at, nil
+}
+
+// Trigger asks for a run of a job now, or as soon as its current run has ended; several requests before that are one.
+// It returns false when there is no such job.
+func (s *Scheduler) Trigger(name string) bool {
+	j := s.jobs[name]
+	if j == nil {
+		return false
+	}
+	select {
+	case j.trigger <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// Run runs the jobs until ctx ends, and returns when the last of them has returned.
+func (s *Scheduler) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, j := range s.jobs {
+		wg.Go(func() { s.loop(ctx, j) })
+	}
+	wg.Wait()
+}
+
+// loop runs one job.
+func (s *Scheduler) loop(ctx context.Context, j *job) {
+	next, retry, until := j.next(s.now()), time.Time{}, time.Time{}
+	for {
+		due := next
+		if !retry.IsZero() && (due.IsZero() || retry.Before(due)) {
+			due = retry
+		}
+		scheduled, ok := s.await(ctx, j, due)
+		if !ok {
+			return
+		}
+		if now := s.now(); scheduled && !next.IsZero() && !now.Before(next) {
+			next, until = j.next(now), j.until.Next(now)
+		}
+		run, err := j.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.logger.ErrorContext(ctx, "run not recorded", "job", j.Name, "error", err)
+		}
+		// A refusal is not repeated: it locks accounts, and only a person can change it (F48).
+		retry = s.now().Add(retryAfter)
+		if err == nil && (run.Believed() || run.State == Refused) || !retry.Before(until) {
+			retry = time.Time{}
+		}
+	}
+}
+
+// next returns when the job is due after t; zero for never.
+func (j *job) next(t time.Time) time.Time {
+	if j.times == nil {
+		return time.Time{}
+	}
+	return j.times.Next(t)
+}
+
+// await waits for the time or a trigger, whichever comes first. It looks at the clock once a minute, for a clock may
+// be set and a machine may sleep. It returns false when ctx ended.
+func (s *Scheduler) await(ctx context.Context, j *job, due time.Time) (scheduled, ok bool) {
+	for ctx.Err() == nil {
+		wait := time.Minute
+		if !due.IsZero() {
+			if wait = min(wait, due.Sub(s.now())); wait <= 0 {
+				return true, true
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-j.trigger:
+			timer.Stop()
+			return false, true
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+	return false, false
+}

@@ -1,0 +1,23 @@
+package source
+
+import "eventful.se/ess/libs/reason"
+
+// stateOf returns the state of a run that ended with an error.
+func stateOf(err error) State {
+	switch reason.Of(err).Code {
+	case reason.Unreachable:
+		return Unreachable
+	case reason.WrongCredentials, reason.HostKeyUnknown, reason.HostKeyChanged, reason.NotPermitted:
+		return Refused
+	case reason.NoFile, reason.EmptyRead:
+		return Empty
+	case reason.StaleFile:
+		return Stale
+	case reason.Unreadable:
+		return Unreadable
+	case reason.TransferCut, reason.FileGrowing:
+		return Incomplete
+	default:
+		return Failed
+	}
+}
