@@ -111,6 +111,7 @@ func defaults() *Config {
 		PersonNumber: OriginNone,
 		SISUsername:  OriginNone,
 		Separator:    Comma,
+		Columns:      map[string][]string{},
 	}
 }
 

@@ -25,8 +25,8 @@ const (
 	student  = "student"
 	staff    = "staff"
 	class    = "class"
-	enrolled = "roster" // a student in a class
-	teaching = "instructor"
+	enrolled = "roster"     // a student in a class
+	teaching = "instructor" // only ever withheld: an instructor who stands is a column of the class
 )
 
 // instructors is the set of a class that becomes its instructor columns, and mostInstructors how many there are.
@@ -169,9 +169,7 @@ func (m *mapping) group(v target.View, e roster.Ref) []target.Wish {
 	teachers, rows := m.members(v, e, g)
 	if len(teachers) > mostInstructors {
 		for _, t := range teachers[mostInstructors:] {
-			surplus := newRow(teaching, derived(e.Key, "instructor:"+t.Key), e)
-			surplus.withhold(reason.TooManyInstructors, "limit", mostInstructors)
-			rows = append(rows, surplus.wish)
+			rows = append(rows, notTeaching(e, t.Key, reason.TooManyInstructors, "limit", mostInstructors))
 		}
 		teachers = teachers[:mostInstructors]
 	}
@@ -197,8 +195,11 @@ func (m *mapping) members(v target.View, e roster.Ref, g *roster.Group) (teacher
 		}
 		switch {
 		case slices.Contains(m.Instructors, member.Role):
-			if p == nil || as == roster.RoleStaff {
+			switch {
+			case p == nil || as == roster.RoleStaff:
 				teachers = append(teachers, target.ID{Kind: staff, Key: member.Person.String()})
+			case as == roster.RolePupil:
+				rows = append(rows, notTeaching(e, member.Person.String(), reason.OtherPersona, "role", as))
 			}
 		case member.Role == roster.MemberPupil && member.Person != last:
 			last = member.Person
@@ -217,6 +218,13 @@ func (m *mapping) members(v target.View, e roster.Ref, g *roster.Group) (teacher
 	}
 	slices.SortFunc(teachers, target.ID.Compare)
 	return slices.Compact(teachers), rows
+}
+
+// notTeaching tells why a class does not show someone as its instructor.
+func notTeaching(e roster.Ref, person string, code reason.Code, args ...any) target.Wish {
+	r := newRow(teaching, derived(e.Key, "instructor:"+person), e)
+	r.withhold(code, args...)
+	return r.wish
 }
 
 // role returns the role in which Apple knows the person: the one that is active today or, of two, the one that wins.
