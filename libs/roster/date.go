@@ -85,9 +85,14 @@ func (i Interval) Contains(d Date) bool {
 // Ended tells whether the interval was over before day d.
 func (i Interval) Ended(d Date) bool { return !i.End.IsOpen() && i.End < d }
 
+// isEmpty tells whether the interval ends before it starts, so that it contains no day.
+func (i Interval) isEmpty() bool { return !i.End.IsOpen() && i.End < i.Start }
+
 // NextBoundary returns the first day after d on which [Interval.Contains] changes, or an open date if it never will.
 func (i Interval) NextBoundary(d Date) Date {
 	switch {
+	case i.isEmpty():
+		return 0
 	case i.Start > d:
 		return i.Start
 	case !i.End.IsOpen() && i.End >= d:

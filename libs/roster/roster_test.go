@@ -1,0 +1,305 @@
+package roster
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// view is all that a mapping may see of one entity.
+type view struct {
+	Self       Merged
+	Groups     []Key
+	Neighbours map[Ref]Merged
+}
+
+// model is a roster that looks at everything each time.
+type model map[Ref]map[Source]*Record
+
+func (m model) merged(ref Ref) Merged {
+	return Merge(Precedence{skola}, slices.Collect(maps.Values(m[ref])))
+}
+
+func (m model) view(ref Ref) view {
+	v := view{Self: m.merged(ref), Neighbours: map[Ref]Merged{}}
+	for to := range references(&v.Self) {
+		v.Neighbours[to] = m.merged(to)
+	}
+	for other := range m {
+		o := m.merged(other)
+		for to := range references(&o) {
+			if to == ref {
+				v.Neighbours[other] = o
+				if ref.Kind == KindPerson {
+					v.Groups = append(v.Groups, other.Key)
+				}
+			}
+		}
+	}
+	slices.SortFunc(v.Groups, Key.Compare)
+	return v
+}
+
+func (m model) nextBoundary() (next Date) {
+	see := func(i Interval) {
+		if d := i.NextBoundary(day); !d.IsOpen() && (next.IsOpen() || d < next) {
+			next = d
+		}
+	}
+	for ref := range m {
+		e := m.merged(ref)
+		if e.Organisation != nil {
+			see(e.Organisation.Interval)
+		}
+		if e.Person != nil {
+			for _, x := range e.Person.Enrolments {
+				see(x.Interval)
+			}
+			for _, x := range e.Person.Duties {
+				see(x.Interval)
+			}
+		}
+		if e.Group != nil {
+			see(e.Group.Interval)
+			for _, x := range e.Group.Members {
+				see(x.Interval)
+			}
+		}
+	}
+	return next
+}
+
+// universe is every entity that the generated records speak of.
+func universe() (all []Ref) {
+	for _, k := range Kinds() {
+		for n := range 5 {
+			all = append(all, Ref{k, key(k[0], n)})
+		}
+	}
+	return all
+}
+
+func genValid() *rapid.Generator[*Record] {
+	return rapid.Map(genRecord(Kinds()...), func(r *Record) *Record {
+		r.Normalize()
+		return r
+	}).Filter(func(r *Record) bool { return r.Validate() == nil })
+}
+
+// TestRosterEqualsModel: what Apply calls dirty includes every entity of which a mapping may now see something else,
+// and the roster answers as one that looks at everything each time.
+func TestRosterEqualsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r, m := NewRoster(Precedence{skola}, day), model{}
+		for _, rec := range rapid.SliceOfN(genValid(), 1, 25).Draw(t, "records") {
+			before := map[Ref]view{}
+			becameBefore := map[Ref]Key{}
+			for _, ref := range universe() {
+				before[ref] = m.view(ref)
+				becameBefore[ref], _ = r.becameOnce(ref.Key)
+			}
+			if m[rec.Ref] == nil {
+				m[rec.Ref] = map[Source]*Record{}
+			}
+			m[rec.Ref][rec.Source] = rec
+			dirty := r.Apply(*rec)
+			if dirty[0] != rec.Ref {
+				t.Fatalf("the entity itself is not first: %v", dirty)
+			}
+			for i, ref := range dirty {
+				if slices.Contains(dirty[:i], ref) {
+					t.Fatalf("%v stands twice in %v", ref, dirty)
+				}
+			}
+			for _, ref := range universe() {
+				after := m.view(ref)
+				if d := cmp.Diff(before[ref], after); d != "" && !slices.Contains(dirty, ref) {
+					t.Fatalf("%v changed and is not dirty: %s", ref, d)
+				}
+				if now, _ := r.becameOnce(ref.Key); now != becameBefore[ref] && r.State(ref).State != Standing && !slices.Contains(dirty, ref) && ref.Kind == KindPerson {
+					t.Fatalf("%v became another and is not dirty", ref)
+				}
+				if d := cmp.Diff(after.Self, r.State(ref)); d != "" {
+					t.Fatal(ref, d)
+				}
+				if d := cmp.Diff(after.Groups, r.Groups(ref.Key)); d != "" && len(after.Groups)+len(r.Groups(ref.Key)) > 0 && ref.Kind == KindPerson {
+					t.Fatal(ref, d)
+				}
+			}
+			if got, want := r.NextBoundary(), m.nextBoundary(); got != want {
+				t.Fatalf("next boundary %v, want %v", got, want)
+			}
+			if r.Len() != len(m) {
+				t.Fatalf("has %d entities, want %d", r.Len(), len(m))
+			}
+		}
+	})
+}
+
+// TestRosterForgetsOrder: only the last record of each source counts (rule R1), in whatever order the sources' last
+// records came, and once more changes nothing.
+func TestRosterForgetsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history := rapid.SliceOfN(genValid(), 1, 25).Draw(t, "records")
+		type subject struct {
+			ref    Ref
+			source Source
+		}
+		last := map[subject]*Record{}
+		want := NewRoster(Precedence{skola}, day)
+		for _, rec := range history {
+			last[subject{rec.Ref, rec.Source}] = rec
+			want.Apply(*rec)
+		}
+		state := slices.SortedFunc(maps.Values(last), func(a, b *Record) int {
+			return strings.Compare(a.Ref.String()+a.Source.String(), b.Ref.String()+b.Source.String())
+		})
+		got := NewRoster(Precedence{skola}, day)
+		for _, rec := range rapid.Permutation(state).Draw(t, "order") {
+			got.Apply(*rec)
+			got.Apply(*rec)
+		}
+		if d := cmp.Diff(content(want), content(got)); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+// content is all that a roster holds, in a form that compares.
+func content(r *Roster) map[string]any {
+	c := map[string]any{"next": r.NextBoundary(), "len": r.Len(), "starts": r.starts, "ends": r.ends}
+	for ref, m := range r.Each() {
+		c[ref.String()] = m
+		c[ref.String()+" records"] = r.Records(ref)
+	}
+	for kind, entities := range r.entities {
+		for k, e := range entities {
+			name := Ref{kind, k}.String()
+			c[name+" groups"] = append([]Key{}, e.groups...)
+			users := map[Kind]map[Key]struct{}{}
+			maps.Copy(users, e.users)
+			c[name+" users"] = users
+			became, _ := r.Became(k)
+			c[name+" became"] = became
+		}
+	}
+	return c
+}
+
+func TestBecame(t *testing.T) {
+	r := NewRoster(nil, day)
+	person := func(n int, former ...Key) Record {
+		p := *samplePerson(n)
+		p.Former = former
+		return p
+	}
+	gone := func(n, now int) Record {
+		return Record{Ref: Ref{KindPerson, key('p', n)}, Source: alvis, Tombstone: &Tombstone{TombstoneBecame, key('p', now)}}
+	}
+	check := func(old, want int) {
+		t.Helper()
+		got, ok := r.Became(key('p', old))
+		if got != key('p', want) || ok != (old != want) {
+			t.Errorf("%d became %v (%v), want %d", old, got, ok, want)
+		}
+	}
+	r.Apply(person(1))
+	check(1, 1)
+	if dirty := r.Apply(person(2, key('p', 1))); !slices.Contains(dirty, Ref{KindPerson, key('p', 1)}) {
+		t.Errorf("the former key is not dirty: %v", dirty)
+	}
+	check(1, 1) // it still stands
+	r.Apply(gone(1, 2))
+	check(1, 2)
+	r.Apply(gone(2, 3))
+	check(1, 3) // by the tombstones alone
+	r.Apply(person(3, key('p', 1), key('p', 2), key('p', 4)))
+	check(4, 3) // by the record alone: the janitor took the tombstone
+	r.Apply(gone(3, 1))
+	if _, ok := r.Became(key('p', 1)); ok {
+		t.Log("a circle ends somewhere")
+	}
+}
+
+func TestRosterDoesNotCopyOneSource(t *testing.T) {
+	r := NewRoster(nil, day)
+	rec := samplePerson(1)
+	r.Apply(*rec)
+	if r.Person(rec.Ref.Key) != rec.Person {
+		t.Error("the person of one source was copied")
+	}
+	if got := fmt.Sprintf("%v %+v %#v %s", r, r, r, struct{ r *Roster }{r}); strings.Contains(got, "Testa") || !strings.HasPrefix(got, "roster of 1 entities roster of 1") {
+		t.Errorf("prints %s", got)
+	}
+}
+
+// municipality makes the records of persons, of groups with 40 members each, and of 200 units.
+func municipality(persons, groups int) []Record {
+	var all []Record
+	for n := range 200 {
+		all = append(all, Record{Ref: Ref{KindOrganisation, key('o', n+1)}, Source: alvis, Organisation: &Organisation{DisplayName: "Skola", Type: SchoolUnit, Parent: key('o', 1000)}})
+	}
+	big := func(kind byte, n int) Key {
+		k := key(kind, n)
+		k[13], k[1], k[2] = byte(n>>16), byte(n*7), byte(n*13>>3)
+		return k
+	}
+	for n := range persons {
+		p := samplePerson(n)
+		p.Ref.Key = big('p', n)
+		all = append(all, *p)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := range groups {
+		g := &Group{DisplayName: "Grupp", Type: Class, Organisation: key('o', n%200+1), Interval: Interval{2026_08_17, 2027_06_11}}
+		for i := range 40 {
+			g.Members = append(g.Members, Membership{Person: big('p', random.IntN(persons)), Role: MemberPupil, Interval: g.Interval, Doc: Personal(fmt.Sprint("membership/", n, "/", i))})
+		}
+		r := Record{Ref: Ref{KindGroup, big('g', n)}, Source: alvis, Group: g}
+		r.Normalize()
+		all = append(all, r)
+	}
+	return all
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for _, order := range []string{"units first", "groups first"} {
+		b.Run(order, func(b *testing.B) {
+			before := heap()
+			records := municipality(100_000, 10_000)
+			if order == "groups first" {
+				slices.Reverse(records)
+			}
+			input := heap()
+			b.ReportAllocs()
+			var r *Roster
+			for b.Loop() {
+				r = NewRoster(nil, day)
+				for _, rec := range records {
+					r.Apply(rec)
+				}
+			}
+			b.ReportMetric(float64(heap()-input)/(1<<20), "MB/roster")
+			b.ReportMetric(float64(input-before)/(1<<20), "MB/records")
+			if r.Len() != len(records) {
+				b.Fatal(r.Len())
+			}
+			runtime.KeepAlive(records)
+		})
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
