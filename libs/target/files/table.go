@@ -61,9 +61,11 @@ func (t Tables) Files(set []target.Resource) ([]File, []reason.Reason) {
 	c := checker{keys: map[string]map[string]bool{}, seen: map[string]map[string]string{}}
 	for _, table := range t.Tables {
 		list := rows[table.Kind]
-		slices.SortStableFunc(list, func(a, b *target.Resource) int { return strings.Compare(a.ID.Key, b.ID.Key) })
+		if !slices.IsSortedFunc(list, byKey) {
+			slices.SortStableFunc(list, byKey)
+		}
 		for _, col := range table.Columns {
-			c.index(col, rows)
+			c.index(table.Kind, col, rows)
 		}
 	}
 	list := make([]File, len(t.Tables))
@@ -72,6 +74,8 @@ func (t Tables) Files(set []target.Resource) ([]File, []reason.Reason) {
 	}
 	return list, c.problems
 }
+
+func byKey(a, b *target.Resource) int { return strings.Compare(a.ID.Key, b.ID.Key) }
 
 // write renders one table. It goes over the rows twice: to see how many numbered columns there are, and to write.
 func (t Tables) write(table Table, rows []*target.Resource, c *checker) []byte {
@@ -142,9 +146,9 @@ type checker struct {
 }
 
 // index prepares what the rules of a column need.
-func (c *checker) index(col Column, rows map[string][]*target.Resource) {
+func (c *checker) index(kind string, col Column, rows map[string][]*target.Resource) {
 	if col.Unique != "" && c.seen[col.Unique] == nil {
-		c.seen[col.Unique] = map[string]string{}
+		c.seen[col.Unique] = make(map[string]string, len(rows[kind]))
 	}
 	if col.Refers == "" || c.keys[col.Refers] != nil {
 		return
@@ -195,10 +199,11 @@ func (c *checker) check(file string, col Column, r *target.Resource, values []st
 		allowed = col.Allowed
 	}
 	for _, v := range values {
-		if !utf8.ValidString(v) || (allowed != nil && strings.ContainsFunc(v, func(c rune) bool { return !allowed(c) })) {
+		switch resolves := c.keys[col.Refers][v]; {
+		case resolves: // the characters of a key are looked at where it is the key
+		case !consists(v, allowed):
 			problem(reason.RowCharacters)
-		}
-		if col.Refers != "" && !c.keys[col.Refers][v] {
+		case col.Refers != "":
 			problem(reason.RowUnresolved)
 		}
 		if col.Unique == "" {
@@ -213,4 +218,20 @@ func (c *checker) check(file string, col Column, r *target.Resource, values []st
 			c.seen[col.Unique][v] = r.ID.Key
 		}
 	}
+}
+
+// consists tells whether a text is UTF-8 and of nothing but allowed characters.
+func consists(s string, allowed func(rune) bool) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	if allowed == nil {
+		return true
+	}
+	for _, c := range s {
+		if !allowed(c) {
+			return false
+		}
+	}
+	return true
 }

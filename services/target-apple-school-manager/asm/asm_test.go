@@ -60,7 +60,7 @@ func testCase(t *testing.T, dir string) {
 		t.Fatal(p.Err())
 	}
 	made := open(t, c)
-	set, wishes := settle(made.Mapping, readView(t, filepath.Join(dir, "roster.yaml")))
+	set, wishes := settle(made.Mapping, readRoster(t, filepath.Join(dir, "roster.yaml")))
 	pack, problems := made.Deliverer.Render(set)
 
 	got := map[string]string{"withheld.txt": withheld(wishes)}

@@ -104,7 +104,7 @@ func defaults() *Config {
 	return &Config{
 		Delivery:     Delivery{Directory: "dropbox", Upload: sftp.Direct, Consumes: true, Every: 20 * time.Hour},
 		PersonaWins:  roster.RoleStaff,
-		GroupTypes:   []roster.GroupType{"Undervisning", "Klass"},
+		GroupTypes:   []roster.GroupType{roster.TeachingGroup, roster.Class},
 		Courses:      CoursePerGroup,
 		Instructors:  []roster.MemberRole{roster.MemberTeacher},
 		Email:        EmailInclude,

@@ -1,7 +1,6 @@
 package asm
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -251,44 +250,40 @@ func kindOf(p *roster.Person, role roster.Role) string {
 	return staff
 }
 
-// station is a school unit where a person has a role today.
-type station struct {
-	unit  roster.Key
-	start roster.Date
-	year  string
-}
-
-// stations returns the school units of a person in a role, the primary one first and the others by key, and the
+// stations returns the school units of a person in a role today, the primary one first and the others by key, and the
 // pupil's year at the primary one.
 func stations(v target.View, p *roster.Person, role roster.Role) (units []roster.Key, year string) {
-	var list []station
-	add := func(i roster.Interval, s station) {
-		if i.Contains(v.Today()) && standing(v, s.unit) {
-			list = append(list, s)
-		}
-	}
+	here := func(unit roster.Key, i roster.Interval) bool { return i.Contains(v.Today()) && standing(v, unit) }
+	var now roster.Person
 	if role == roster.RolePupil {
 		for _, e := range p.Enrolments {
-			add(e.Interval, station{e.EnroledAt, e.Interval.Start, e.SchoolYear})
+			if here(e.EnroledAt, e.Interval) {
+				now.Enrolments = append(now.Enrolments, e)
+				units = append(units, e.EnroledAt)
+			}
 		}
 	} else {
 		for _, d := range p.Duties {
-			add(d.Interval, station{d.DutyAt, d.Interval.Start, ""})
+			if here(d.DutyAt, d.Interval) {
+				now.Duties = append(now.Duties, d)
+				units = append(units, d.DutyAt)
+			}
 		}
 	}
-	if len(list) == 0 {
-		return nil, ""
+	var primary roster.Key
+	if e, ok := roster.PrimaryEnrolment(&now, v.Today()); ok {
+		primary, year = e.EnroledAt, e.SchoolYear
 	}
-	main := slices.MinFunc(list, func(a, b station) int {
-		return cmp.Or(cmp.Compare(b.start, a.start), a.unit.Compare(b.unit), cmp.Compare(a.year, b.year))
-	})
-	for _, s := range list {
-		if s.unit != main.unit {
-			units = append(units, s.unit)
-		}
+	if d, ok := roster.PrimaryDuty(&now, v.Today()); ok {
+		primary = d.DutyAt
 	}
 	slices.SortFunc(units, roster.Key.Compare)
-	return append([]roster.Key{main.unit}, slices.Compact(units)...), main.year
+	units = slices.Compact(units)
+	if i := slices.Index(units, primary); i > 0 {
+		copy(units[1:i+1], units[:i])
+		units[0] = primary
+	}
+	return units, year
 }
 
 // standing tells whether a school unit is in locations.csv.

@@ -89,11 +89,11 @@ func FuzzAppleReadsWhatWeWrite(f *testing.F) {
 	})
 }
 
-// anyView draws a roster with everything that a register may get wrong: roles at units that nobody knows, members who
+// anyRoster draws a roster with everything that a register may get wrong: roles at units that nobody knows, members who
 // are no persons, both roles, dates in and out, odd names.
-func anyView(t *rapid.T) view {
+func anyRoster(t *rapid.T) *roster.Roster {
 	today := roster.NewDate(2026, 9, 1)
-	v := newView(today)
+	r := newRoster(today)
 	names := func(prefix string, least int) []string {
 		list := make([]string, rapid.IntRange(least, 6).Draw(t, prefix))
 		for i := range list {
@@ -110,13 +110,13 @@ func anyView(t *rapid.T) view {
 	text := rapid.OneOf(rapid.SampledFrom([]string{"Testa", "", "Test von Test", `"`, "å,ä;ö", "=1", "Ö"}), rapid.String())
 	units, persons := names("unit", 0), names("person", 0)
 	for _, u := range units {
-		v.organisations[key(roster.KindOrganisation, u)] = &roster.Organisation{
+		addUnit(r, u, roster.Organisation{
 			DisplayName: text.Draw(t, "unit"), Interval: interval(),
 			Type: rapid.SampledFrom([]roster.OrganisationType{roster.SchoolUnit, roster.SchoolUnit, roster.School}).Draw(t, "type"),
-		}
+		})
 	}
 	for _, name := range persons {
-		p := &roster.Person{
+		p := roster.Person{
 			GivenName: roster.Personal(text.Draw(t, "given")), FamilyName: roster.Personal(text.Draw(t, "family")),
 			Marking: rapid.SampledFrom([]roster.SecurityMarking{"", "", roster.MarkingNone, roster.MarkingConfidential}).Draw(t, "marking"),
 		}
@@ -126,22 +126,21 @@ func anyView(t *rapid.T) view {
 		for range rapid.IntRange(0, 2).Draw(t, "duties") {
 			p.Duties = append(p.Duties, roster.Duty{DutyAt: key(roster.KindOrganisation, one(units)), Interval: interval()})
 		}
-		v.persons[key(roster.KindPerson, name)] = p
+		addPerson(r, name, p)
 	}
 	for _, name := range names("group", 0) {
-		g := &roster.Group{
+		g := roster.Group{
 			DisplayName: text.Draw(t, "group"), Organisation: key(roster.KindOrganisation, one(units)), Interval: interval(),
-			Type:    rapid.SampledFrom([]roster.GroupType{"Klass", "Undervisning", "Övrigt"}).Draw(t, "type"),
+			Type:    rapid.SampledFrom([]roster.GroupType{roster.Class, roster.TeachingGroup, roster.OtherGroup}).Draw(t, "type"),
 			Subject: rapid.SampledFrom([]string{"", "MA", "SV"}).Draw(t, "subject"),
 		}
 		for range rapid.IntRange(0, 8).Draw(t, "members") {
 			role := rapid.SampledFrom([]roster.MemberRole{roster.MemberPupil, roster.MemberTeacher, roster.MemberMentor}).Draw(t, "role")
 			g.Members = append(g.Members, roster.Membership{Person: key(roster.KindPerson, one(persons)), Role: role, Interval: interval()})
 		}
-		slices.SortFunc(g.Members, func(a, b roster.Membership) int { return a.Person.Compare(b.Person) })
-		v.groups[key(roster.KindGroup, name)] = g
+		addGroup(r, name, g)
 	}
-	return v
+	return r
 }
 
 func anyConfig(t *rapid.T) Config {
@@ -156,12 +155,12 @@ func anyConfig(t *rapid.T) Config {
 // makes Apple refuse the whole upload.
 func TestEveryReferenceResolves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v, c := anyView(t), anyConfig(t)
+		r, c := anyRoster(t), anyConfig(t)
 		m, err := newMapping(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, _ := settle(m, v)
+		set, _ := settle(m, r)
 		list, problems := newFormat(c).Files(set)
 		if len(problems) > 0 {
 			t.Fatalf("the pre-flight found %v", problems)
@@ -206,13 +205,13 @@ func TestEveryReferenceResolves(t *testing.T) {
 // TestSameRosterSameBytes is rule R11: neither time nor order of the set shows in the package.
 func TestSameRosterSameBytes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v, c := anyView(t), anyConfig(t)
+		r, c := anyRoster(t), anyConfig(t)
 		render := func(shuffle bool) target.Package {
 			m, err := newMapping(c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			set, _ := settle(m, v)
+			set, _ := settle(m, r)
 			if shuffle {
 				rand.New(rand.NewPCG(1, 2)).Shuffle(len(set), func(i, j int) { set[i], set[j] = set[j], set[i] })
 			}
@@ -232,48 +231,47 @@ func TestSameRosterSameBytes(t *testing.T) {
 // TestTheMappingReadsNeighboursOnly holds the mapping to what the engine makes dirty: an entity and its neighbours.
 func TestTheMappingReadsNeighboursOnly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := anyView(t)
+		r := anyRoster(t)
 		m, err := newMapping(anyConfig(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, ref := range v.refs() {
-			m.Map(near{v, t, ref}, ref)
+		for ref := range r.Each() {
+			m.Map(near{r, t, ref}, ref)
 		}
 	})
 }
 
 // near is a view that fails the test when the mapping of one entity reads what is not its neighbour.
 type near struct {
-	view
+	*roster.Roster
 	t  *rapid.T
 	of roster.Ref
 }
 
 func (n near) Organisation(k roster.Key) *roster.Organisation {
-	p, g := n.view.persons[n.of.Key], n.view.groups[n.of.Key]
-	isOwn := n.of.Key == k
+	p, g := n.Roster.Person(n.of.Key), n.Roster.Group(n.of.Key)
 	isPersons := p != nil && (slices.ContainsFunc(p.Enrolments, func(e roster.Enrolment) bool { return e.EnroledAt == k }) ||
 		slices.ContainsFunc(p.Duties, func(d roster.Duty) bool { return d.DutyAt == k }))
 	isGroups := g != nil && g.Organisation == k
-	if !isOwn && !isPersons && !isGroups {
+	if n.of.Key != k && !isPersons && !isGroups {
 		n.t.Fatalf("%s reads the organisation %s", n.of, k)
 	}
-	return n.view.Organisation(k)
+	return n.Roster.Organisation(k)
 }
 
 func (n near) Person(k roster.Key) *roster.Person {
-	g := n.view.groups[n.of.Key]
+	g := n.Roster.Group(n.of.Key)
 	isMember := g != nil && slices.ContainsFunc(g.Members, func(m roster.Membership) bool { return m.Person == k })
 	if n.of.Key != k && !isMember {
 		n.t.Fatalf("%s reads the person %s", n.of, k)
 	}
-	return n.view.Person(k)
+	return n.Roster.Person(k)
 }
 
 func (n near) Group(k roster.Key) *roster.Group {
-	if n.of.Key != k && !slices.Contains(n.view.Groups(n.of.Key), k) {
+	if n.of.Key != k && !slices.Contains(n.Roster.Groups(n.of.Key), k) {
 		n.t.Fatalf("%s reads the group %s", n.of, k)
 	}
-	return n.view.Group(k)
+	return n.Roster.Group(k)
 }

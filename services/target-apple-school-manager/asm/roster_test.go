@@ -12,54 +12,31 @@ import (
 	"eventful.se/ess/libs/target"
 )
 
-// view is a merged roster in memory.
-type view struct {
-	today         roster.Date
-	organisations map[roster.Key]*roster.Organisation
-	persons       map[roster.Key]*roster.Person
-	groups        map[roster.Key]*roster.Group
+// register is the one source of every test.
+var register = roster.Source{System: "test", Instance: "default"}
+
+func newRoster(today roster.Date) *roster.Roster {
+	return roster.NewRoster(roster.Precedence{register}, today)
 }
 
-var _ target.View = view{}
-
-func newView(today roster.Date) view {
-	return view{today, map[roster.Key]*roster.Organisation{}, map[roster.Key]*roster.Person{}, map[roster.Key]*roster.Group{}}
+func addUnit(r *roster.Roster, name string, o roster.Organisation) {
+	r.Apply(roster.Record{Ref: roster.Ref{Kind: roster.KindOrganisation, Key: key(roster.KindOrganisation, name)}, Source: register, Organisation: &o})
 }
 
-func (v view) Today() roster.Date                             { return v.today }
-func (v view) Organisation(k roster.Key) *roster.Organisation { return v.organisations[k] }
-func (v view) Person(k roster.Key) *roster.Person             { return v.persons[k] }
-func (v view) Group(k roster.Key) *roster.Group               { return v.groups[k] }
-func (v view) Groups(person roster.Key) (keys []roster.Key) {
-	for k, g := range v.groups {
-		if slices.ContainsFunc(g.Members, func(m roster.Membership) bool { return m.Person == person }) {
-			keys = append(keys, k)
-		}
-	}
-	slices.SortFunc(keys, roster.Key.Compare)
-	return keys
+func addPerson(r *roster.Roster, name string, p roster.Person) {
+	r.Apply(roster.Record{Ref: roster.Ref{Kind: roster.KindPerson, Key: key(roster.KindPerson, name)}, Source: register, Person: &p})
 }
 
-// refs returns every entity of the view, sorted.
-func (v view) refs() (list []roster.Ref) {
-	for k := range v.organisations {
-		list = append(list, roster.Ref{Kind: roster.KindOrganisation, Key: k})
-	}
-	for k := range v.persons {
-		list = append(list, roster.Ref{Kind: roster.KindPerson, Key: k})
-	}
-	for k := range v.groups {
-		list = append(list, roster.Ref{Kind: roster.KindGroup, Key: k})
-	}
-	slices.SortFunc(list, roster.Ref.Compare)
-	return list
+func addGroup(r *roster.Roster, name string, g roster.Group) {
+	slices.SortFunc(g.Members, func(a, b roster.Membership) int { return a.Person.Compare(b.Person) })
+	r.Apply(roster.Record{Ref: roster.Ref{Kind: roster.KindGroup, Key: key(roster.KindGroup, name)}, Source: register, Group: &g})
 }
 
 // settle returns what the engine hands to the sink: the rows whose needs stand; and every wish.
-func settle(m target.Mapping, v view) (set []target.Resource, wishes []target.Wish) {
+func settle(m target.Mapping, r *roster.Roster) (set []target.Resource, wishes []target.Wish) {
 	stands := map[target.ID]bool{}
-	for _, ref := range v.refs() {
-		for _, w := range m.Map(v, ref) {
+	for ref := range r.Each() {
+		for _, w := range m.Map(r, ref) {
 			wishes = append(wishes, w)
 			if w.Withheld == nil {
 				set = append(set, w.Resource)
@@ -141,7 +118,7 @@ type account struct {
 	EPPN     string      `yaml:"eppn"`
 }
 
-func readView(t *testing.T, name string) view {
+func readRoster(t *testing.T, name string) *roster.Roster {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -151,15 +128,15 @@ func readView(t *testing.T, name string) view {
 	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	v := newView(d.Today)
+	r := newRoster(d.Today)
 	for _, u := range d.Units {
 		if u.Type == "" {
 			u.Type = roster.SchoolUnit
 		}
-		v.organisations[key(roster.KindOrganisation, u.ID)] = &roster.Organisation{DisplayName: u.Name, Type: u.Type, Interval: u.interval()}
+		addUnit(r, u.ID, roster.Organisation{DisplayName: u.Name, Type: u.Type, Interval: u.interval()})
 	}
 	for _, p := range d.Persons {
-		person := &roster.Person{
+		person := roster.Person{
 			GivenName: roster.Personal(p.Given), MiddleName: roster.Personal(p.Middle), FamilyName: roster.Personal(p.Family), Marking: p.Marking,
 		}
 		for _, a := range p.Accounts {
@@ -175,17 +152,16 @@ func readView(t *testing.T, name string) view {
 		for _, d := range p.Duties {
 			person.Duties = append(person.Duties, roster.Duty{DutyAt: key(roster.KindOrganisation, d.At), Interval: d.interval()})
 		}
-		v.persons[key(roster.KindPerson, p.ID)] = person
+		addPerson(r, p.ID, person)
 	}
 	for _, g := range d.Groups {
-		group := &roster.Group{
+		group := roster.Group{
 			DisplayName: g.Name, Type: g.Type, Organisation: key(roster.KindOrganisation, g.Unit), Subject: g.Subject, Interval: g.interval(),
 		}
 		for _, m := range g.Members {
 			group.Members = append(group.Members, roster.Membership{Person: key(roster.KindPerson, m.Person), Role: m.Role, Interval: m.interval()})
 		}
-		slices.SortFunc(group.Members, func(a, b roster.Membership) int { return a.Person.Compare(b.Person) })
-		v.groups[key(roster.KindGroup, g.ID)] = group
+		addGroup(r, g.ID, group)
 	}
-	return v
+	return r
 }
