@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -46,10 +47,21 @@ func (s *Store) publishBatch(ctx context.Context, stream string, msgs []*nats.Ms
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	return s.request(ctx, stream, msgs[len(msgs)-1].Subject, fmt.Sprintf("a batch of %d messages for %s", len(msgs), stream), func(ctx context.Context) error {
+	err := s.request(ctx, stream, msgs[len(msgs)-1].Subject, fmt.Sprintf("a batch of %d messages for %s", len(msgs), stream), func(ctx context.Context) error {
 		_, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs, jetstreamext.BatchFlowControl{AckFirst: true, AckTimeout: s.timeout})
 		return err
 	})
+	return s.orMissing(ctx, stream, err)
+}
+
+// orMissing returns, in place of the error of a message that no stream took, that the stream is gone, when it is.
+func (s *Store) orMissing(ctx context.Context, stream string, err error) error {
+	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
+		if _, missing := s.end(ctx, stream); missing != nil {
+			return missing
+		}
+	}
+	return err
 }
 
 // publish stores one message and returns its sequence.
@@ -61,7 +73,7 @@ func (s *Store) publish(ctx context.Context, stream string, m *nats.Msg) (seq ui
 		}
 		return err
 	})
-	return seq, err
+	return seq, s.orMissing(ctx, stream, err)
 }
 
 func timeHeader(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

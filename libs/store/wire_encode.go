@@ -12,10 +12,14 @@ import (
 	"eventful.se/ess/libs/roster"
 )
 
-// encodeRecord returns a record as it stands on the log.
+// encodeRecord returns a record as it stands on the log. Of a tombstone nothing stands there that could be personal: no
+// origins, and nothing that a newer version added to the record.
 func encodeRecord(r roster.Record) ([]byte, error) {
 	if !slices.Contains(roster.Kinds(), r.Ref.Kind) || r.Ref.Key.IsZero() {
 		return nil, fmt.Errorf("%q is no entity that the log can hold", r.Ref)
+	}
+	if r.Tombstone != nil {
+		r.Origins, r.Unknown = nil, nil
 	}
 	p := recordTo(r)
 	if err := checkState(p); err != nil {

@@ -1,0 +1,223 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// Retention says what of a roster log may go. The last message on a subject is the record's state and stays (rule R1).
+type Retention struct {
+	Now     time.Time
+	Age     time.Duration // history that was written longer ago goes
+	History int           // and all but so many messages of a record
+	// Cursors are those of every link of the tenant. A tombstone goes when all of them have passed it; with none given,
+	// it stays.
+	Cursors []roster.Position
+}
+
+// Swept is what a janitor took out of a log.
+type Swept struct {
+	History    int // messages that a later one had replaced
+	Tombstones int
+}
+
+// marksKept is how many marks of each sort a source keeps.
+const marksKept = 256
+
+// entity is what the log holds on the subject of one record.
+type entity struct {
+	source  roster.Source
+	seqs    []uint64 // in order; the last is the record's state
+	times   []time.Time
+	stone   roster.TombstoneReason // of the last message; empty when it is no tombstone
+	subject string
+}
+
+// Janitor takes out of a tenant's log what the retention lets go: old history, all history under a tombstone, and
+// tombstones that every link has passed. A protected tombstone stays as long as any other source has a record of the
+// person (rule R9). What is taken out of a person or group is overwritten on the disk.
+func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept, error) {
+	var done Swept
+	if err := validToken("tenant", tenant); err != nil {
+		return done, err
+	}
+	if r.Age <= 0 || r.History < 1 || r.Now.IsZero() {
+		return done, errors.New("a janitor needs the time, an age and a number of messages to keep")
+	}
+	entities, marks, end, err := s.inventory(ctx, tenant)
+	if err != nil {
+		return done, err
+	}
+	for ref, sources := range entities {
+		for _, e := range sources {
+			last := len(e.seqs) - 1
+			for i, seq := range e.seqs[:last] {
+				if e.stone == "" && last+1-i <= r.History && r.Now.Sub(e.times[i]) <= r.Age {
+					continue
+				}
+				if err := s.erase(ctx, tenant, seq, ref.Kind != roster.KindOrganisation); err != nil {
+					return done, err
+				}
+				done.History++
+			}
+			if e.stone == "" || !passed(r.Cursors, roster.Position{Log: end.Log, Seq: e.seqs[last]}) ||
+				e.stone == roster.TombstoneProtected && slices.ContainsFunc(sources, func(o *entity) bool { return o.stone == "" }) {
+				continue
+			}
+			if err := s.erase(ctx, tenant, e.seqs[last], false); err != nil {
+				return done, err
+			}
+			done.Tombstones++
+		}
+	}
+	for _, subject := range marks {
+		if err := s.purge(ctx, logStream(tenant), jetstream.WithPurgeSubject(subject), jetstream.WithPurgeKeep(marksKept)); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// passed tells whether there are cursors, and all of them are at p or behind it in the same log.
+func passed(cursors []roster.Position, p roster.Position) bool {
+	for _, c := range cursors {
+		if !c.Log.Equal(p.Log) || c.Seq < p.Seq {
+			return false
+		}
+	}
+	return len(cursors) > 0
+}
+
+// inventory reads the headers of a whole log: what it holds of every entity, and the subjects of the marks.
+func (s *Store) inventory(ctx context.Context, tenant string) (map[roster.Ref][]*entity, []string, roster.Position, error) {
+	entities := make(map[roster.Ref][]*entity)
+	bySubject := make(map[string]*entity)
+	marks := make(map[string]struct{})
+	end, err := s.end(ctx, logStream(tenant))
+	if err != nil {
+		return nil, nil, end, err
+	}
+	r := reading{stream: logStream(tenant), filter: logSubjects + tenant + ".>", deliver: jetstream.DeliverAllPolicy, headers: true}
+	_, err = s.readAll(ctx, r, func(d delivery) error {
+		p, err := parseSubject(d.Subject())
+		if err != nil {
+			return unreadable(d, err)
+		}
+		if p.mark != "" {
+			marks[d.Subject()] = struct{}{}
+			return nil
+		}
+		e := bySubject[d.Subject()]
+		if e == nil {
+			e = &entity{source: p.source, subject: d.Subject()}
+			bySubject[d.Subject()] = e
+			entities[p.ref] = append(entities[p.ref], e)
+		}
+		e.seqs, e.times = append(e.seqs, d.seq), append(e.times, d.time)
+		e.stone = roster.TombstoneReason(d.Headers().Get(headerTombstone))
+		return nil
+	})
+	subjects := make([]string, 0, len(marks))
+	for m := range marks {
+		subjects = append(subjects, m)
+	}
+	return entities, subjects, end, err
+}
+
+// erase takes one message out; securely, its bytes on the disk are overwritten too. One that is gone already is no error.
+func (s *Store) erase(ctx context.Context, tenant string, seq uint64, securely bool) error {
+	name := logStream(tenant)
+	return s.request(ctx, name, "", fmt.Sprintf("take message %d out of %s", seq, name), func(ctx context.Context) error {
+		st, err := s.js.Stream(ctx, name)
+		if err != nil {
+			return err
+		}
+		if securely {
+			err = st.SecureDeleteMsg(ctx, seq)
+		} else {
+			err = st.DeleteMsg(ctx, seq)
+		}
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		return err
+	})
+}
+
+// Purge takes everything that the log holds of a person out, in every source, with the bytes on the disk, and the older
+// messages of groups that name the person. It is refused, with [reason.PurgeTooEarly], unless a tombstone stands in
+// every source that had a record and every cursor has passed it: a purge tells nobody. When a group still names the
+// person, the rest is purged and the error has the reason [reason.PurgeStillNamed].
+func (s *Store) Purge(ctx context.Context, tenant string, person roster.Key, cursors []roster.Position) error {
+	if err := validToken("tenant", tenant); err != nil {
+		return err
+	}
+	ref := roster.Ref{Kind: roster.KindPerson, Key: person}
+	entities, _, end, err := s.inventory(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	for _, e := range entities[ref] {
+		last := roster.Position{Log: end.Log, Seq: e.seqs[len(e.seqs)-1]}
+		if e.stone == "" {
+			return reason.Errorf(reason.Conflict, nil, reason.PurgeTooEarly, "ref", ref, "what", e.source.String()+" still has a record")
+		}
+		if len(cursors) > 0 && !passed(cursors, last) {
+			return reason.Errorf(reason.Conflict, nil, reason.PurgeTooEarly, "ref", ref, "what", "a link has not passed the tombstone")
+		}
+	}
+	history, standing, err := s.naming(ctx, tenant, person)
+	if err != nil {
+		return err
+	}
+	for _, seq := range history {
+		if err := s.erase(ctx, tenant, seq, true); err != nil {
+			return err
+		}
+	}
+	for _, e := range entities[ref] { // the tombstone last: an interrupted purge can be done again
+		for _, seq := range e.seqs {
+			if err := s.erase(ctx, tenant, seq, true); err != nil {
+				return err
+			}
+		}
+	}
+	if standing > 0 {
+		return reason.Errorf(reason.Conflict, nil, reason.PurgeStillNamed, "ref", ref, "groups", standing)
+	}
+	return nil
+}
+
+// naming returns the messages of groups that name a person and that a later one has replaced, and how many groups do
+// so in their last message. A membership holds the source's id of its doc, which may be made of an identity number.
+func (s *Store) naming(ctx context.Context, tenant string, person roster.Key) (history []uint64, standing int, err error) {
+	named := make(map[string]uint64) // subject → last message, if it names the person
+	r := reading{stream: logStream(tenant), filter: logSubjects + tenant + ".>", deliver: jetstream.DeliverAllPolicy}
+	_, err = s.readAll(ctx, r, func(d delivery) error {
+		p, err := parseSubject(d.Subject())
+		if err != nil {
+			return unreadable(d, err)
+		}
+		if p.ref.Kind != roster.KindGroup {
+			return nil
+		}
+		if seq, ok := named[d.Subject()]; ok {
+			history = append(history, seq)
+			delete(named, d.Subject())
+		}
+		if bytes.Contains(d.Data(), person[:]) {
+			named[d.Subject()] = d.seq
+		}
+		return nil
+	})
+	return history, len(named), err
+}
