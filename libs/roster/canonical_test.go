@@ -336,3 +336,33 @@ func BenchmarkHash(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+// FuzzAppendJSON: whatever texts a record holds, its encoding is JSON that says the same, and the masked one does not.
+func FuzzAppendJSON(f *testing.F) {
+	f.Add("Testa", "a\"\\\x00\u2028", "\xff\xc3", int32(day))
+	f.Fuzz(func(t *testing.T, name, extra, value string, start int32) {
+		r := samplePerson(1)
+		r.Person.GivenName = Personal(name)
+		r.Person.Extra = Extra{extra: Personal(value)}
+		if start > 0 {
+			r.Person.Enrolments[0].Interval.Start = Date(start)
+		}
+		var got struct {
+			Record struct {
+				GivenName string
+				Extra     map[string]string
+			}
+		}
+		if err := json.Unmarshal(AppendJSON(nil, r, true), &got); err != nil {
+			t.Fatal(err)
+		}
+		valid := func(s string) string { return string([]rune(s)) } // one U+FFFD a broken byte
+		if got.Record.GivenName != valid(name) || got.Record.Extra[valid(extra)] != valid(value) {
+			t.Fatalf("%q %q %q became %+v", name, extra, value, got)
+		}
+		hidden := AppendJSON(nil, r, false)
+		if !json.Valid(hidden) || len(name) > 8 && bytes.Contains(hidden, []byte(name)) && !strings.Contains(extra, name) && !bytes.Contains(AppendJSON(nil, samplePerson(1), false), []byte(name)) {
+			t.Fatalf("masked: %s", hidden)
+		}
+	})
+}
