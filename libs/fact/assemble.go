@@ -170,6 +170,7 @@ func (a *Assembler) Assemble() Result {
 	a.joinPersons()
 	a.joinGroups()
 	a.eachFact(a.relate)
+	a.docs, a.byID = nil, nil // the larger half of the memory, before the records are hashed and compared
 	return a.result()
 }
 

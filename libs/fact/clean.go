@@ -174,8 +174,7 @@ func (c cleaner) schoolType(raw string) roster.SchoolType {
 }
 
 // schoolYearOf returns school type and årskurs, of which each may tell something of the other.
-func (c cleaner) schoolYearOf(rawType, rawYear string) (roster.SchoolType, string) {
-	t, year := c.schoolType(rawType), c.text("schoolYear", rawYear)
+func (c cleaner) schoolYearOf(t roster.SchoolType, year string) (roster.SchoolType, string) {
 	got, ok := memo(c.a.schoolYears, [2]string{string(t), year}, func(in [2]string) ([2]string, bool) {
 		t, year, ok := roster.ParseSchoolYear(roster.SchoolType(in[0]), in[1])
 		return [2]string{string(t), year}, ok

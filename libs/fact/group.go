@@ -24,10 +24,13 @@ func (a *Assembler) joinGroups() {
 	for _, g := range a.groups {
 		a.sortPlaces(g.places)
 		g.origins = a.origins(g.id, g.places)
+		var c cleaner
 		for _, at := range g.places {
 			e := &a.docs[at.doc]
-			a.joinGroup(&g.what, e.Facts[at.fact].(Group), cleaner{a, g.ref(), e.Where})
+			c = cleaner{a, g.ref(), e.Where}
+			a.joinGroup(&g.what, e.Facts[at.fact].(Group), c)
 		}
+		g.what.SchoolType, g.what.SchoolYear = c.schoolYearOf(g.what.SchoolType, g.what.SchoolYear)
 	}
 }
 
@@ -37,10 +40,9 @@ func (a *Assembler) joinGroup(w *roster.Group, f Group, c cleaner) {
 	if unit := cleanRef(f.Unit); unit != "" {
 		first(c, "unit", &w.Organisation, a.unitKey(c, unit))
 	}
-	t, year := c.schoolYearOf(f.SchoolType, f.SchoolYear)
-	first(c, "schoolType", &w.SchoolType, t)
+	first(c, "schoolType", &w.SchoolType, c.schoolType(f.SchoolType))
 	first(c, "subject", &w.Subject, c.text("subject", f.Subject))
-	first(c, "schoolYear", &w.SchoolYear, year)
+	first(c, "schoolYear", &w.SchoolYear, c.text("schoolYear", f.SchoolYear))
 	first(c, "interval", &w.Interval, c.interval(f.Start, f.End))
 	w.Extra = c.extra(w.Extra, f.Extra)
 }

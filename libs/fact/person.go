@@ -41,26 +41,27 @@ func (h *human) record() roster.Record {
 // identify gives every person a number and a key, and brings those with one key together.
 func (a *Assembler) identify() {
 	shared := map[string]int{} // invalid number → ids that have it
-	for _, id := range sortedKeys(a.persons) {
-		p := a.persons[id]
+	list := make([]*person, 0, len(a.persons))
+	for id, p := range a.persons {
 		if len(p.places) == 0 {
 			delete(a.persons, id) // only docs that count no longer stated it
 			continue
 		}
+		list = append(list, p)
 		a.sortPlaces(p.places)
 		p.number = a.numberOf(p)
 		if p.number.Kind() == roster.UnknownNumber {
 			shared[p.number.Reveal()]++
 		}
 	}
-	for _, id := range sortedKeys(a.persons) {
-		p := a.persons[id]
-		key := a.opts.Keyer.Person(a.opts.Source, id, p.number)
+	slices.SortFunc(list, func(x, y *person) int { return cmp.Compare(x.id, y.id) })
+	for _, p := range list {
+		key := a.opts.Keyer.Person(a.opts.Source, p.id, p.number)
 		if p.number.Kind() == roster.UnknownNumber {
 			code := reason.InvalidNumber
 			// 000000-0000 is on many cards and identifies nobody.
 			if shared[p.number.Reveal()] > 1 {
-				key, code = a.opts.Keyer.Person(a.opts.Source, id, roster.CivicNo{}), reason.SharedNumber
+				key, code = a.opts.Keyer.Person(a.opts.Source, p.id, roster.CivicNo{}), reason.SharedNumber
 			}
 			a.find(roster.Ref{Kind: roster.KindPerson, Key: key}, a.where(p), Warning, Noted, code)
 		}

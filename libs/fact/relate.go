@@ -20,7 +20,7 @@ func (a *Assembler) relate(_ place, e *entry, f Fact) {
 		if unit.IsZero() {
 			return
 		}
-		t, year := c.schoolYearOf(f.SchoolType, f.SchoolYear)
+		t, year := c.schoolYearOf(c.schoolType(f.SchoolType), c.text("schoolYear", f.SchoolYear))
 		h.what.Enrolments = append(h.what.Enrolments, roster.Enrolment{
 			EnroledAt: unit, SchoolType: t, SchoolYear: year, Programme: c.text("programme", f.Programme),
 			Interval: c.interval(f.Start, f.End), Doc: doc,
