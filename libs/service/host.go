@@ -41,7 +41,7 @@ type Tenant struct {
 	Name      string
 	Readers   map[roster.Source]*source.Reader
 	Links     map[roster.Source]*target.Link
-	Scheduler *source.Scheduler
+	Scheduler *source.Scheduler // its jobs are named by their source
 	feed      *target.Feed
 	logger    *slog.Logger
 }
@@ -75,7 +75,8 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 			continue
 		}
 		t.Readers[s.Ref()] = r
-		at.At("schedule").Check(t.Scheduler.Add(r, orElse(s.Schedule, c.Defaults.Schedule)))
+		job := source.Job{Name: s.Ref().String(), Schedule: orElse(s.Schedule, c.Defaults.Schedule), Run: r.Run}
+		at.At("schedule").Check(t.Scheduler.Add(job))
 	}
 	for i, l := range d.Links {
 		c, ok := find(targets, func(c target.Connector) bool { return c.System == l.Target })
@@ -117,13 +118,13 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 		p.Check(err)
 		return nil
 	}
-	require := c.Defaults.Require
-	if d.Service == tenant.Bronze && !slices.Contains(require, source.RequireEmail) {
-		require = append(slices.Clone(require), source.RequireEmail)
+	defaults := c.Defaults
+	if d.Service == tenant.Bronze && !slices.Contains(defaults.Require, source.RequireEmail) {
+		defaults.Require = append(slices.Clone(defaults.Require), source.RequireEmail)
 	}
-	return source.NewReader(source.ReaderOptions{
-		Tenant: d.Tenant, Source: s.Ref(), Reads: opened, GroupIDs: c.Defaults.GroupIDs, Require: require,
-		Keyer: k, Log: h.Store.Log(d.Tenant), Runs: h.Store.Runs(d.Tenant), Logger: logger, Now: h.Now, NewID: h.NewID,
+	return source.NewReader(source.Options{
+		Tenant: d.Tenant, Name: s.Ref(), Source: opened, Defaults: defaults, Keyer: k, Log: h.Store.Log(d.Tenant),
+		Runs: h.Store.Runs(d.Tenant), Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
 		Ended: func(ctx context.Context, r source.Run) {
 			h.Telemetry.run(ctx, d.Tenant, r)
 			if h.Observe.Run != nil {
@@ -185,7 +186,7 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 func (t *Tenant) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if len(t.Readers) > 0 {
-		group.Go(func() error { return t.Scheduler.Run(ctx) })
+		group.Go(func() error { t.Scheduler.Run(ctx); return nil })
 	}
 	if len(t.Links) > 0 {
 		group.Go(func() error { return t.feed.Run(ctx) })

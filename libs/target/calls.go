@@ -181,7 +181,7 @@ func (c *calls) plan(r *roster.Roster, w work) (intents []intent, orphans int) {
 			c.rekey(ref, roster.Ref{Kind: ref.Kind, Key: to})
 			ref.Key = to
 		}
-		found, lost := planEntity(ref, r.State(ref), c.link.o.Made.Mapping.Map(r, ref), c.book)
+		found, lost := planEntity(ref, r.State(ref).State, c.link.o.Made.Mapping.Map(r, ref), c.book)
 		intents, orphans = append(intents, found...), orphans+lost
 	}
 	return intents, orphans

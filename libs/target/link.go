@@ -54,6 +54,14 @@ type Delta struct{ Created, Updated, Deleted int }
 // Operations is how many writes the round made or, for a complete set, how many resources changed.
 func (s Settled) Operations() int { return s.Created + s.Updated + s.Deleted }
 
+// add counts what was done.
+func (s *Settled) add(d differences) {
+	for kind, delta := range d {
+		s.Created, s.Updated, s.Deleted = s.Created+delta.Created, s.Updated+delta.Updated, s.Deleted+delta.Deleted
+		s.Kinds[kind] = delta
+	}
+}
+
 // Link keeps one target of one tenant equal to the roster.
 type Link struct {
 	o        LinkOptions

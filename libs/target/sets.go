@@ -85,7 +85,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	}
 	set, entries := e.resolve(orphans)
 	s.Orphans = len(orphans)
-	e.compare(entries, &s)
+	differ := e.compare(entries, &s)
 	s.PlanTook = e.link.o.Now().Sub(begun)
 	e.link.mark.WakeAt = boundary
 	if runOpen {
@@ -93,10 +93,11 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		return s, e.link.book.Save(ctx, nil, e.link.mark)
 	}
 	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
-	if s.Operations() > 0 || stale || e.lost || w.force {
-		if done, err := e.deliver(ctx, set, entries, w.force, pos, &s); err != nil || !done {
+	if differ.any() || stale || e.lost || w.force {
+		if done, err := e.deliver(ctx, set, entries, w.force, &s); err != nil || !done {
 			return s, err
 		}
+		s.add(differ)
 	}
 	e.behind = false
 	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.o.Made.Mapping.Version()
@@ -128,7 +129,7 @@ func (e *sets) remap(r *roster.Roster, w work) {
 // in the set: nothing is removed because it is missing from the log (rule R6).
 func (e *sets) orphans(r *roster.Roster) (out []*Entry) {
 	for _, en := range e.last {
-		if en.Held && r.State(en.Entity) == roster.Missing {
+		if en.Held && r.State(en.Entity).State == roster.Missing {
 			out = append(out, en)
 		}
 	}
@@ -197,13 +198,20 @@ func standingSet(all []Resource, entries map[ID]*Entry) []Resource {
 	return all
 }
 
-// compare counts what differs from what was delivered.
-func (e *sets) compare(entries map[ID]*Entry, s *Settled) {
-	count := func(kind string, change func(*Delta)) {
-		d := s.Kinds[kind]
-		change(&d)
-		s.Kinds[kind] = d
-	}
+// differences count, kind by kind, what a set changes at the target.
+type differences map[string]Delta
+
+func (d differences) count(kind string, change func(*Delta)) {
+	delta := d[kind]
+	change(&delta)
+	d[kind] = delta
+}
+
+func (d differences) any() bool { return len(d) > 0 }
+
+// compare returns what differs from what was delivered, and counts what is left out.
+func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
+	d := differences{}
 	for id, en := range entries {
 		old := e.last[id]
 		switch {
@@ -211,26 +219,22 @@ func (e *sets) compare(entries map[ID]*Entry, s *Settled) {
 			s.Withheld++
 		case en.State == Waiting:
 			s.Waiting++
-		}
-		switch {
-		case en.Held && (old == nil || !old.Held):
-			s.Created++
-			count(id.Kind, func(d *Delta) { d.Created++ })
-		case en.Held && !same(old, en.Fields, en.Sets):
-			s.Updated++
-			count(id.Kind, func(d *Delta) { d.Updated++ })
+		case old == nil || !old.Held:
+			d.count(id.Kind, func(d *Delta) { d.Created++ })
+		case !same(old, en.Fields, en.Sets):
+			d.count(id.Kind, func(d *Delta) { d.Updated++ })
 		}
 	}
 	for id, old := range e.last {
 		if en := entries[id]; old.Held && (en == nil || !en.Held) {
-			s.Deleted++
-			count(id.Kind, func(d *Delta) { d.Deleted++ })
+			d.count(id.Kind, func(d *Delta) { d.Deleted++ })
 		}
 	}
+	return d
 }
 
 // deliver brings a set to the target. It reports false when the set stays where it is for now.
-func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entry, force bool, pos roster.Position, s *Settled) (bool, error) {
+func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entry, force bool, s *Settled) (bool, error) {
 	now := e.link.o.Now()
 	last := e.link.mark.Set
 	if due := last.At.Add(e.link.o.Made.Every); !force && !e.lost && !last.At.IsZero() && due.After(now) {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -130,7 +129,7 @@ func Decode(settings ast.Node, config any) error {
 	if settings == nil {
 		return nil
 	}
-	return decode(strings.NewReader(settings.String()), config)
+	return yaml.NodeToValue(settings, config, yaml.Strict())
 }
 
 func decode(r io.Reader, into any) error {

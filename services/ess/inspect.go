@@ -231,7 +231,7 @@ func summarize(r source.Result, a fact.Result) summary {
 	if !r.DataTime.IsZero() {
 		s.DataTime = &r.DataTime
 	}
-	for _, f := range source.CountFindings(append(r.Findings, a.Findings...)) {
+	for _, f := range fact.Totals(append(r.Findings, a.Findings...)) {
 		s.Findings = append(s.Findings, finding{f.Reason.Code, f.Severity, f.Effect, f.Count, f.Where, f.Reason.Text(reason.English)})
 	}
 	return s

@@ -55,15 +55,16 @@ type stage struct {
 	inbox    *sftpserver.Server
 	nats     *store.Server
 	store    *store.Store
-	reader   *source.Reader
+	schedule *source.Scheduler
 	link     *target.Link
+	runs     chan source.Run
 	settled  chan target.Settled
 	failed   int // effects that did not come out equal
 }
 
 // Run shows the demo. The error says what did not come out as it should.
 func Run(ctx context.Context, o Options) (err error) {
-	s := &stage{o: o, say: printer{o.Out}, settled: make(chan target.Settled, 64)}
+	s := &stage{o: o, say: printer{o.Out}, runs: make(chan source.Run), settled: make(chan target.Settled, 64)}
 	if err := s.directory(); err != nil {
 		return err
 	}
@@ -154,23 +155,28 @@ func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
 	}
 	host := &service.Host{
 		Store: s.store, Owner: "demo", Logger: s.o.Logger, Telemetry: telemetry, Now: s.o.Now, NewID: uuid.NewString,
-		Observe: service.Observer{Settled: func(_ string, _ roster.Source, r target.Settled) {
-			select {
-			case s.settled <- r:
-			case <-ctx.Done():
-			}
-		}},
+		Observe: service.Observer{
+			Run:     func(_ string, r source.Run) { tell(ctx, s.runs, r) },
+			Settled: func(_ string, _ roster.Source, r target.Settled) { tell(ctx, s.settled, r) },
+		},
 	}
 	t, err := host.Open(document, connectors.Sources(), connectors.Targets())
 	if err != nil {
 		return nil, err
 	}
-	s.reader = t.Readers[roster.Source{System: "alvis", Instance: "default"}]
+	s.schedule = t.Scheduler
 	s.link = t.Links[roster.Source{System: "apple-school-manager", Instance: "default"}]
 	done := make(chan error, 1)
 	go func() { done <- t.Run(ctx) }()
 	s.introduce()
 	return done, nil
+}
+
+func tell[T any](ctx context.Context, to chan<- T, what T) {
+	select {
+	case to <- what:
+	case <-ctx.Done():
+	}
 }
 
 // secret makes a password that lives as long as the demo.

@@ -97,7 +97,7 @@ func (s *stage) scene(ctx context.Context, n int, sc scene) error {
 			return err
 		}
 	}
-	run, err := s.reader.Run(ctx)
+	run, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,17 @@ func (s *stage) scene(ctx context.Context, n int, sc scene) error {
 	}
 	s.tellSettled(settled)
 	return s.check()
+}
+
+// read has the register read now, and waits for what that comes to.
+func (s *stage) read(ctx context.Context) (source.Run, error) {
+	s.schedule.Trigger("alvis/default")
+	select {
+	case run := <-s.runs:
+		return run, nil
+	case <-ctx.Done():
+		return source.Run{}, context.Cause(ctx)
+	}
 }
 
 // await waits until the link has settled all that is in the log, and returns what that came to.

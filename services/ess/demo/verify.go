@@ -56,6 +56,9 @@ func differ(kind string, want, got bag) error {
 	return fmt.Errorf("%s: %d of the register are missing or different in the files, and %d are in the files that should not be", kind, missing, surplus)
 }
 
+// unquoted is what Apple's format makes of a text: it has no way to write a quotation mark that every reader takes.
+func unquoted(s string) string { return strings.ReplaceAll(s, `"`, "") }
+
 // who tells a person from every other one.
 func who(given, family, email string) string {
 	return strings.Join([]string{given, family, email}, "|")
@@ -82,7 +85,7 @@ func fromRegister(m *municipality.Municipality, day roster.Date) map[string]bag 
 	}
 	for _, u := range m.Units {
 		if u.Parent != "" {
-			out["locations"][u.Name]++
+			out["locations"][unquoted(u.Name)]++
 		}
 	}
 	pick := func(ids []string, of map[string]string) (names []string) {
@@ -95,7 +98,7 @@ func fromRegister(m *municipality.Municipality, day roster.Date) map[string]bag 
 	}
 	for _, g := range a.Groups {
 		if g.Kind != municipality.Mentors {
-			out["classes"][classText(g.Name, g.Unit, pick(g.Pupils, students), pick(g.Teachers, staff))]++
+			out["classes"][classText(unquoted(g.Name), g.Unit, pick(g.Pupils, students), pick(g.Teachers, staff))]++
 		}
 	}
 	return out

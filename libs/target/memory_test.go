@@ -1,0 +1,491 @@
+package target_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+)
+
+// errKilled is what a process sees of its own death: nothing it does after that has any effect.
+var errKilled = errors.New("killed")
+
+var register = roster.Source{System: "test", Instance: "default"}
+
+// memoryLog is a roster log in memory.
+type memoryLog struct {
+	mu      sync.Mutex
+	created time.Time
+	events  []roster.Event
+	more    chan struct{}
+}
+
+func newLog() *memoryLog { return &memoryLog{created: time.Unix(1, 0), more: make(chan struct{})} }
+
+func (l *memoryLog) publish(records ...roster.Record) {
+	for _, r := range records {
+		l.add(roster.Event{Record: &r, Ref: r.Ref, Source: r.Source})
+	}
+}
+
+func (l *memoryLog) mark(m roster.Mark) { l.add(roster.Event{Mark: m, Source: register}) }
+
+func (l *memoryLog) add(e roster.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.Seq, e.Time = uint64(len(l.events)+1), time.Now()
+	l.events = append(l.events, e)
+	close(l.more)
+	l.more = make(chan struct{})
+}
+
+func (l *memoryLog) position() roster.Position {
+	return roster.Position{Log: l.created, Seq: uint64(len(l.events))}
+}
+
+func (l *memoryLog) End(context.Context) (roster.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.position(), nil
+}
+
+func (l *memoryLog) Load(_ context.Context, each func(roster.Event) error) (roster.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := map[string]uint64{}
+	for _, e := range l.events {
+		last[subject(e)] = e.Seq
+	}
+	for _, e := range l.events {
+		if last[subject(e)] == e.Seq {
+			if err := each(e); err != nil {
+				return roster.Position{}, err
+			}
+		}
+	}
+	return l.position(), nil
+}
+
+func subject(e roster.Event) string { return fmt.Sprint(e.Source, e.Mark, e.Ref) }
+
+func (l *memoryLog) Follow(ctx context.Context, from roster.Position, headersOnly bool, each func(roster.Event) error) error {
+	for next := from.Seq; ; next++ {
+		l.mu.Lock()
+		for next >= uint64(len(l.events)) {
+			more := l.more
+			l.mu.Unlock()
+			select {
+			case <-more:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			l.mu.Lock()
+		}
+		e := l.events[next]
+		l.mu.Unlock()
+		if headersOnly {
+			e.Record = nil
+		}
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *memoryLog) Since(_ context.Context, t time.Time) (roster.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.events, func(e roster.Event) bool { return !e.Time.Before(t) })
+	if i < 0 {
+		i = len(l.events)
+	}
+	return roster.Position{Log: l.created, Seq: uint64(i)}, nil
+}
+
+// memoryLedger is the ledger of one link in memory. Its hook sees every step that a process could die at.
+type memoryLedger struct {
+	mu      sync.Mutex
+	epoch   int
+	entries map[target.ID]target.Entry
+	mark    target.Mark
+	blobs   map[string][]byte
+	saves   int
+	hook    func(step string) error
+}
+
+func newLedger() *memoryLedger {
+	return &memoryLedger{entries: map[target.ID]target.Entry{}, blobs: map[string][]byte{}}
+}
+
+func (l *memoryLedger) step(name string) error {
+	if l.hook == nil {
+		return nil
+	}
+	return l.hook(name)
+}
+
+func (l *memoryLedger) Own(context.Context, roster.Source, string) (target.Book, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch++
+	return &memoryBook{l, l.epoch}, nil
+}
+
+type memoryBook struct {
+	*memoryLedger
+	mine int
+}
+
+func (b *memoryBook) Load(_ context.Context, each func(target.Entry) error) (target.Mark, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range slices.SortedFunc(maps.Keys(b.entries), target.ID.Compare) {
+		if err := each(b.entries[id]); err != nil {
+			return target.Mark{}, err
+		}
+	}
+	return b.mark, nil
+}
+
+func (b *memoryBook) Save(_ context.Context, entries []target.Entry, m target.Mark) error {
+	if err := b.step("before save"); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	if b.mine != b.epoch {
+		b.mu.Unlock()
+		return target.ErrOwnerLost
+	}
+	for _, e := range entries {
+		if e.State == target.Gone && e.Reason == nil {
+			delete(b.entries, e.ID)
+		} else {
+			b.entries[e.ID] = e
+		}
+	}
+	b.mark = m
+	b.saves++
+	b.mu.Unlock()
+	return b.step("after save")
+}
+
+func (b *memoryBook) Put(_ context.Context, name, keep string, data []byte) error {
+	if err := b.step("before put"); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	maps.DeleteFunc(b.blobs, func(n string, _ []byte) bool { return n != name && n != keep })
+	b.blobs[name] = slices.Clone(data)
+	b.mu.Unlock()
+	return b.step("after put")
+}
+
+func (b *memoryBook) Blob(_ context.Context, name string) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	data, ok := b.blobs[name]
+	if !ok {
+		return nil, fmt.Errorf("no blob %s", name)
+	}
+	return data, nil
+}
+
+// school is a mapping as small as can be: units, users of who stands, and groups that need their unit and have their
+// members as a set.
+type school struct{ version string }
+
+func (s school) Version() string { return cmp.Or(s.version, "1") }
+
+func (school) Map(v target.View, e roster.Ref) []target.Wish {
+	id := func(kind string, k roster.Key) target.ID { return target.ID{Kind: kind, Key: k.String()} }
+	r := target.Resource{ID: id(string(e.Kind), e.Key), Entity: e}
+	switch e.Kind {
+	case roster.KindOrganisation:
+		o := v.Organisation(e.Key)
+		if o == nil {
+			return nil
+		}
+		r.Fields = target.Fields{{Name: "name", Value: roster.Personal(o.DisplayName)}}
+	case roster.KindPerson:
+		p := v.Person(e.Key)
+		if p == nil {
+			return nil
+		}
+		if p.FamilyName == "" {
+			why := reason.New(reason.NeedsMissing, "resource", "family name")
+			return []target.Wish{{Resource: r, Withheld: &why}}
+		}
+		r.Fields = target.Fields{{Name: "family", Value: p.FamilyName}}
+	case roster.KindGroup:
+		g := v.Group(e.Key)
+		if g == nil {
+			return nil
+		}
+		r.Fields = target.Fields{{Name: "name", Value: roster.Personal(g.DisplayName)}}
+		r.Needs = []target.ID{id("organisation", g.Organisation)}
+		members := target.Set{Name: "members"}
+		for _, m := range g.Members {
+			if m.Interval.Contains(v.Today()) {
+				members.Members = append(members.Members, id("person", m.Person))
+			}
+		}
+		slices.SortFunc(members.Members, target.ID.Compare)
+		r.Sets = []target.Set{members}
+	}
+	return []target.Wish{{Resource: r}}
+}
+
+// directory is a target that takes calls, in memory.
+type directory struct {
+	mu      sync.Mutex
+	held    map[target.ID]target.Held
+	creates map[target.ID]int
+	calls   int
+	fail    func(op target.Operation) error
+	hook    func(step string) error
+	serial  int
+}
+
+func newDirectory() *directory {
+	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}}
+}
+
+func (*directory) Kinds() []string { return []string{"organisation", "person", "group"} }
+
+func (d *directory) Apply(_ context.Context, ops []target.Operation) []target.Outcome {
+	out := make([]target.Outcome, len(ops))
+	for i, op := range ops {
+		if d.hook != nil {
+			if err := d.hook("before apply"); err != nil {
+				out[i].Err = err
+				continue
+			}
+		}
+		out[i] = d.apply(op)
+	}
+	return out
+}
+
+func (d *directory) apply(op target.Operation) target.Outcome {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	if d.fail != nil {
+		if err := d.fail(op); err != nil {
+			return target.Outcome{Err: err}
+		}
+	}
+	id := op.Resource.ID
+	switch op.Verb {
+	case target.Delete:
+		delete(d.held, id)
+		return target.Outcome{}
+	case target.Create:
+		d.creates[id]++
+		d.serial++
+		d.held[id] = target.Held{ID: id, Native: fmt.Sprint("n", d.serial), Fields: op.Resource.Fields, Sets: op.Resource.Sets}
+	default:
+		h := d.held[id]
+		h.ID, h.Fields, h.Sets = id, op.Resource.Fields, op.Resource.Sets
+		d.held[id] = h
+	}
+	return target.Outcome{Native: d.held[id].Native}
+}
+
+func (d *directory) Lookup(_ context.Context, id target.ID, _ string) (target.Held, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h, ok := d.held[id]
+	if !ok {
+		return h, target.ErrNotFound
+	}
+	return h, nil
+}
+
+// text returns all that the directory holds, a line each.
+func (d *directory) text() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var lines []string
+	for id, h := range d.held {
+		lines = append(lines, line(id, h.Fields, h.Sets))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func line(id target.ID, fields target.Fields, sets []target.Set) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s", id)
+	for _, f := range fields {
+		fmt.Fprintf(&b, " %s=%s", f.Name, f.Value.Reveal())
+	}
+	for _, s := range sets {
+		fmt.Fprintf(&b, " %s=%v", s.Name, s.Members)
+	}
+	return b.String()
+}
+
+// inbox is a target that takes complete sets, in memory.
+type inbox struct {
+	mu       sync.Mutex
+	files    map[string]string
+	uploads  []string
+	problems []reason.Reason
+	fail     error
+	hook     func(step string) error
+}
+
+func newInbox() *inbox { return &inbox{files: map[string]string{}} }
+
+func (i *inbox) Render(set []target.Resource) (target.Package, []reason.Reason) {
+	lines := make([]string, len(set))
+	for j, r := range set {
+		lines[j] = line(r.ID, r.Fields, r.Sets)
+	}
+	body := strings.Join(lines, "\n")
+	sum := sha256.Sum256([]byte(body))
+	digest := hex.EncodeToString(sum[:8])
+	return target.Package{Name: digest + ".txt", Digest: digest, Body: []byte(body)}, i.problems
+}
+
+func (i *inbox) Deliver(_ context.Context, p target.Package) error {
+	if i.hook != nil {
+		if err := i.hook("before upload"); err != nil {
+			return err
+		}
+	}
+	i.mu.Lock()
+	if i.fail != nil {
+		i.mu.Unlock()
+		return i.fail
+	}
+	i.files[p.Name] = string(p.Body)
+	i.uploads = append(i.uploads, p.Name)
+	i.mu.Unlock()
+	if i.hook != nil {
+		return i.hook("after upload")
+	}
+	return nil
+}
+
+func (i *inbox) Delivered(_ context.Context, p target.Package) (bool, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_, ok := i.files[p.Name]
+	return ok, nil
+}
+
+func (i *inbox) last() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.uploads) == 0 {
+		return ""
+	}
+	return i.files[i.uploads[len(i.uploads)-1]]
+}
+
+// process is a link as one process runs it.
+type process struct {
+	t       testing.TB
+	link    *target.Link
+	cancel  context.CancelFunc
+	settled chan target.Settled
+	done    chan error
+}
+
+type setup struct {
+	log    *memoryLog
+	ledger *memoryLedger
+	made   *target.Target
+	idle   time.Duration
+}
+
+func start(t testing.TB, s setup) *process {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	feed := target.NewFeed(s.log, nil, slog.New(slog.DiscardHandler), time.Now)
+	p := &process{t: t, cancel: cancel, settled: make(chan target.Settled, 10_000), done: make(chan error, 1)}
+	p.link = target.NewLink(target.LinkOptions{
+		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,
+		Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
+		Observer: func(r target.Settled) { p.settled <- r },
+	})
+	fed := make(chan struct{})
+	go func() { defer close(fed); _ = feed.Run(ctx) }()
+	go func() {
+		err := p.link.Run(ctx)
+		cancel()
+		<-fed
+		p.done <- err
+	}()
+	return p
+}
+
+// reach waits until the link has settled everything in the log, and returns the sum of what it did.
+func (p *process) reach(log *memoryLog) (sum target.Settled) {
+	p.t.Helper()
+	end, _ := log.End(p.t.Context())
+	for {
+		select {
+		case s := <-p.settled:
+			s.Created, s.Updated, s.Deleted = s.Created+sum.Created, s.Updated+sum.Updated, s.Deleted+sum.Deleted
+			if s.Delivered == "" {
+				s.Delivered = sum.Delivered
+			}
+			if sum = s; s.Cursor.Seq >= end.Seq {
+				return sum
+			}
+		case err := <-p.done:
+			p.t.Fatalf("the link ended before the end of the log: %v", err)
+		case <-time.After(24 * time.Hour):
+			p.t.Fatalf("the link did not reach the end of the log: %+v", sum)
+		}
+	}
+}
+
+func (p *process) stop() error {
+	p.cancel()
+	return <-p.done
+}
+
+func key(n int) roster.Key { return roster.Key{15: byte(n), 14: byte(n >> 8)} }
+
+func person(n int, family string) roster.Record {
+	return roster.Record{
+		Ref: roster.Ref{Kind: roster.KindPerson, Key: key(n)}, Source: register,
+		Person: &roster.Person{GivenName: "Testa", FamilyName: roster.Personal(family)},
+	}
+}
+
+func unit(n int) roster.Record {
+	return roster.Record{
+		Ref: roster.Ref{Kind: roster.KindOrganisation, Key: key(n)}, Source: register,
+		Organisation: &roster.Organisation{DisplayName: fmt.Sprint("unit", n), Type: roster.SchoolUnit},
+	}
+}
+
+func group(n, unit int, members ...int) roster.Record {
+	g := &roster.Group{DisplayName: fmt.Sprint("group", n), Organisation: key(unit)}
+	for _, m := range members {
+		g.Members = append(g.Members, roster.Membership{Person: key(m), Role: roster.MemberPupil})
+	}
+	return roster.Record{Ref: roster.Ref{Kind: roster.KindGroup, Key: key(n)}, Source: register, Group: g}
+}
+
+func gone(r roster.Record) roster.Record {
+	return roster.Record{Ref: r.Ref, Source: r.Source, Tombstone: &roster.Tombstone{Reason: roster.TombstoneLeft}}
+}
