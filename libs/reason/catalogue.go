@@ -89,7 +89,6 @@ const (
 	InvalidDate          Code = "invalid-date"
 	EndBeforeStart       Code = "end-before-start"
 	InvalidNumber        Code = "invalid-number"
-	SharedNumber         Code = "shared-number"
 	InvalidUnitCode      Code = "invalid-unit-code"
 	InvalidEmail         Code = "invalid-email"
 	UnknownCode          Code = "unknown-code"
@@ -337,10 +336,6 @@ var catalogue = map[Code]entry{
 	InvalidNumber: {
 		"Identitetsnumret är inte giltigt.", "The identity number is not valid.",
 		"Rätta numret i registret; tills dess är det bara en beteckning.", "Correct the number in the register; until then it is only a label.",
-	},
-	SharedNumber: {
-		"Flera personer har samma ogiltiga identitetsnummer.", "Several persons have the same invalid identity number.",
-		"Rätta numren i registret; tills dess skiljs personerna åt av registrets id.", "Correct the numbers in the register; until then the register's ids tell the persons apart.",
 	},
 	InvalidUnitCode: {
 		"Skolenhetskoden har inte åtta siffror.", "The school unit code does not have eight digits.",
