@@ -222,7 +222,7 @@ func TestAssembleFaults(t *testing.T) {
 				}
 			}},
 		{"F38 an invalid number that two have identifies nobody", []fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = "000000-0000" }), person("2", func(p *fact.Person) { p.CivicNo = "000000-0000" })},
-			[]string{"shared-number", "shared-number"}, 2, 0, nil},
+			[]string{"invalid-number", "invalid-number"}, 2, 0, nil},
 		{"F39 protected wins over a doc that says otherwise", []fact.Doc{doc("1", fact.Person{ID: "1", Marking: "Ingen"}), doc("2", fact.Person{ID: "1", Marking: "Sekretessmarkering"})}, nil, 1, 0,
 			func(t *testing.T, r fact.Result) {
 				if m := persons(r)[0].Marking; !m.Protects() {

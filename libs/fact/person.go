@@ -38,32 +38,29 @@ func (h *human) record() roster.Record {
 	return roster.Record{Ref: h.ref(), Origins: h.origins, Former: h.former, Person: &h.what}
 }
 
-// identify gives every person a number and a key, and brings those with one key together.
+// identify gives every person a number and a key, and brings those with one key together. An invalid number is kept but
+// makes no key: 000000-0000 is on many cards and identifies nobody, and a key that hung on how many have it would change
+// with somebody else's card.
 func (a *Assembler) identify() {
-	shared := map[string]int{} // invalid number → ids that have it
 	list := make([]*person, 0, len(a.persons))
 	for id, p := range a.persons {
 		if len(p.places) == 0 {
 			delete(a.persons, id) // only docs that count no longer stated it
 			continue
 		}
-		list = append(list, p)
 		a.sortPlaces(p.places)
-		p.number = a.numberOf(p)
-		if p.number.Kind() == roster.UnknownNumber {
-			shared[p.number.Reveal()]++
-		}
+		list = append(list, p)
 	}
 	slices.SortFunc(list, func(x, y *person) int { return cmp.Compare(x.id, y.id) })
 	for _, p := range list {
-		key := a.opts.Keyer.Person(a.opts.Source, p.id, p.number)
-		if p.number.Kind() == roster.UnknownNumber {
-			code := reason.InvalidNumber
-			// 000000-0000 is on many cards and identifies nobody.
-			if shared[p.number.Reveal()] > 1 {
-				key, code = a.opts.Keyer.Person(a.opts.Source, p.id, roster.CivicNo{}), reason.SharedNumber
-			}
-			a.find(roster.Ref{Kind: roster.KindPerson, Key: key}, a.where(p), Warning, Noted, code)
+		p.number = a.numberOf(p)
+		known := p.number
+		if known.Kind() == roster.UnknownNumber {
+			known = roster.CivicNo{}
+		}
+		key := a.opts.Keyer.Person(a.opts.Source, p.id, known)
+		if known != p.number {
+			a.find(roster.Ref{Kind: roster.KindPerson, Key: key}, a.where(p), Warning, Noted, reason.InvalidNumber)
 		}
 		h := a.byKey[key]
 		if h == nil {
