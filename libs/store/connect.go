@@ -158,8 +158,8 @@ func (s *Store) Close() {
 	<-s.closed
 }
 
-// Healthy tells whether the store can be used now: the connection stands, JetStream answers, and no permission was
-// found missing within the last minute.
+// Healthy tells whether the store can be used now: the server answers, and no permission was found missing within
+// the last minute.
 func (s *Store) Healthy(ctx context.Context) error {
 	if !s.nc.IsConnected() {
 		return reason.Errorf(reason.Transient, s.nc.LastError(), reason.Unreachable, "address", s.address)
@@ -169,7 +169,7 @@ func (s *Store) Healthy(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if _, err := s.js.AccountInfo(ctx); err != nil {
+	if err := s.nc.FlushWithContext(ctx); err != nil { // this takes no permission
 		return reason.Errorf(reason.Transient, err, reason.Unreachable, "address", s.address)
 	}
 	return nil

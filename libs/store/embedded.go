@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -66,6 +67,14 @@ func (s *Server) URL() string {
 		return ""
 	}
 	return s.ns.ClientURL()
+}
+
+// Port returns the port that the server listens on; 0 when it does not.
+func (s *Server) Port() int {
+	if a, ok := s.ns.Addr().(*net.TCPAddr); ok {
+		return a.Port
+	}
+	return 0
 }
 
 // Ready tells whether the server takes connections.

@@ -15,8 +15,8 @@ import (
 // encodeRecord returns a record as it stands on the log. Of a tombstone nothing stands there that could be personal: no
 // origins, and nothing that a newer version added to the record.
 func encodeRecord(r roster.Record) ([]byte, error) {
-	if !slices.Contains(roster.Kinds(), r.Ref.Kind) || r.Ref.Key.IsZero() {
-		return nil, fmt.Errorf("%q is no entity that the log can hold", r.Ref)
+	if err := checkRef(r.Ref); err != nil {
+		return nil, err
 	}
 	if r.Tombstone != nil {
 		r.Origins, r.Unknown = nil, nil
@@ -37,6 +37,13 @@ func encodeRecord(r roster.Record) ([]byte, error) {
 		return nil, errors.New("a text of the record is not valid UTF-8")
 	}
 	return b, nil
+}
+
+func checkRef(r roster.Ref) error {
+	if !slices.Contains(roster.Kinds(), r.Kind) || r.Key.IsZero() {
+		return fmt.Errorf("%q is no entity that the log can hold", r)
+	}
+	return nil
 }
 
 // checkState tells whether a record has exactly one state, of its own kind.

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/tenant"
+)
+
+// A server on which "reader" may do what a reader of alvis needs, and "mute" may hear no answer.
+const permissions = `
+authorization {
+  users = [
+    { user: admin, password: "x" }
+    { user: reader, password: "x", permissions: {
+      publish: [ "ess.*.alvis.>", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.CREATE.*.*.ess.*.alvis.>", "$JS.API.CONSUMER.MSG.NEXT.*.*", "$JS.API.CONSUMER.DELETE.*.*" ]
+      subscribe: [ "_INBOX_reader.>" ] } }
+    { user: mute, password: "x", permissions: { publish: ">", subscribe: [ "nothing" ] } }
+  ]
+}`
+
+func TestMissingPermissionIsNamed(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(conf, []byte(permissions), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := Embedded(ServerOptions{Dir: t.TempDir(), ConfigFile: conf, Listen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Shutdown)
+	t.Setenv("ESS_TEST_PASSWORD", "x")
+	as := func(user string) *Store {
+		return connect(t, Options{Server: srv, Name: user, User: user, Password: tenant.Secret("env:ESS_TEST_PASSWORD"), Timeout: 20 * time.Second})
+	}
+	if err := as("admin").EnsureTenant(t.Context(), demo, 1); err != nil {
+		t.Fatal(err)
+	}
+	reader := as("reader")
+	if err := reader.Log(demo).Publish(t.Context(), alvis, "run", []source.Change{change(person(1, "Testa"), 0)}, nil); err != nil {
+		t.Fatalf("what a reader may do: %v", err)
+	}
+	if scan, err := reader.Log(demo).Scan(t.Context(), alvis); err != nil || len(scan.Heads) != 1 {
+		t.Fatalf("what a reader may do: %v, %d heads", err, len(scan.Heads))
+	}
+	if err := reader.Healthy(t.Context()); err != nil {
+		t.Errorf("not healthy: %v", err)
+	}
+
+	extens := roster.Source{System: "extens", Instance: "default"}
+	for _, tc := range []struct {
+		name string
+		user string
+		do   func(*Store) error
+		want string
+	}{
+		{"F24 to publish as another system", "reader", func(s *Store) error {
+			return s.Log(demo).Publish(t.Context(), extens, "run", nil, nil)
+		}, "publish on ess.grynkoping.extens.default.run.current"},
+		{"F66 to read another system", "reader", func(s *Store) error {
+			_, err := s.Log(demo).Scan(t.Context(), extens)
+			return err
+		}, "publish on $JS.API.CONSUMER.CREATE.ESS-grynkoping."},
+		{"to take a message out", "reader", func(s *Store) error {
+			return s.erase(t.Context(), demo, 1, true)
+		}, "publish on $JS.API.STREAM.MSG.DELETE.ESS-grynkoping"},
+		{"to hear an answer", "mute", func(s *Store) error {
+			_, err := s.Log(demo).End(t.Context())
+			return err
+		}, "subscription on _INBOX_mute."},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := as(tc.user)
+			began := time.Now()
+			err := tc.do(s)
+			wantCode(t, err, reason.LogRefused, reason.Misconfigured)
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %q does not say %q", err, tc.want)
+			}
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("it took %v, as long as a time-out", took)
+			}
+			if s.Counts().Refusals == 0 {
+				t.Error("the refusal was not counted")
+			}
+			wantCode(t, s.Healthy(t.Context()), reason.LogRefused, reason.Misconfigured)
+		})
+	}
+	t.Run("F23 wrong credentials", func(t *testing.T) {
+		t.Setenv("ESS_TEST_WRONG", "y")
+		_, err := Connect(t.Context(), Options{URL: srv.URL(), Name: "reader", User: "reader", Password: "env:ESS_TEST_WRONG"})
+		wantCode(t, err, reason.WrongCredentials, reason.Misconfigured)
+	})
+	t.Run("F21 no server", func(t *testing.T) {
+		_, err := Connect(t.Context(), Options{URL: "nats://127.0.0.1:1", Name: "reader"})
+		wantCode(t, err, reason.Unreachable, reason.Transient)
+	})
+}

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	essv1 "eventful.se/ess/proto/ess/v1"
+
+	"eventful.se/ess/libs/roster"
+)
+
+var (
+	genText     = rapid.StringMatching(`[a-zåäö0-9 ]{0,6}`)
+	genPersonal = rapid.Map(genText, func(s string) roster.Personal { return roster.Personal(s) })
+	genDate     = rapid.Map(rapid.Int32Range(0, 99991231), func(n int32) roster.Date { return roster.Date(n) })
+	genKey      = rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16), func(b []byte) roster.Key { return roster.Key(b) })
+	genInterval = rapid.Custom(func(t *rapid.T) roster.Interval {
+		return roster.Interval{Start: genDate.Draw(t, "start"), End: genDate.Draw(t, "end")}
+	})
+	genExtra = rapid.Custom(func(t *rapid.T) roster.Extra {
+		if m := rapid.MapOfN(genText, genPersonal, 0, 3).Draw(t, "extra"); len(m) > 0 {
+			return m
+		}
+		return nil
+	})
+	genRecord = rapid.Custom(func(t *rapid.T) roster.Record {
+		r := roster.Record{
+			Ref:    roster.Ref{Kind: rapid.SampledFrom(roster.Kinds()).Draw(t, "kind"), Key: genKey.Filter(func(k roster.Key) bool { return !k.IsZero() }).Draw(t, "key")},
+			Source: alvis, Overlay: rapid.Bool().Draw(t, "overlay"), Former: list(t, "former", genKey),
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			r.Tombstone = &roster.Tombstone{Reason: roster.TombstoneReason(genText.Draw(t, "why")), Became: genKey.Draw(t, "became")}
+			return r
+		}
+		r.Origins = list(t, "origins", rapid.Custom(func(t *rapid.T) roster.Origin {
+			return roster.Origin{ID: genPersonal.Draw(t, "id"), Doc: genPersonal.Draw(t, "doc")}
+		}))
+		switch r.Ref.Kind {
+		case roster.KindOrganisation:
+			r.Organisation = &roster.Organisation{
+				DisplayName: genText.Draw(t, "name"), Type: roster.OrganisationType(genText.Draw(t, "type")), Parent: genKey.Draw(t, "parent"),
+				UnitCodes:   list(t, "codes", genText),
+				SchoolTypes: list(t, "types", rapid.Map(genText, func(s string) roster.SchoolType { return roster.SchoolType(s) })),
+				Interval:    genInterval.Draw(t, "interval"), Extra: genExtra.Draw(t, "extra"),
+			}
+		case roster.KindPerson:
+			r.Person = genPerson.Draw(t, "person")
+		case roster.KindGroup:
+			r.Group = &roster.Group{
+				DisplayName: genText.Draw(t, "name"), Type: roster.GroupType(genText.Draw(t, "type")), Organisation: genKey.Draw(t, "at"),
+				SchoolType: roster.SchoolType(genText.Draw(t, "form")), Subject: genText.Draw(t, "subject"), SchoolYear: genText.Draw(t, "year"),
+				Interval: genInterval.Draw(t, "interval"), Extra: genExtra.Draw(t, "extra"),
+				Members: list(t, "members", rapid.Custom(func(t *rapid.T) roster.Membership {
+					return roster.Membership{
+						Person: genKey.Draw(t, "person"), Role: roster.MemberRole(genText.Draw(t, "role")),
+						Interval: genInterval.Draw(t, "interval"), Doc: genPersonal.Draw(t, "doc"),
+					}
+				})),
+			}
+		}
+		return r
+	})
+	genPerson = rapid.Custom(func(t *rapid.T) *roster.Person {
+		return &roster.Person{
+			CivicNo:   roster.CivicNoOf(roster.CivicNoKind(genText.Draw(t, "numbers")), genText.Draw(t, "number")),
+			GivenName: genPersonal.Draw(t, "given"), MiddleName: genPersonal.Draw(t, "middle"), FamilyName: genPersonal.Draw(t, "family"),
+			DisplayName: genPersonal.Draw(t, "display"), BirthDate: genPersonal.Draw(t, "born"), Sex: roster.Sex(genText.Draw(t, "sex")),
+			Marking: roster.SecurityMarking(genText.Draw(t, "marking")), Extra: genExtra.Draw(t, "extra"),
+			Personas: list(t, "personas", rapid.Custom(func(t *rapid.T) roster.Persona {
+				return roster.Persona{
+					Role: roster.Role(genText.Draw(t, "role")), Email: genPersonal.Draw(t, "email"),
+					Username: genPersonal.Draw(t, "user"), EPPN: genPersonal.Draw(t, "eppn"),
+				}
+			})),
+			Enrolments: list(t, "enrolments", rapid.Custom(func(t *rapid.T) roster.Enrolment {
+				return roster.Enrolment{
+					EnroledAt: genKey.Draw(t, "at"), SchoolType: roster.SchoolType(genText.Draw(t, "form")), SchoolYear: genText.Draw(t, "year"),
+					Programme: genText.Draw(t, "programme"), Interval: genInterval.Draw(t, "interval"), Doc: genPersonal.Draw(t, "doc"),
+				}
+			})),
+			Duties: list(t, "duties", rapid.Custom(func(t *rapid.T) roster.Duty {
+				return roster.Duty{
+					DutyAt: genKey.Draw(t, "at"), Role: roster.DutyRole(genText.Draw(t, "role")),
+					Interval: genInterval.Draw(t, "interval"), Doc: genPersonal.Draw(t, "doc"),
+				}
+			})),
+		}
+	})
+)
+
+// list draws up to three elements; nil for none, as the wire has no empty lists.
+func list[T any](t *rapid.T, name string, g *rapid.Generator[T]) []T {
+	if l := rapid.SliceOfN(g, 0, 3).Draw(t, name); len(l) > 0 {
+		return l
+	}
+	return nil
+}
+
+func TestRecordSurvivesTheWire(t *testing.T) {
+	sameNumber := cmp.Comparer(func(a, b roster.CivicNo) bool { return a == b })
+	rapid.Check(t, func(t *rapid.T) {
+		want := genRecord.Draw(t, "record")
+		b, err := encodeRecord(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeRecord(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !cmp.Equal(got, want, sameNumber) {
+			t.Fatalf("another record came back: %+v, want %+v", got, want)
+		}
+	})
+}
+
+// A newer minor version adds fields anywhere: in the record, in what it states and in an element of a list.
+func TestF5UnknownFieldsSurvive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := genRecord.Filter(func(r roster.Record) bool { return r.Tombstone == nil }).Draw(t, "record")
+		p := recordTo(r)
+		news := func(m proto.Message, text string) {
+			field := protowire.AppendTag(nil, 999, protowire.BytesType)
+			m.ProtoReflect().SetUnknown(protowire.AppendString(field, text))
+		}
+		news(p, "in the record")
+		if len(p.GetOrigins()) > 0 {
+			news(p.GetOrigins()[len(p.GetOrigins())-1], "in an origin")
+		}
+		if x := p.GetPerson(); x != nil {
+			news(x, "in the person")
+			if len(x.GetEnrolments()) > 0 {
+				news(x.GetEnrolments()[0], "in an enrolment")
+			}
+			if x.GetCivicNo() != nil {
+				news(x.GetCivicNo(), "in the number")
+			}
+		}
+		if x := p.GetGroup(); x != nil && len(x.GetMembers()) > 0 {
+			news(x.GetMembers()[0], "in a member")
+		}
+		wire, err := proto.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeRecord(wire)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := encodeRecord(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back essv1.Record
+		if err := proto.Unmarshal(again, &back); err != nil {
+			t.Fatal(err)
+		}
+		if !proto.Equal(&back, p) && countOf(again) != countOf(wire) {
+			t.Fatal("what a newer version added is lost")
+		}
+	})
+}
+
+// countOf counts the fields of a newer version. Two equal elements of a list may change places.
+func countOf(b []byte) int { return bytes.Count(b, protowire.AppendTag(nil, 999, protowire.BytesType)) }
+
+func TestWhatANewerVersionSaidOfAGoneFactIsLeftOut(t *testing.T) {
+	r := person(1, "Testa")
+	p := recordTo(r)
+	p.GetPerson().GetEnrolments()[0].ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 999, protowire.VarintType), 1))
+	wire, err := proto.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeRecord(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Person.Enrolments[0].SchoolYear = "8"
+	again, err := encodeRecord(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := decodeRecord(again); err != nil || back.Unknown != nil || len(back.Person.Enrolments) != 1 {
+		t.Errorf("got %+v, error %v; want the changed enrolment alone", back, err)
+	}
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	for _, r := range []roster.Record{person(1, "Testa"), group(2, roster.Membership{Person: key(1)}), tombstone(person(3, ""), roster.TombstoneLeft)} {
+		b, err := encodeRecord(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decodeRecord(b)
+		if err != nil {
+			return
+		}
+		if _, err := encodeRecord(r); err != nil {
+			t.Errorf("a record that was read cannot be written: %v", err)
+		}
+	})
+}
