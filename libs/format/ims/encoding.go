@@ -2,7 +2,6 @@ package ims
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -38,9 +37,6 @@ func encodingName(s string) string {
 		return ""
 	}
 }
-
-// errCutCharacter says that the input ends inside a character.
-var errCutCharacter = errors.New("ends inside a character")
 
 // decoder reads a document as UTF-8, whatever its encoding. It never replaces what it cannot decode.
 type decoder struct {
@@ -160,12 +156,12 @@ func (d *decoder) fill(dst []byte) (int, error) {
 		case len(dst)-wrote < utf8.UTFMax:
 			return wrote, nil
 		case d.err == io.EOF && len(d.raw) > 0:
-			return wrote, errCutCharacter
+			return wrote, &flaw{0, ErrTruncated, "ends inside a character"}
 		case d.err != nil:
 			return wrote, d.err
 		}
 		if d.store == nil {
-			d.store = make([]byte, window)
+			d.store = make([]byte, first)
 		}
 		kept := copy(d.store, d.raw)
 		var n int
@@ -186,13 +182,13 @@ func (d *decoder) readFull(b []byte) (int, error) {
 		if err != nil {
 			d.left -= int64(n)
 			if d.left < 0 {
-				return n, ErrSize
+				return n, &flaw{0, ErrSize, "goes on behind the limit of its size"}
 			}
 			return n, err
 		}
 	}
 	if d.left -= int64(n); d.left < 0 {
-		return n, ErrSize
+		return n, &flaw{0, ErrSize, "goes on behind the limit of its size"}
 	}
 	return n, nil
 }
@@ -210,7 +206,7 @@ func (d *decoder) stepByte(dst, src []byte) (wrote, read int, err error) {
 		}
 		d.weigh(c)
 		if d.table[c] == nil {
-			return wrote, read, fmt.Errorf("byte 0x%02x: %w", c, ErrEncoding)
+			return wrote, read, &flaw{0, ErrEncoding, fmt.Sprintf("byte 0x%02x, which %s does not have", c, d.name)}
 		}
 		wrote += copy(dst[wrote:], d.table[c])
 	}
@@ -239,8 +235,11 @@ func (d *decoder) weigh(c byte) {
 	}
 }
 
-// suspect tells whether a document in an encoding of one byte was really UTF-8, so that its letters came out wrong.
-func (d *decoder) suspect() bool { return d.asUTF8 > 0 && d.asUTF8 > 10*d.notUTF8 }
+// suspect tells whether a document in an encoding of one byte reads better as UTF-8, so that its letters came out
+// wrong; surely, when every byte outside ASCII does.
+func (d *decoder) suspect() (suspect, surely bool) {
+	return d.asUTF8 > 10*d.notUTF8, d.asUTF8 > 0 && d.notUTF8 == 0
+}
 
 // stepUTF16 decodes UTF-16 whose low byte stands at lo and high byte at hi of each pair.
 func stepUTF16(dst, src []byte, lo, hi int) (wrote, read int, err error) {
@@ -252,7 +251,7 @@ func stepUTF16(dst, src []byte, lo, hi int) (wrote, read int, err error) {
 			}
 			r = utf16.DecodeRune(r, rune(src[read+2+hi])<<8|rune(src[read+2+lo]))
 			if r == utf8.RuneError {
-				return wrote, read, fmt.Errorf("half a surrogate pair: %w", ErrEncoding)
+				return wrote, read, &flaw{0, ErrEncoding, "half a surrogate pair"}
 			}
 			size = 4
 		}

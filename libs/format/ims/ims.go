@@ -90,7 +90,9 @@ func Read(ctx context.Context, r io.Reader, o Options, emit func(fact.Doc) error
 	if err := rd.document(); err != nil {
 		return Summary{}, rd.explain(err)
 	}
-	rd.finish()
+	if err := rd.finish(); err != nil {
+		return Summary{}, rd.explain(err)
+	}
 	if err := rd.resolve(); err != nil {
 		return Summary{}, err
 	}

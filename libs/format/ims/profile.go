@@ -43,7 +43,7 @@ type Profile struct {
 	// without type, only what looks like a number is taken.
 	CivicNoFrom  []string `json:"civicNoFrom" yaml:"civicNoFrom"`
 	UsernameFrom []string `json:"usernameFrom" yaml:"usernameFrom"`
-	EPPNFrom     []string `json:"eppnFrom" yaml:"eppnFrom"`
+	EPPNFrom     []string `json:"eppnFrom,omitempty" yaml:"eppnFrom,omitempty"`
 	// FN is "keep" (a formatted name alone becomes the display name) or "split" (its last word is the family name).
 	FN string `json:"fn" yaml:"fn"`
 	// SecurityMarking is the place of the protection flag; empty where the exporter has none.

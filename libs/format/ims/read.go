@@ -53,6 +53,9 @@ type who struct {
 	enrolled bool // at a school, by a membership of its own
 }
 
+// maxYears is the most school years that are kept of a person.
+const maxYears = 32
+
 // yearGroup is a school year that a person's element tells.
 type yearGroup struct {
 	unit, schoolType, year string
@@ -66,6 +69,7 @@ type group struct {
 	doc       string
 	line      int
 	as        string
+	elements  int // that stood in the document, counted at the first
 	leftOut   bool
 	parents   []word
 	fact      fact.Group
@@ -352,6 +356,9 @@ func (rd *reader) person(e elem, line int) error {
 	}
 	for _, path := range rd.yearPaths {
 		e.each(path, func(y elem) {
+			if len(rd.years[id]) == maxYears {
+				return
+			}
 			rd.years[id] = append(rd.years[id], yearGroup{string(y.attr("unit")), string(y.attr("schoolType")), y.string(), line, false})
 		})
 	}
@@ -376,7 +383,8 @@ func (rd *reader) displayName(f *fact.Person, fn string) {
 	switch {
 	case fn == "":
 	case f.GivenName != "" || f.FamilyName != "":
-		if fn != f.GivenName+" "+f.FamilyName && fn != f.FamilyName+", "+f.GivenName && fn != f.FamilyName+" "+f.GivenName {
+		plain := strings.TrimSpace(f.GivenName + " " + f.FamilyName)
+		if fn != plain && fn != f.FamilyName+", "+f.GivenName && fn != f.FamilyName+" "+f.GivenName {
 			f.DisplayName = fn
 		}
 	case rd.profile.FN == split:
@@ -471,26 +479,20 @@ func (rd *reader) institutionRole(e elem, w *who, line int) string {
 
 // extra returns the attributes that the profile keeps.
 func (rd *reader) extra(e elem) map[string]string {
-	var m map[string]string
+	var x extras
 	for _, k := range rd.keep {
 		e.each(k.path, func(e elem) {
-			if m == nil {
-				m = map[string]string{}
-			}
 			path := strings.Join(k.path, "/")
 			if !k.below {
-				e.leaves(path, m)
+				x.take(e, path)
 				return
 			}
 			for c := range e.all("") {
-				c.leaves(path+"/"+c.name(), m)
+				x.take(c, path+"/"+c.name())
 			}
 		})
 	}
-	if len(m) == 0 {
-		return nil
-	}
-	return m
+	return x.values
 }
 
 func (rd *reader) group(e elem, line int) {
@@ -510,18 +512,12 @@ func (rd *reader) group(e elem, line int) {
 	}
 	rd.undrop("group/" + name)
 	g := &group{id: id, line: line}
-	elements := 0
-	if first != nil && !first.leftOut {
-		for _, o := range rd.groups {
-			if o.id == id {
-				elements++
-			}
-		}
-	} else {
+	if first == nil || first.leftOut {
 		rd.byID[id] = g
 		first = g
 	}
-	g.doc = rd.docID("group", name, elements, line)
+	g.doc = rd.docID("group", name, first.elements, line)
+	first.elements++
 	for _, old := range former {
 		if old != id {
 			rd.alias[groupID][old] = id
@@ -542,12 +538,20 @@ func (rd *reader) group(e elem, line int) {
 		switch relation := strings.ToLower(string(r.attr("relation"))); {
 		case other == 0:
 		case relation == "1" || relation == "parent":
-			first.parents = append(first.parents, other)
+			first.addParent(other)
 		case relation == "2" || relation == "child":
 			rd.members = append(rd.members, member{group: id, who: other, kind: groupID, line: uint32(line)})
 		}
 	}
 	rd.groups = append(rd.groups, g)
+}
+
+// addParent notes a group above. More than a few is no register's doing, and would make the walk to the units long.
+func (g *group) addParent(id word) {
+	const most = 64
+	if len(g.parents) < most {
+		g.parents = append(g.parents, id)
+	}
 }
 
 func groupName(e elem, id string) string {
@@ -576,6 +580,9 @@ func (rd *reader) groupType(e elem, line int) string {
 				unknown = strings.TrimSpace(scheme + " " + text + " " + level)
 			}
 		}
+	}
+	if unknown == "" {
+		unknown = "no type"
 	}
 	rd.findings.add(reason.GroupTypeUnknown, fact.Warning, fact.Noted, line, unknown)
 	return otherGroup
@@ -756,15 +763,23 @@ func (rd *reader) isDelta() bool {
 }
 
 // finish completes the summary of a document that was read to its end.
-func (rd *reader) finish() {
+func (rd *reader) finish() error {
 	rd.summary.Complete = !rd.isDelta()
-	if rd.in.suspect() {
+	switch suspect, surely := rd.in.suspect(); {
+	case surely && rd.profile.EncodingOverride == "":
+		// Every name with å, ä or ö would be a wrong one, and go out to every target.
+		return &flaw{1, ErrEncoding, "is said to be " + rd.in.name + " but is UTF-8 throughout (the profile's encodingOverride settles it)"}
+	case suspect:
 		rd.findings.add(reason.EncodingSuspect, fact.Serious, fact.Noted, 1, rd.in.name)
 	}
+	return nil
 }
 
 // day returns the day of a date or a time as YYYY-MM-DD, or the text as it stands.
 func day(s string) string {
+	if len(s) == len(time.DateOnly) && s[4] == '-' && s[7] == '-' {
+		return s
+	}
 	if t, ok := parseTime(s); ok {
 		return roster.Today(t).String()
 	}

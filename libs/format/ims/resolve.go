@@ -75,7 +75,7 @@ func (rd *reader) nest() {
 		switch below := rd.find(m.who); {
 		case m.state != active:
 		case below != nil:
-			below.parents = append(below.parents, m.group)
+			below.addParent(m.group)
 		case !rd.knownGone(groupID, m.who):
 			rd.dangling("group as member", int(m.line))
 		}
@@ -117,6 +117,9 @@ func (rd *reader) emitGroups() error {
 	return nil
 }
 
+// maxAbove ends the walk to the unit of a group that has no end to the groups above it.
+const maxAbove = 256
+
 // above returns the unit above a group: the nearest one for a unit; for any other group the nearest school unit, or
 // school where there is no unit. It notes what is wrong on the way.
 func (rd *reader) above(g *group) string {
@@ -129,7 +132,7 @@ func (rd *reader) above(g *group) string {
 	var nearest []string // the units on the lowest level that has any
 	school := ""
 	seen := map[word]bool{g.id: true}
-	for level := []*group{first}; len(level) > 0 && len(nearest) == 0; {
+	for level := []*group{first}; len(level) > 0 && len(nearest) == 0 && len(seen) < maxAbove; {
 		var next []*group
 		for _, at := range level {
 			for _, p := range rd.parents(at, g == first && at == first) {
@@ -210,15 +213,20 @@ func (rd *reader) emitMembers() error {
 
 // standing returns the roles that a member has after each deletion took away what stood before it.
 func standing(roles []member) []member {
-	out := roles[:0:len(roles)]
-	for i := range roles {
-		m := roles[i]
-		if m.state != deletedRole {
-			out = append(out, m)
-			continue
-		}
-		out = slices.DeleteFunc(out, func(o member) bool { return m.role == 0 || o.role == m.role })
+	if !slices.ContainsFunc(roles, func(m member) bool { return m.state == deletedRole }) {
+		return roles
 	}
+	var out []member
+	gone := map[word]bool{}
+	for _, m := range slices.Backward(roles) {
+		switch {
+		case m.state == deletedRole:
+			gone[m.role] = true
+		case !gone[m.role] && !gone[0]:
+			out = append(out, m)
+		}
+	}
+	slices.Reverse(out)
 	return out
 }
 
@@ -293,12 +301,19 @@ func (rd *reader) emitMember(roles []member, first member, derived map[enrolKey]
 		w = &who{}
 	}
 	d := fact.Doc{ID: id, Where: where(line), Facts: make([]fact.Fact, 0, len(roles))}
+	var said map[fact.Fact]bool
+	if len(roles) > 1 {
+		said = map[fact.Fact]bool{}
+	}
 	for _, m := range roles {
 		if m.state == inactive && m.end == 0 {
 			rd.findings.add(reason.InactiveUndated, fact.Info, fact.Dropped, int(m.line), "")
 			continue
 		}
-		if f := rd.statement(m, g, w); f != nil && !slices.Contains(d.Facts, f) {
+		if f := rd.statement(m, g, w); f != nil && !said[f] {
+			if len(roles) > 1 {
+				said[f] = true
+			}
 			d.Facts = append(d.Facts, f)
 		}
 	}
@@ -309,6 +324,9 @@ func (rd *reader) emitMember(roles []member, first member, derived map[enrolKey]
 			d.Facts = append(d.Facts, *e)
 			delete(derived, k)
 		}
+	}
+	if len(d.Facts) == 0 && !rd.isDelta() {
+		return nil
 	}
 	return rd.emit(d)
 }

@@ -42,7 +42,8 @@ type scanner struct {
 	names     map[string]string // local names seen, so that a name costs no allocation
 	open      []byte            // qualified names of the open elements, end to end
 	ends      []int
-	closing   bool // the tag just returned closes itself
+	locals    []string // and their local names
+	closing   bool     // the tag just returned closes itself
 	rootSeen  bool
 	declared  bool // anything but white space has been seen, so no XML declaration may follow
 	expansion []byte
@@ -52,14 +53,16 @@ type scanner struct {
 type attr struct{ qname, name, value []byte }
 
 const (
-	window   = 128 << 10 // bytes read at a time
+	first    = 4 << 10   // bytes read at first
+	window   = 128 << 10 // bytes read at a time, once the document turns out to be longer
 	maxNames = 4096      // distinct names that are remembered
+	maxAttrs = 256       // of one tag
 )
 
 func newScanner(ctx context.Context, in *decoder, l Limits, bareDoctype bool) *scanner {
 	return &scanner{
 		ctx: ctx, in: in, limits: l, bare: bareDoctype,
-		buf: make([]byte, 0, window), line: 1, names: map[string]string{},
+		buf: make([]byte, 0, first), line: 1, names: map[string]string{},
 	}
 }
 
@@ -99,22 +102,23 @@ func (s *scanner) extend() error {
 		s.err = s.flaw(ErrElement, "a tag, text or comment is larger than the limit")
 		return s.err
 	}
-	if rest > cap(s.buf)/2 {
-		s.buf = append(make([]byte, 0, 2*cap(s.buf)), s.buf...)
+	if rest > cap(s.buf)/2 || len(s.ends) > 0 && cap(s.buf) < window {
+		s.buf = append(make([]byte, 0, max(window, 2*cap(s.buf))), s.buf...)
 	}
 	n, err := s.in.fill(s.buf[rest:cap(s.buf)])
 	s.buf = s.buf[:rest+n]
 	good, ok := checkText(s.buf[s.valid:])
 	s.valid += good
+	var f *flaw
 	switch {
 	case !ok:
 		s.buf = s.buf[:s.valid]
 		s.err = s.flawAt(s.valid, ErrEncoding, "bytes that are not text in "+s.in.name)
-	case err == io.EOF && s.valid < len(s.buf), errors.Is(err, errCutCharacter):
+	case err == io.EOF && s.valid < len(s.buf):
 		s.buf = s.buf[:s.valid]
 		s.err = s.flawAt(s.valid, ErrTruncated, "ends inside a character")
-	case errors.Is(err, ErrEncoding), errors.Is(err, ErrSize):
-		s.err = s.flawAt(len(s.buf), err, err.Error())
+	case errors.As(err, &f):
+		s.err = s.flawAt(len(s.buf), f.cause, f.what)
 	case err == io.ErrUnexpectedEOF:
 		s.err = s.flawAt(len(s.buf), ErrTruncated, "ends before its transfer was complete")
 	default:
@@ -461,7 +465,10 @@ func (s *scanner) readEnd() error {
 	if err != nil {
 		return err
 	}
-	name := bytes.TrimRight(s.buf[s.pos+2:s.pos+end], spaces)
+	name := s.buf[s.pos+2 : s.pos+end]
+	for n := len(name); n > 0 && isSpace(name[n-1]); n-- {
+		name = name[:n-1]
+	}
 	if s.depth() == 0 || !bytes.Equal(name, s.open[s.topStart():]) {
 		return s.flaw(ErrMalformed, "an end tag that does not match its start tag")
 	}
@@ -479,8 +486,9 @@ func (s *scanner) topStart() int {
 
 func (s *scanner) pop() token {
 	top := s.topStart()
-	s.name = s.local(s.open[top:])
-	s.open, s.ends = s.open[:top], s.ends[:len(s.ends)-1]
+	last := len(s.ends) - 1
+	s.name = s.locals[last]
+	s.open, s.ends, s.locals = s.open[:top], s.ends[:last], s.locals[:last]
 	return endTag
 }
 
@@ -541,6 +549,9 @@ func (s *scanner) parseStart(w []byte) (n int, self bool, err error) {
 		a, next, err := s.parseAttr(w, n)
 		if next == 0 || err != nil {
 			return 0, false, err
+		}
+		if len(s.attrs) == maxAttrs {
+			return 0, false, s.flaw(ErrElement, "a tag with more attributes than the limit")
 		}
 		s.attrs = append(s.attrs, a)
 		n = next
@@ -603,6 +614,7 @@ func (s *scanner) push(qname []byte) {
 	s.name = s.local(qname)
 	s.open = append(s.open, qname...)
 	s.ends = append(s.ends, len(s.open))
+	s.locals = append(s.locals, s.name)
 }
 
 // local returns the local name of a qualified one.

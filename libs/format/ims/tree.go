@@ -115,7 +115,10 @@ func (t *tree) open(s *scanner) {
 func (t *tree) append(text []byte) {
 	n := &t.nodes[t.path[len(t.path)-1]]
 	if n.textFrom == n.textTo {
-		if text = bytes.TrimLeft(text, spaces); len(text) == 0 {
+		for len(text) > 0 && isSpace(text[0]) {
+			text = text[1:]
+		}
+		if len(text) == 0 {
 			return
 		}
 		n.textFrom, n.textTo = int32(len(t.text)), int32(len(t.text))
@@ -197,31 +200,36 @@ func (e elem) each(path []string, f func(elem)) {
 	}
 }
 
-// leaves adds the texts and attributes of everything below e to m, by path; what repeats is numbered from 2.
-func (e elem) leaves(path string, m map[string]string) {
-	if t := e.text(); len(t) > 0 {
-		put(m, path, string(t))
-	}
+// extras gathers texts and attributes by path.
+type extras struct {
+	values map[string]string // nil while there is none
+	count  map[string]int
+}
+
+// take gathers everything from e down.
+func (x *extras) take(e elem, path string) {
+	x.put(path, e.text())
 	n := e.node()
 	for _, a := range e.t.attrs[n.attrFrom:n.attrTo] {
-		if v := trim(e.t.text[a.from:a.to]); len(v) > 0 {
-			put(m, path+"@"+a.name, string(v))
-		}
+		x.put(path+"@"+a.name, trim(e.t.text[a.from:a.to]))
 	}
 	for c := range e.all("") {
-		c.leaves(path+"/"+c.name(), m)
+		x.take(c, path+"/"+c.name())
 	}
 }
 
-func put(m map[string]string, key, value string) {
-	k := key
-	for i := 2; ; i++ {
-		if _, taken := m[k]; !taken {
-			m[k] = value
-			return
-		}
-		k = key + "[" + strconv.Itoa(i) + "]"
+// put adds a value; a path that repeats is numbered from 2.
+func (x *extras) put(path string, value []byte) {
+	if len(value) == 0 {
+		return
 	}
+	if x.values == nil {
+		x.values, x.count = map[string]string{}, map[string]int{}
+	}
+	if x.count[path]++; x.count[path] > 1 {
+		path += "[" + strconv.Itoa(x.count[path]) + "]"
+	}
+	x.values[path] = string(value)
 }
 
 // trim cuts the space around a text, also the kinds outside ASCII that exporters pad with.
