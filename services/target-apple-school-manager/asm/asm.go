@@ -40,7 +40,7 @@ func (c *Config) Open(env target.Env) (*target.Target, error) {
 			Packing:  files.Zip,
 			Consumes: c.Consumes,
 			Drop: files.SFTP{
-				Client:    sftp.New(c.Transport, sftp.Options{Logger: env.Logger, Now: env.Now}),
+				Client:    sftp.New(c.SFTP, sftp.Options{Logger: env.Logger, Now: env.Now}),
 				Directory: c.Directory,
 				Upload:    sftp.UploadOptions{Atomic: c.Upload},
 			},

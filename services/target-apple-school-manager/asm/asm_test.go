@@ -55,7 +55,7 @@ func testCase(t *testing.T, dir string) {
 	}
 	c := decode(t, string(settings))
 	p := tenant.NewProblems()
-	c.Transport.Host, c.Transport.User, c.Transport.Password = "upload.example", "user", "env:SECRET"
+	c.SFTP.Host, c.SFTP.User, c.SFTP.Password = "upload.example", "user", "env:SECRET"
 	if c.Validate(p); p.Err() != nil {
 		t.Fatal(p.Err())
 	}

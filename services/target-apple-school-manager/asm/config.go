@@ -40,7 +40,7 @@ type Config struct {
 
 // Delivery is how the files come to Apple. It changes no row.
 type Delivery struct {
-	Transport sftp.Config `yaml:"transport"`
+	SFTP      sftp.Config `yaml:"sftp"`
 	Directory string      `yaml:"directory"` // Apple's drop folder
 	// Upload is direct, for Apple takes each file as it comes, or rename.
 	Upload sftp.Delivery `yaml:"upload"`
@@ -117,7 +117,7 @@ func defaults() *Config {
 
 // Validate reports everything wrong with the settings.
 func (c *Config) Validate(p tenant.Problems) {
-	c.Transport.Validate(p.At("transport"))
+	c.SFTP.Validate(p.At("sftp"))
 	p.At("directory").Required(c.Directory)
 	oneOf(p.At("upload"), c.Upload, sftp.Direct, sftp.Rename)
 	if c.Every < 0 || (c.Every > 0 && c.Every < time.Second) {

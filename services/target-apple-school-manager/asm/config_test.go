@@ -2,6 +2,7 @@ package asm
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"eventful.se/ess/libs/tenant"
 )
 
-const reachable = "transport: {host: upload.example, user: school, password: 'file:/run/secrets/asm'}\n"
+const reachable = "sftp: {host: upload.example, user: school, password: 'file:/run/secrets/asm'}\n"
 
 func TestValidateReportsEverythingWrong(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -19,7 +20,7 @@ func TestValidateReportsEverythingWrong(t *testing.T) {
 		want     []string // the paths
 	}{
 		"nothing wrong": {reachable, nil},
-		"nothing said":  {"{}", []string{"transport.host", "transport.user", "transport.password"}},
+		"nothing said":  {"{}", []string{"sftp.host", "sftp.user", "sftp.password"}},
 		"words that mean nothing": {
 			reachable + "upload: ftp\nevery: 5ns\npersonaWins: both\ngroupTypes: []\ncourses: one\nemail: maybe\n" +
 				"personNumber: civicNo\nsisUsername: x\naccountName: x\npasswordPolicy: '5'\nseparator: ' '\ndirectory: ''",
@@ -56,44 +57,45 @@ func TestTheSampleIsValidAndShowsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := tenant.NewProblems()
-	if decode(t, string(data)).Validate(p); p.Err() != nil {
+	if decodeLink(t, string(data)).Validate(p); p.Err() != nil {
 		t.Error(p.Err())
 	}
-	// Every line that is commented out as a setting holds the default.
-	var shown strings.Builder
-	for line := range strings.Lines(string(data)) {
-		if s, ok := strings.CutPrefix(line, "#"); ok && !strings.HasPrefix(s, " ") && !strings.HasPrefix(s, "#") {
-			shown.WriteString(s)
-		}
+	// A line with a setting right behind its # holds the default.
+	shown := regexp.MustCompile(`(?m)^( *)#(\w)`).ReplaceAllString(string(data), "$1$2")
+	got, want := decodeLink(t, shown), defaults()
+	want.SFTP = got.SFTP
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the sample shows other defaults (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(defaults(), decode(t, shown.String())); diff != "" {
-		t.Errorf("defaults and sample differ:\n%s", diff)
-	}
-	if all := unknownKeys(t, shown.String()+reachable); len(all) > 0 {
-		t.Errorf("the sample lacks %v", all)
-	}
-}
-
-// unknownKeys returns the settings that a text does not mention.
-func unknownKeys(t *testing.T, text string) (missing []string) {
-	t.Helper()
-	data, err := yaml.Marshal(defaults())
+	all, err := yaml.Marshal(defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all, said map[string]any
-	if err := yaml.Unmarshal(data, &all); err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal([]byte(text), &said); err != nil {
-		t.Fatal(err)
-	}
-	for k := range all {
-		if _, ok := said[k]; !ok {
-			missing = append(missing, k)
+	for name := range strings.Lines(string(all)) {
+		name, _, _ = strings.Cut(name, ":")
+		if !strings.HasPrefix(name, " ") && !strings.HasPrefix(name, "-") && !strings.Contains(shown, "\n      "+name+":") {
+			t.Errorf("the sample lacks %s", name)
 		}
 	}
-	return missing
+}
+
+// decodeLink returns the settings of the first link in a part of a tenant's document.
+func decodeLink(t *testing.T, text string) *Config {
+	t.Helper()
+	var d struct {
+		Links []tenant.Link `yaml:"links"`
+	}
+	if err := yaml.UnmarshalWithOptions([]byte(text), &d, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	if d.Links[0].Target != Connector().System {
+		t.Fatalf("the first link is %s", d.Links[0].Target)
+	}
+	c := Connector().New().(*Config)
+	if err := tenant.Decode(d.Links[0].Settings, c); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func TestTheVersionChangesWithWhatChangesRowsOnly(t *testing.T) {

@@ -25,7 +25,7 @@ func inbox(t *testing.T) (s *testbed.Server, settings string) {
 	if err := os.Mkdir(filepath.Join(s.Root, "dropbox"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return s, fmt.Sprintf("transport: {host: %s, port: %d, user: %s, key: 'file:%s', hostKeys: ['%s']}\n",
+	return s, fmt.Sprintf("sftp: {host: %s, port: %d, user: %s, key: 'file:%s', hostKeys: ['%s']}\n",
 		s.Host, s.Port, s.User, s.KeyFile, s.Fingerprints[0])
 }
 
