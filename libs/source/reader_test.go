@@ -1,0 +1,436 @@
+package source_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+)
+
+const first = "group.created:1 organisation.created:1 person.created:5"
+
+func TestRunPublishesWhatChanged(t *testing.T) {
+	w := newWorld(t)
+	w.want(source.Published, first)
+	w.nextDay()
+	w.want(source.Unchanged, "")
+	if w.log.calls != 1 {
+		t.Errorf("an unchanged export was published: %d calls", w.log.calls)
+	}
+	w.nextDay()
+	w.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
+	w.want(source.Published, "person.updated:1")
+	w.nextDay()
+	w.reg.drop("person/p4")
+	w.person(7, nil)
+	w.want(source.Published, "person.created:1 person.deleted:1")
+	if m := w.log.messages[len(w.log.messages)-1]; m.Record.Tombstone == nil || m.Record.Tombstone.Reason != roster.TombstoneLeft || m.SourceID != "" {
+		t.Error("the delete comes last, as a tombstone that names no id")
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "") // a tombstone is not repeated
+	w.nextDay()
+	w.person(4, nil)
+	w.want(source.Published, "person.created:1") // who returns is the same person
+}
+
+func TestOrderOfChanges(t *testing.T) {
+	w := newWorld(t)
+	w.read()
+	w.nextDay()
+	for _, id := range []string{"person/p3", "person/p4"} {
+		w.reg.drop(id)
+	}
+	w.reg.drop("group")
+	w.reg.set("unit 2", fact.Unit{ID: "u2"})
+	w.reg.set("group 2", fact.Group{ID: "g2"})
+	w.person(8, nil)
+	before := len(w.log.messages)
+	w.read()
+	var got []string
+	for _, m := range w.log.messages[before:] {
+		what := string(m.Record.Ref.Kind)
+		if m.Record.Tombstone != nil {
+			what += " gone"
+		}
+		got = append(got, what)
+	}
+	want := []string{"organisation", "person", "group", "group gone", "person gone", "person gone"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("order (-want +got):\n%s", d)
+	}
+}
+
+func TestReadsThatAreNotBelieved(t *testing.T) {
+	failure := func(c reason.Code) func(*world) {
+		return func(w *world) { w.reg.err = reason.Errorf(reason.Transient, errCut, c) }
+	}
+	cases := []struct {
+		name string
+		make func(*world)
+		want source.State
+	}{
+		{"F29 no persons", func(w *world) { clear(w.reg.docs); w.reg.set("unit", fact.Unit{ID: "u"}) }, source.Empty},
+		{"F32 an older file", func(w *world) { w.reg.time = w.reg.time.Add(-time.Hour) }, source.Stale},
+		{"F49 the transfer broke", failure(reason.TransferCut), source.Incomplete},
+		{"F31 the file grows", failure(reason.FileGrowing), source.Incomplete},
+		{"F46 the host key changed", failure(reason.HostKeyChanged), source.Refused},
+		{"F46 the host key is unknown", failure(reason.HostKeyUnknown), source.Refused},
+		{"F48 wrong credentials", failure(reason.WrongCredentials), source.Refused},
+		{"not permitted", failure(reason.NotPermitted), source.Refused},
+		{"unreachable", failure(reason.Unreachable), source.Unreachable},
+		{"no file", failure(reason.NoFile), source.Empty},
+		{"stale file", failure(reason.StaleFile), source.Stale},
+		{"unreadable", failure(reason.Unreadable), source.Unreadable},
+		{"no reason", func(w *world) { w.reg.err = errCut }, source.Failed},
+		{"a faulty format", func(w *world) { w.reg.set(" ", fact.Unit{ID: "u"}) }, source.Failed},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reg.time = w.now
+			believed := w.read()
+			log, since := w.log.state(), len(w.log.messages)
+			w.nextDay()
+			docs := w.reg.docs
+			w.reg.docs = map[string]fact.Doc{"person/p0": docs["person/p0"]} // everybody else seems gone
+			c.make(w)
+			run := w.read()
+			if run.State != c.want || run.Reason == nil || run.Cursor != nil {
+				t.Errorf("state %s with reason %v and cursor %q, want %s", run.State, run.Reason, run.Cursor, c.want)
+			}
+			if d := cmp.Diff(log, w.log.state()); d != "" || len(w.log.messages) != since {
+				t.Errorf("the log changed:\n%s", d)
+			}
+			w.reg.docs, w.reg.err, w.reg.time = docs, nil, believed.DataTime
+			w.want(source.Unchanged, "")
+		})
+	}
+}
+
+func TestRequirementsStopCreationOnly(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Defaults.Require = []source.Requirement{source.RequireEmail, source.RequireCivicNo}
+	w.read()
+	w.nextDay()
+	w.person(1, func(p *fact.Person) { p.Email = ""; p.FamilyName = "Berg" })      // exists: stays as it is
+	w.person(8, func(p *fact.Person) { p.CivicNo = "" })                           // new: waits
+	w.person(9, func(p *fact.Person) { p.CivicNo = "18900101-0000" })              // new, with a number that is none: waits
+	w.person(2, func(p *fact.Person) { p.CivicNo = pnr(40); p.Email = "no mail" }) // has another key now, and waits under it
+	run := w.want(source.Unchanged, "person.keptBack:4")
+	if i := slices.IndexFunc(run.Findings, func(f source.FindingCount) bool {
+		return f.Reason.Code == reason.MissingRequired && f.Effect == fact.KeptBack
+	}); i < 0 {
+		t.Errorf("no finding tells of it: %v", run.Findings)
+	}
+	w.nextDay()
+	w.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
+	w.person(2, nil)
+	w.person(8, nil)
+	w.reg.drop("person/p9")
+	w.want(source.Published, "person.created:1 person.updated:1")
+}
+
+func TestChangedNumberIsOnePerson(t *testing.T) {
+	w := newWorld(t)
+	w.read()
+	old := person(t, w, "p2")
+	w.nextDay()
+	w.person(2, func(p *fact.Person) { p.CivicNo = pnr(40) })
+	w.want(source.Published, "person.became:1 person.created:1")
+	now := person(t, w, "p2")
+	if !slices.Equal(now.Former, []roster.Key{old.Ref.Key}) || now.Ref == old.Ref {
+		t.Errorf("former keys %v, want %v", now.Former, old.Ref.Key)
+	}
+	if tomb := w.log.records[old.Ref].Tombstone; tomb == nil || *tomb != (roster.Tombstone{Reason: roster.TombstoneBecame, Became: now.Ref.Key}) {
+		t.Errorf("tombstone %v", tomb)
+	}
+	if i := slices.IndexFunc(w.log.messages, func(c source.Change) bool { return c.Record.Ref == old.Ref && c.Record.Tombstone != nil }); !w.log.messages[i].Joined || w.log.messages[i-1].Record.Ref != now.Ref {
+		t.Error("both keys of one person belong in one batch")
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "") // the former key is remembered
+	w.nextDay()
+	w.person(2, nil) // and back again
+	w.want(source.Published, "person.became:1 person.created:1")
+	if back := person(t, w, "p2"); back.Ref != old.Ref || len(back.Former) != 1 {
+		t.Errorf("came back as %v", back.Ref)
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "")
+}
+
+func person(t *testing.T, w *world, id string) roster.Record {
+	t.Helper()
+	for _, r := range w.log.live(roster.KindPerson) {
+		if slices.ContainsFunc(r.Origins, func(o roster.Origin) bool { return o.ID.Reveal() == id }) {
+			return r
+		}
+	}
+	t.Fatalf("the log has no live person %s", id)
+	return roster.Record{}
+}
+
+func TestReusedIDIsAnotherPerson(t *testing.T) {
+	w := newWorld(t)
+	w.read()
+	w.nextDay()
+	w.person(2, func(p *fact.Person) { p.CivicNo = pnr(40); p.GivenName, p.FamilyName = "Olof", "Berg" })
+	w.want(source.Published, "person.created:1 person.deleted:1")
+	if p := person(t, w, "p2"); len(p.Former) != 0 {
+		t.Error("one child's account went to another")
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "")
+	// A namesake with another birthday may be either: both stay as they are.
+	w.nextDay()
+	w.person(3, func(p *fact.Person) { p.CivicNo = pnr(50); p.FamilyName = "Dal" })
+	w.want(source.Unchanged, "person.keptBack:1")
+	if p := person(t, w, "p3"); p.Person.FamilyName.Reveal() != "Åkesdotter3" {
+		t.Error("an unsure identity changed the log")
+	}
+}
+
+func TestStatedFormerID(t *testing.T) {
+	w := newWorld(t)
+	w.person(6, func(p *fact.Person) { p.CivicNo = "" })
+	w.read()
+	old := person(t, w, "p6")
+	w.nextDay()
+	w.reg.drop("person/p6")
+	w.reg.set("person/new", fact.Person{ID: "new", FormerIDs: []string{"p6"}, CivicNo: pnr(6), GivenName: "Testa"})
+	w.want(source.Published, "person.became:1 person.created:1")
+	if p := person(t, w, "new"); !slices.Equal(p.Former, []roster.Key{old.Ref.Key}) {
+		t.Errorf("former keys %v", p.Former)
+	}
+	w.nextDay()
+	w.reg.set("person/new", fact.Person{ID: "new", CivicNo: pnr(6), GivenName: "Testa"}) // the export forgets the old id
+	w.want(source.Unchanged, "")
+}
+
+func TestDelta(t *testing.T) {
+	w := newWorld(t)
+	w.read()
+	w.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
+	w.person(8, nil)
+	w.reg.drop("person/p4")
+	run := w.want(source.Published, "person.created:1 person.deleted:1 person.updated:1")
+	if run.Complete || string(w.reg.since[1]) != "after read 1" {
+		t.Errorf("read since %q, complete %t", w.reg.since[1], run.Complete)
+	}
+	w.want(source.Unchanged, "") // sees nothing, takes nothing away
+	w.person(2, func(p *fact.Person) { p.CivicNo = pnr(40) })
+	w.want(source.Published, "person.became:1 person.created:1")
+	w.nextDay()
+	if run = w.want(source.Unchanged, ""); !run.Complete {
+		t.Error("the first read of a day must be complete")
+	}
+}
+
+func TestDeltaNeedsALogToLieOn(t *testing.T) {
+	w := newWorld(t)
+	w.read()
+	w.log = newLog() // F21: the log was lost
+	w.opts.Log = w.log
+	if run := w.want(source.Published, first); !run.Complete {
+		t.Error("a partial read was laid over an empty log")
+	}
+}
+
+func TestReusedGroupIDs(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Defaults.GroupIDs = source.GroupIDsReused
+	w.now = time.Date(2026, 6, 30, 18, 0, 0, 0, time.UTC)
+	w.read()
+	w.nextDay()
+	w.want(source.Published, "group.created:1 group.deleted:1")
+}
+
+// TestKilledAfterEveryBatch steps through every point at which a reader can die or lose an answer (F14, F16).
+func TestKilledAfterEveryBatch(t *testing.T) {
+	change := func(w *world) {
+		w.nextDay()
+		for i := 3; i < 12; i++ {
+			w.person(i, func(p *fact.Person) { p.GivenName = "Testa Ny" })
+		}
+		w.person(2, func(p *fact.Person) { p.CivicNo = pnr(40) })
+		w.reg.drop("person/p0")
+		w.reg.drop("group")
+	}
+	calm := newWorld(t)
+	calm.read()
+	change(calm)
+	calm.read()
+	for point := range 12 {
+		for _, how := range []string{"before the batch", "after it"} {
+			t.Run(fmt.Sprintf("killed %s %d", how, point), func(t *testing.T) {
+				w := newWorld(t)
+				w.read()
+				change(w)
+				ctx, kill := context.WithCancel(t.Context())
+				w.log.fault = func(batch int, stands bool) error {
+					if batch == point && stands == (how == "after it") {
+						kill()
+						return ctx.Err()
+					}
+					return nil
+				}
+				_, err := source.NewReader(w.opts).Run(ctx)
+				kill()
+				saved := len(w.runs.runs)
+				if err == nil && saved != 2 || err != nil && saved != 1 {
+					t.Fatalf("%d runs are saved after %v", saved, err)
+				}
+				w.log.fault = func(int, bool) error { return nil }
+				w.read()
+				if d := cmp.Diff(calm.log.state(), w.log.state()); d != "" || w.log.open {
+					t.Errorf("run open: %t; the log differs (-want +got):\n%s", w.log.open, d)
+				}
+				if len(w.log.messages) != len(calm.log.messages) {
+					t.Errorf("%d messages, want %d: something was published twice", len(w.log.messages), len(calm.log.messages))
+				}
+				w.nextDay()
+				w.want(source.Unchanged, "")
+			})
+		}
+	}
+}
+
+// TestSaveFailed loses the run after its publication: the next one repeats the read and publishes nothing (R2).
+func TestSaveFailed(t *testing.T) {
+	w := newWorld(t)
+	w.runs.err = errCut
+	if _, err := source.NewReader(w.opts).Run(t.Context()); !errors.Is(err, errCut) {
+		t.Fatalf("got %v, want the store's error", err)
+	}
+	w.runs.err = nil
+	w.want(source.Unchanged, "")
+	if w.reg.since[1] != nil {
+		t.Error("a cursor counted that was never saved")
+	}
+}
+
+func TestPublishRefused(t *testing.T) {
+	cases := []struct {
+		name   string
+		fails  int // times
+		err    error
+		stands bool
+		want   source.State
+		calls  int
+	}{
+		{"a conflict, once", 1, source.ErrConflict, false, source.Published, 2},
+		{"the answer is lost, twice", 2, context.DeadlineExceeded, true, source.Published, 3},
+		{"a conflict each time", 99, source.ErrConflict, false, source.Failed, 3},
+		{"a missing right is not asked for again", 99, reason.Errorf(reason.Misconfigured, errCut, reason.NotPermitted), false, source.Failed, 1},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				w := newWorld(t)
+				w.opts.Logger = slog.New(slog.NewTextHandler(&out, nil))
+				w.log.fault = func(batch int, stands bool) error {
+					if batch == 0 && stands == c.stands && c.fails > 0 {
+						c.fails--
+						return c.err
+					}
+					return nil
+				}
+				run := w.read()
+				if run.State != c.want || w.log.calls != c.calls {
+					t.Fatalf("%s after %d calls, want %s after %d", run.State, w.log.calls, c.want, c.calls)
+				}
+				if failed := c.want == source.Failed; failed != strings.Contains(out.String(), "level=ERROR") || failed != (run.Reason != nil) {
+					t.Errorf("reason %v, logged:\n%s", run.Reason, &out)
+				}
+				if c.want == source.Published && len(w.log.messages) != 7 {
+					t.Errorf("%d messages, want every record once", len(w.log.messages))
+				}
+			})
+		})
+	}
+}
+
+// TestOtherWriterBetween lets another reader write between scan and publish; the delta is laid over what it wrote.
+func TestOtherWriterBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.read()
+		other := newWorld(t)
+		other.log, other.opts.Log = w.log, w.log
+		other.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
+		w.person(1, func(p *fact.Person) { p.FamilyName = "Dal" })
+		w.opts.Log = &interrupted{memoryLog: w.log, before: func() { other.read() }}
+		if run := w.read(); run.State != source.Published {
+			t.Fatalf("state %s", run.State)
+		}
+		if p := person(t, w, "p1"); p.Person.FamilyName.Reveal() != "Dal" {
+			t.Error("the later read did not win")
+		}
+	})
+}
+
+// interrupted runs before once, just before the first publication.
+type interrupted struct {
+	*memoryLog
+	before func()
+}
+
+func (i *interrupted) Publish(ctx context.Context, s roster.Source, run string, changes []source.Change, progress func(int)) error {
+	if i.before != nil {
+		i.before()
+		i.before = nil
+	}
+	return i.memoryLog.Publish(ctx, s, run, changes, progress)
+}
+
+func TestLogsHoldNothingPersonal(t *testing.T) {
+	var out bytes.Buffer
+	w := newWorld(t)
+	w.opts.Logger = slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.opts.Defaults.Require = []source.Requirement{source.RequireEmail}
+	w.person(1, func(p *fact.Person) { p.Email = "x" })
+	w.read()
+	for i := range w.runs.runs {
+		fmt.Fprintf(&out, "%+v %v", w.runs.runs[i], w.runs.runs[i].Findings)
+	}
+	for _, secret := range []string{"Testa", "kesdotter", "example.org", pnr(0)[2:8], "p0", "person/p"} {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("%q stands in the logs:\n%s", secret, &out)
+		}
+	}
+}
+
+func TestCheckPassesThrough(t *testing.T) {
+	w := newWorld(t)
+	if err := source.NewReader(w.opts).Check(t.Context(), nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v, want that the source cannot", err)
+	}
+	w.opts.Source = checker{w.reg}
+	var steps []string
+	err := source.NewReader(w.opts).Check(t.Context(), func(name, _ string, _ error) { steps = append(steps, name) })
+	if err != nil || !slices.Equal(steps, []string{"reach"}) {
+		t.Errorf("steps %v, error %v", steps, err)
+	}
+}
+
+type checker struct{ *register }
+
+func (checker) Check(_ context.Context, step func(name, detail string, err error)) error {
+	step("reach", "", nil)
+	return nil
+}

@@ -1,0 +1,147 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+)
+
+// clock runs a scheduler in a bubble of its own time, which begins at midnight UTC on 1 January 2000.
+func clock(t *testing.T, test func(t *testing.T, s *source.Scheduler, start func())) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		s := source.NewScheduler(slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now)
+		done := make(chan struct{})
+		test(t, s, func() { go func() { s.Run(ctx); close(done) }() })
+		stop()
+		<-done // Run waits for its jobs
+	})
+}
+
+// times returns a job's Run that notes when it ran, and answers with the states in turn, the last for good.
+func times(states ...source.State) (*[]string, func(context.Context) (source.Run, error)) {
+	var ran []string
+	return &ran, func(context.Context) (source.Run, error) {
+		ran = append(ran, time.Now().In(roster.Stockholm()).Format("02 15:04"))
+		s := states[min(len(ran), len(states))-1]
+		return source.Run{State: s}, nil
+	}
+}
+
+func add(t *testing.T, s *source.Scheduler, j source.Job) {
+	t.Helper()
+	if err := s.Add(j); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScheduleIsInStockholm(t *testing.T) {
+	clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+		ran, run := times(source.Unchanged)
+		add(t, s, source.Job{Name: "a", Schedule: "30 18 * * *", Run: run})
+		start()
+		time.Sleep(72 * time.Hour)
+		synctest.Wait()
+		if want := []string{"01 18:30", "02 18:30", "03 18:30"}; !slices.Equal(*ran, want) {
+			t.Errorf("ran at %v, want %v", *ran, want)
+		}
+	})
+}
+
+func TestUnbelievedReadIsTriedUntilMorning(t *testing.T) {
+	cases := []struct {
+		name   string
+		states []source.State
+		runs   int
+		last   string
+	}{
+		{"until it works", []source.State{source.Unreachable, source.Stale, source.Published}, 3, "01 23:00"},
+		{"until half past five", []source.State{source.Incomplete}, 15, "02 05:00"},
+		{"F48 a refusal is not repeated", []source.State{source.Refused}, 1, "01 22:00"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+				ran, run := times(c.states...)
+				add(t, s, source.Job{Name: "a", Schedule: "0 22 1 * *", Run: run})
+				start()
+				time.Sleep(48 * time.Hour)
+				synctest.Wait()
+				if n := len(*ran); n != c.runs || (*ran)[n-1] != c.last {
+					t.Errorf("ran at %v, want %d times until %s", *ran, c.runs, c.last)
+				}
+			})
+		})
+	}
+}
+
+func TestTriggersAreOneRunAtATime(t *testing.T) {
+	clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+		running, most, total := 0, 0, 0
+		add(t, s, source.Job{Name: "a", Run: func(ctx context.Context) (source.Run, error) {
+			running++
+			total++
+			most = max(most, running)
+			time.Sleep(time.Hour)
+			running--
+			return source.Run{State: source.Failed}, nil
+		}})
+		start()
+		for range 5 {
+			if !s.Trigger("a") {
+				t.Fatal("there is such a job")
+			}
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if most != 1 || total != 2 {
+			t.Errorf("%d runs, at most %d at once; want 2, one at a time: several requests during a run are one", total, most)
+		}
+		if s.Trigger("b") {
+			t.Error("a job that does not exist was triggered")
+		}
+	})
+}
+
+func TestOneJobDoesNotDelayAnother(t *testing.T) {
+	clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+		ran, run := times(source.Published)
+		add(t, s, source.Job{Name: "stuck", Schedule: "0 3 * * *", Run: func(ctx context.Context) (source.Run, error) {
+			<-ctx.Done()
+			return source.Run{}, ctx.Err()
+		}})
+		add(t, s, source.Job{Name: "broken", Schedule: "0 3 * * *", Run: func(context.Context) (source.Run, error) {
+			return source.Run{}, errors.New("the store of the runs does not answer")
+		}})
+		add(t, s, source.Job{Name: "well", Schedule: "0 3 * * *", Run: run})
+		start()
+		time.Sleep(50 * time.Hour)
+		synctest.Wait()
+		if want := []string{"01 03:00", "02 03:00", "03 03:00"}; !slices.Equal(*ran, want) {
+			t.Errorf("ran at %v, want %v", *ran, want)
+		}
+	})
+}
+
+func TestSchedulesThatAreNone(t *testing.T) {
+	s := source.NewScheduler(slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now)
+	for _, expression := range []string{"18:30", "* * * * * *", "@hourly", "99 1 * * *"} {
+		if s.Add(source.Job{Name: expression, Schedule: expression}) == nil || source.CheckSchedule(expression) == nil {
+			t.Errorf("%q was taken", expression)
+		}
+	}
+	add(t, s, source.Job{Name: "a", Schedule: "30 18 * * 1-5"})
+	if s.Add(source.Job{Name: "a"}) == nil {
+		t.Error("one name was taken twice")
+	}
+}
