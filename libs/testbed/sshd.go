@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ import (
 // Options say what [SSHD] starts.
 type Options struct {
 	HostKeys []string // kinds of host key: ed25519, ecdsa, rsa; ed25519 when empty
-	Config   []string // more lines for sshd_config
+	Config   []string // lines of sshd_config that go before ours
 	ReadOnly bool     // the server changes nothing
 }
 
@@ -72,11 +73,11 @@ func SSHD(t testing.TB, o Options) *Server {
 	if o.ReadOnly {
 		internal += " -R"
 	}
-	config := append([]string{
-		fmt.Sprint("Port ", s.Port), "ListenAddress " + s.Host, "PidFile none", "UsePAM no", "StrictModes no",
+	config := append(slices.Clone(o.Config), // sshd takes the first value of a setting
+		fmt.Sprint("Port ", s.Port), "ListenAddress "+s.Host, "PidFile none", "UsePAM no", "StrictModes no",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password", "LogLevel VERBOSE",
-		"AuthorizedKeysFile " + filepath.Join(dir, "authorized"), "ForceCommand " + internal, "Subsystem sftp internal-sftp",
-	}, o.Config...)
+		"AuthorizedKeysFile "+filepath.Join(dir, "authorized"), "ForceCommand "+internal, "Subsystem sftp internal-sftp",
+	)
 	if len(o.HostKeys) == 0 {
 		o.HostKeys = []string{"ed25519"}
 	}

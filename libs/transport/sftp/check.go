@@ -31,7 +31,7 @@ func (c *Client) check(ctx context.Context, sel Selection, step trace) error {
 	}
 	defer s.close()
 	entries, err := s.ReadDirContext(ctx, sel.Dir)
-	if err = c.explain(ctx, err, sel.Dir, 0); err != nil {
+	if err = c.explain(ctx, err, sel.Dir); err != nil {
 		step("directory", strconv.Quote(sel.Dir), err)
 		return err
 	}

@@ -57,19 +57,16 @@ func (c *Client) connect(ctx context.Context, t trace) (*session, error) {
 	for algorithms := hostKeyAlgorithms(); ; {
 		h := handshake{client: c, pins: pins, auth: auth, algorithms: algorithms}
 		s, err := h.open(ctx)
-		switch {
-		case h.shown != nil && !h.pinned && len(pins) > 0:
+		if h.shown != nil && !h.pinned && len(pins) > 0 {
 			if changed == nil {
 				changed = err
 			}
 			if algorithms = withoutKey(algorithms, h.shown); len(algorithms) > 0 {
 				continue
 			}
-			fallthrough
-		case changed != nil && !h.pinned && ctx.Err() == nil:
-			t(stepConnect, h.route, nil)
-			t(stepHostKey, "", changed)
-			return nil, changed
+		}
+		if changed != nil && !h.pinned && ctx.Err() == nil {
+			err = changed
 		}
 		h.report(t, err)
 		return s, err
@@ -151,6 +148,9 @@ func passwordMethods(password string) []ssh.AuthMethod {
 	return []ssh.AuthMethod{ssh.PasswordCallback(once), ssh.KeyboardInteractive(answer)}
 }
 
+// keepAlive is a request that every server answers, be it with a refusal (OpenSSH's ssh sends it for ServerAliveInterval).
+const keepAlive = "keepalive@openssh.com"
+
 // handshake is one attempt to connect and sign in, and what came of it.
 type handshake struct {
 	client     *Client
@@ -169,7 +169,7 @@ func (h *handshake) open(ctx context.Context) (*session, error) {
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(limit, "tcp", c.Address())
 	if err != nil {
-		return nil, h.classify(ctx, err)
+		return nil, h.classify(ctx, limit, err)
 	}
 	h.route = fmt.Sprintf("from %s to %s", conn.LocalAddr(), conn.RemoteAddr())
 	stopLimit := context.AfterFunc(limit, func() { conn.Close() })
@@ -182,13 +182,14 @@ func (h *handshake) open(ctx context.Context) (*session, error) {
 	})
 	if err != nil {
 		conn.Close()
-		return nil, h.classify(ctx, err)
+		return nil, h.classify(ctx, limit, err)
 	}
 	s := &session{ssh: ssh.NewClient(sc, channels, requests), client: c, stop: func() bool { return true }}
 	if s.Client, err = sftp.NewClient(s.ssh, sftp.UseConcurrentWrites(true)); err != nil {
+		_, _, lost := s.ssh.SendRequest(keepAlive, true, nil)
 		s.close()
-		if limit.Err() != nil || isCut(err) {
-			return nil, h.classify(ctx, err)
+		if lost != nil {
+			return nil, h.classify(ctx, limit, err)
 		}
 		return nil, reason.Errorf(reason.Misconfigured, err, reason.NotPermitted, "address", c.Address(), "path", "the sftp subsystem")
 	}
@@ -212,8 +213,11 @@ func (h *handshake) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error 
 
 // classify says what a failed handshake means. A server that ends the connection without a word, before or after its
 // banner, is one that does not let our address in.
-func (h *handshake) classify(ctx context.Context, err error) error {
+func (h *handshake) classify(ctx, limit context.Context, err error) error {
 	c := h.client
+	if limit.Err() != nil {
+		err = fmt.Errorf("not signed in within %s", c.cfg.ConnectTimeout)
+	}
 	var why *reason.Error
 	var algorithms *ssh.AlgorithmNegotiationError
 	switch {
@@ -247,18 +251,18 @@ func refusesSignIn(err error) bool {
 
 // report tells the steps that were reached.
 func (h *handshake) report(t trace, err error) {
-	if h.route == "" || h.shown == nil {
+	code := reason.Of(err).Code
+	switch {
+	case h.pinned:
+		t(stepConnect, h.route, nil)
+		t(stepHostKey, ssh.FingerprintSHA256(h.shown), nil)
+		t(stepSignIn, "as "+h.client.cfg.User, err)
+	case code == reason.HostKeyUnknown || code == reason.HostKeyChanged:
+		t(stepConnect, h.route, nil)
+		t(stepHostKey, "", err)
+	default:
 		t(stepConnect, h.route, err)
-		return
 	}
-	t(stepConnect, h.route, nil)
-	fingerprint := ssh.FingerprintSHA256(h.shown)
-	if !h.pinned {
-		t(stepHostKey, fingerprint, err)
-		return
-	}
-	t(stepHostKey, fingerprint, nil)
-	t(stepSignIn, "as "+h.client.cfg.User, err)
 }
 
 // close ends the session and returns when its goroutines have. What was done is acknowledged by then, so nothing is
@@ -285,7 +289,7 @@ func (s *session) wait(ctx context.Context, d time.Duration) error {
 			case <-done:
 				return
 			case <-tick.C:
-				if _, _, err := s.ssh.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+				if _, _, err := s.ssh.SendRequest(keepAlive, true, nil); err != nil {
 					return
 				}
 			}

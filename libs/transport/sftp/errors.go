@@ -27,9 +27,8 @@ func isCut(err error) bool {
 		errors.Is(err, sftp.ErrSSHFxNoConnection) || errors.Is(err, net.ErrClosed) || errors.As(err, &network)
 }
 
-// explain turns an error of the library about a path into one with a reason; nil stays nil. A broken connection is a
-// cut transfer after moved bytes.
-func (c *Client) explain(ctx context.Context, err error, name string, moved int64) error {
+// explain turns an error of the library about a path into one with a reason; nil stays nil.
+func (c *Client) explain(ctx context.Context, err error, name string) error {
 	var why *reason.Error
 	switch {
 	case err == nil:
@@ -43,8 +42,16 @@ func (c *Client) explain(ctx context.Context, err error, name string, moved int6
 	case errors.Is(err, fs.ErrPermission):
 		return reason.Errorf(reason.Misconfigured, err, reason.NotPermitted, "address", c.Address(), "path", strconv.Quote(name))
 	case isCut(err):
-		return reason.Errorf(reason.Transient, err, reason.TransferCut, "file", strconv.Quote(name), "bytes", moved)
+		return reason.Errorf(reason.Transient, err, reason.Unreachable, "address", c.Address())
 	default:
 		return reason.Errorf(reason.Transient, err, reason.ServerRefused, "address", c.Address(), "path", strconv.Quote(name))
 	}
+}
+
+// explainTransfer is explain for a transfer, which a broken connection cuts after moved bytes.
+func (c *Client) explainTransfer(ctx context.Context, err error, name string, moved int64) error {
+	if err != nil && ctx.Err() == nil && isCut(err) {
+		return reason.Errorf(reason.Transient, err, reason.TransferCut, "file", strconv.Quote(path.Base(name)), "bytes", moved)
+	}
+	return c.explain(ctx, err, name)
 }

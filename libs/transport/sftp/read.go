@@ -104,7 +104,7 @@ func (s *session) newest(ctx context.Context, sel Selection) (File, int, error) 
 	c := s.client
 	entries, err := s.ReadDirContext(ctx, sel.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return File{}, 0, c.explain(ctx, err, sel.Dir, 0)
+		return File{}, 0, c.explain(ctx, err, sel.Dir)
 	}
 	var newest File
 	for _, e := range entries {
@@ -117,7 +117,7 @@ func (s *session) newest(ctx context.Context, sel Selection) (File, int, error) 
 		case e.Mode().Type() == fs.ModeSymlink:
 			if f, err = s.follow(sel.Dir, f.Path); err != nil {
 				if isCut(err) {
-					return File{}, 0, c.explain(ctx, err, sel.Dir, 0)
+					return File{}, 0, c.explain(ctx, err, sel.Dir)
 				}
 				continue
 			}
@@ -172,7 +172,7 @@ func (c *Client) Stat(ctx context.Context, name string) (File, error) {
 func (s *session) stat(ctx context.Context, name string) (File, error) {
 	info, err := s.Client.Stat(name)
 	if err != nil {
-		return File{}, s.client.explain(ctx, err, name, 0)
+		return File{}, s.client.explain(ctx, err, name)
 	}
 	return File{name, info.Size(), info.ModTime().UTC()}, nil
 }
@@ -195,13 +195,13 @@ func (c *Client) Fetch(ctx context.Context, f File, l Limits) (*Spool, error) {
 	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: time.Minute}
 	pause.Reset()
 	for try := 1; ; try++ {
-		err = c.download(ctx, f, w)
+		connected, err := c.download(ctx, f, w)
 		if err == nil {
 			break
 		}
 		code := reason.Of(err).Code
-		again := code == reason.TransferCut || code == reason.Unreachable && try > 1
-		if !again || try == maxTries || ctx.Err() != nil {
+		broken := code == reason.TransferCut || code == reason.Unreachable && (connected || try > 1)
+		if !broken || try == maxTries || ctx.Err() != nil {
 			w.close()
 			return nil, err
 		}
@@ -216,30 +216,37 @@ func (c *Client) Fetch(ctx context.Context, f File, l Limits) (*Spool, error) {
 	return w.spool(f.Name(), f.ModTime, l)
 }
 
-// download appends to w what it lacks of f.
-func (c *Client) download(ctx context.Context, f File, w *spoolWriter) error {
+// download appends to w what it lacks of f, and tells whether it was connected.
+func (c *Client) download(ctx context.Context, f File, w *spoolWriter) (connected bool, err error) {
 	s, err := c.connect(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer s.close()
+	return true, s.download(ctx, f, w)
+}
+
+func (s *session) download(ctx context.Context, f File, w *spoolWriter) error {
+	c := s.client
 	if err := s.unchanged(ctx, f); err != nil {
 		return err
 	}
 	r, err := s.Open(f.Path)
 	if err != nil {
-		return c.explain(ctx, err, f.Path, w.n)
+		return c.explainTransfer(ctx, err, f.Path, w.n)
 	}
 	defer r.Close()
 	if _, err := r.Seek(w.n, io.SeekStart); err != nil {
-		return c.explain(ctx, err, f.Path, w.n)
+		return c.explainTransfer(ctx, err, f.Path, w.n)
 	}
 	_, err = r.WriteTo(w)
 	switch {
-	case w.err != nil: // our side: the disk, or more than the file was said to have
+	case errors.Is(w.err, errSpoolFull):
+		return growing(f)
+	case w.err != nil: // our own disk
 		return w.err
 	case err != nil:
-		return c.explain(ctx, err, f.Path, w.n)
+		return c.explainTransfer(ctx, err, f.Path, w.n)
 	case w.n != f.Size:
 		return growing(f)
 	}

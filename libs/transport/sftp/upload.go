@@ -48,7 +48,7 @@ func (c *Client) Upload(ctx context.Context, name string, data []byte, o UploadO
 	}
 	begun, err := s.write(ctx, temporary, data)
 	if err == nil && temporary != name {
-		err = s.rename(ctx, temporary, name)
+		err = s.rename(ctx, temporary, name, int64(len(data)))
 	}
 	if err != nil && begun {
 		err = s.discard(ctx, temporary, err)
@@ -58,10 +58,9 @@ func (c *Client) Upload(ctx context.Context, name string, data []byte, o UploadO
 
 // write writes a file and tells whether it began to.
 func (s *session) write(ctx context.Context, name string, data []byte) (begun bool, err error) {
-	c := s.client
 	w, err := s.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
-		return false, s.refused(ctx, err, name, int64(len(data)))
+		return isCut(err), s.refused(ctx, err, name, int64(len(data)))
 	}
 	_, err = w.ReadFrom(bytes.NewReader(data))
 	if _, ok := s.HasExtension("fsync@openssh.com"); ok && err == nil {
@@ -84,7 +83,7 @@ func (s *session) write(ctx context.Context, name string, data []byte) (begun bo
 		return true, reason.Errorf(reason.Transient, fmt.Errorf("the server shows %d bytes of %d", f.Size, len(data)),
 			reason.TransferCut, "file", strconv.Quote(name), "bytes", f.Size)
 	}
-	return true, c.explain(ctx, nil, name, 0)
+	return true, nil
 }
 
 // The status codes of later protocol versions for a full disk and a used-up quota (draft-ietf-secsh-filexfer-13,
@@ -99,7 +98,7 @@ const (
 func (s *session) refused(ctx context.Context, err error, name string, size int64) error {
 	var status *sftp.StatusError
 	if !errors.As(err, &status) {
-		return s.client.explain(ctx, err, name, 0)
+		return s.client.explainTransfer(ctx, err, name, 0)
 	}
 	text := strings.ToLower(status.Error())
 	full := status.Code == noSpace || status.Code == quotaExceeded || strings.Contains(text, "no space") || strings.Contains(text, "quota")
@@ -110,12 +109,12 @@ func (s *session) refused(ctx context.Context, err error, name string, size int6
 	if full {
 		return reason.Errorf(reason.Transient, err, reason.TargetFull, "address", s.client.Address(), "path", strconv.Quote(name))
 	}
-	return s.client.explain(ctx, err, name, 0)
+	return s.client.explainTransfer(ctx, err, name, 0)
 }
 
 // rename puts a file in the place of another. A server without posix-rename refuses to replace a file, so there the
 // old one goes first: for a moment there is none, which a reader can tell from half a file.
-func (s *session) rename(ctx context.Context, from, to string) error {
+func (s *session) rename(ctx context.Context, from, to string, size int64) error {
 	var err error
 	if _, ok := s.HasExtension("posix-rename@openssh.com"); ok {
 		err = s.PosixRename(from, to)
@@ -127,7 +126,7 @@ func (s *session) rename(ctx context.Context, from, to string) error {
 		}
 	}
 	if err == nil || isCut(err) || ctx.Err() != nil {
-		return s.client.explain(ctx, err, to, 0)
+		return s.client.explainTransfer(ctx, err, to, size)
 	}
 	return reason.Errorf(reason.Misconfigured, err, reason.RenameRefused, "address", s.client.Address(), "path", strconv.Quote(to))
 }

@@ -14,7 +14,15 @@ import (
 // outside, whatever the client makes of them.
 type files struct {
 	root   *os.Root
-	before func(method, name string) error
+	before func(method, name string) error // may be nil
+}
+
+// ask returns the answer that a request has before it is looked at.
+func (f *files) ask(method, name string) error {
+	if f.before == nil {
+		return nil
+	}
+	return answer(f.before(method, name))
 }
 
 // rel returns the request's path, which the library has made absolute and clean, as one below the root.
@@ -26,15 +34,18 @@ func rel(name string) string {
 }
 
 func (f *files) Fileread(r *sftp.Request) (io.ReaderAt, error) {
-	if err := f.before(r.Method, r.Filepath); err != nil {
+	if err := f.ask(r.Method, r.Filepath); err != nil {
 		return nil, err
 	}
 	file, err := f.root.Open(rel(r.Filepath))
-	return file, answer(err)
+	if err != nil {
+		return nil, answer(err)
+	}
+	return file, nil
 }
 
 func (f *files) Filewrite(r *sftp.Request) (io.WriterAt, error) {
-	if err := f.before(r.Method, r.Filepath); err != nil {
+	if err := f.ask(r.Method, r.Filepath); err != nil {
 		return nil, err
 	}
 	want, flags := r.Pflags(), os.O_WRONLY
@@ -51,25 +62,26 @@ func (f *files) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 	if err != nil {
 		return nil, answer(err)
 	}
-	return &writer{file, r.Filepath, f.before}, nil
+	return &writer{file, r.Filepath, f}, nil
 }
 
 // writer is a file that is written to.
 type writer struct {
 	*os.File
-	name   string
-	before func(method, name string) error
+	name  string
+	files *files
 }
 
 func (w *writer) WriteAt(b []byte, off int64) (int, error) {
-	if err := w.before("Write", w.name); err != nil {
+	if err := w.files.ask("Write", w.name); err != nil {
 		return 0, err
 	}
-	return w.File.WriteAt(b, off)
+	n, err := w.File.WriteAt(b, off)
+	return n, answer(err)
 }
 
 func (f *files) Filecmd(r *sftp.Request) error {
-	if err := f.before(r.Method, r.Filepath); err != nil {
+	if err := f.ask(r.Method, r.Filepath); err != nil {
 		return err
 	}
 	name := rel(r.Filepath)
@@ -91,7 +103,7 @@ func (f *files) Filecmd(r *sftp.Request) error {
 
 // PosixRename replaces what stands under the new name.
 func (f *files) PosixRename(r *sftp.Request) error {
-	if err := f.before(r.Method, r.Filepath); err != nil {
+	if err := f.ask(r.Method, r.Filepath); err != nil {
 		return err
 	}
 	return answer(f.root.Rename(rel(r.Filepath), rel(r.Target)))
@@ -120,7 +132,7 @@ func (f *files) setstat(name string, r *sftp.Request) error {
 }
 
 func (f *files) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
-	if err := f.before(r.Method, r.Filepath); err != nil {
+	if err := f.ask(r.Method, r.Filepath); err != nil {
 		return nil, err
 	}
 	switch r.Method {
@@ -141,7 +153,7 @@ func (f *files) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 
 // Lstat does not follow a link.
 func (f *files) Lstat(r *sftp.Request) (sftp.ListerAt, error) {
-	if err := f.before(r.Method, r.Filepath); err != nil {
+	if err := f.ask(r.Method, r.Filepath); err != nil {
 		return nil, err
 	}
 	info, err := f.root.Lstat(rel(r.Filepath))

@@ -235,9 +235,6 @@ func (s *Server) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 func (s *Server) sftp(ch ssh.Channel) {
 	defer ch.Close()
 	f := &files{root: s.root, before: s.o.Before}
-	if f.before == nil {
-		f.before = func(string, string) error { return nil }
-	}
 	server := sftp.NewRequestServer(ch, sftp.Handlers{FileGet: f, FilePut: f, FileCmd: f, FileList: f})
 	defer server.Close()
 	status := struct{ Status uint32 }{0}
