@@ -30,7 +30,8 @@ func decodeRecord(b []byte) (roster.Record, error) {
 	if err := checkRef(r.Ref); err != nil {
 		return roster.Record{}, err
 	}
-	if unknown := extract(p.ProtoReflect()); unknown != nil {
+	if hasUnknown(&p) {
+		unknown := extract(p.ProtoReflect())
 		if r.Unknown, err = (proto.MarshalOptions{Deterministic: true}).Marshal(unknown.Interface()); err != nil {
 			return roster.Record{}, fmt.Errorf("keep what a newer version added: %w", err)
 		}
