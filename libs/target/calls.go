@@ -20,7 +20,6 @@ type calls struct {
 	book    *book
 	waiters map[ID]map[roster.Ref]struct{} // entities that wait for a resource to stand
 	unsaved map[ID]struct{}                // entries that the ledger does not have yet
-	pos     roster.Position                // what the round under way makes true
 	fence   map[ID]int                     // re-reads after a conflict, so that two who disagree do not go on for ever
 }
 
@@ -108,19 +107,18 @@ func (c *calls) due(now time.Time, w *work) {
 
 func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	s := Settled{Kinds: map[string]Delta{}}
-	w, pos, ready, err := c.link.take(w)
-	if err != nil || !ready {
-		return s, err
+	w, pos, ready := c.link.take(w, &s)
+	if !ready {
+		return s, nil
 	}
-	c.pos = pos
 	var boundary time.Time
 	for round := 0; round == 0 || !w.empty(); round++ {
 		var intents []intent
 		s.Orphans = 0
 		begun := c.link.o.Now()
-		c.link.o.Feed.read(func(r *roster.Roster, _ roster.Position, _ bool) {
-			intents, s.Orphans = c.plan(r, w)
-			boundary = nextDay(r)
+		c.link.o.Feed.read(func(f *Feed) {
+			intents, s.Orphans = c.plan(f, w)
+			boundary = nextDay(f.roster)
 		})
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		next := work{}
@@ -165,8 +163,8 @@ func (c *calls) count(s *Settled) {
 }
 
 // plan returns what is to be done, organisations first, then persons, then groups.
-func (c *calls) plan(r *roster.Roster, w work) (intents []intent, orphans int) {
-	refs := w.refs
+func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
+	r, refs := f.roster, w.refs
 	if w.all {
 		refs = map[roster.Ref]struct{}{}
 		for ref := range c.book.byEntity {
@@ -182,6 +180,9 @@ func (c *calls) plan(r *roster.Roster, w work) (intents []intent, orphans int) {
 			ref.Key = to
 		}
 		found, lost := planEntity(ref, r.State(ref).State, c.link.o.Made.Mapping.Map(r, ref), c.book)
+		for i := range found {
+			found[i].cause = f.causes[ref]
+		}
 		intents, orphans = append(intents, found...), orphans+lost
 	}
 	return intents, orphans
@@ -382,7 +383,7 @@ func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work)
 		e.Native = out.Native
 	}
 	e.Attempts, e.NextTry, e.Refused = 0, time.Time{}, ""
-	e.Cause = Cause{Seq: c.pos.Seq, When: c.link.o.Now()}
+	e.Cause = in.cause
 	if len(out.Refused) > 0 {
 		e.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
 		e.Sets = without(e.Sets, out.Refused)

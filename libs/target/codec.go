@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -43,6 +44,7 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 			}
 		}
 		w.reason(e.Reason)
+		w.cause(e.Cause)
 	}
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
@@ -80,7 +82,7 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 			}
 			e.Sets = append(e.Sets, s)
 		}
-		e.Reason = r.reason()
+		e.Reason, e.Cause = r.reason(), r.cause()
 		if r.short {
 			return errors.New("the delivered set is cut off")
 		}
@@ -114,6 +116,12 @@ func (w *writer) reason(r *reason.Reason) {
 		w.text(a.Name)
 		w.text(a.Value)
 	}
+}
+
+func (w *writer) cause(c Cause) {
+	w.b = binary.AppendUvarint(w.b, c.Seq)
+	w.text(c.Run)
+	w.b = binary.AppendVarint(w.b, c.When.UnixMilli())
 }
 
 // reader reads what a writer wrote. After the end it is short and returns nothing.
@@ -172,4 +180,21 @@ func (r *reader) reason() *reason.Reason {
 		out.Args = append(out.Args, reason.Arg{Name: r.name(), Value: r.text()})
 	}
 	return out
+}
+
+func (r *reader) cause() (c Cause) {
+	seq, size := binary.Uvarint(r.b)
+	if size <= 0 {
+		r.short = true
+		return c
+	}
+	r.b = r.b[size:]
+	c.Seq, c.Run = seq, r.name()
+	ms, size := binary.Varint(r.b)
+	if size <= 0 {
+		r.short = true
+		return c
+	}
+	r.b, c.When = r.b[size:], time.UnixMilli(ms)
+	return c
 }

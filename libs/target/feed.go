@@ -22,7 +22,8 @@ type Feed struct {
 	mu     sync.RWMutex // guards all below; a writer replaces a record and dirties its neighbours in one step
 	roster *roster.Roster
 	pos    roster.Position // what roster is equal to, or where the doorbell stands
-	open   map[roster.Source]struct{}
+	runs   map[roster.Source]runMark
+	causes map[roster.Ref]Cause // the change that last concerned an entity
 	subs   map[*subscriber]struct{}
 	leases int
 	change chan struct{} // closed and replaced when leases or roster change
@@ -46,7 +47,7 @@ func (s *subscriber) wake() {
 func NewFeed(log Log, p roster.Precedence, logger *slog.Logger, now func() time.Time) *Feed {
 	return &Feed{
 		log: log, precedence: p, logger: logger, now: now,
-		open: map[roster.Source]struct{}{}, subs: map[*subscriber]struct{}{}, change: make(chan struct{}),
+		runs: map[roster.Source]runMark{}, subs: map[*subscriber]struct{}{}, change: make(chan struct{}),
 	}
 }
 
@@ -113,7 +114,7 @@ func (f *Feed) cold(ctx context.Context) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.pos.Seq = e.Seq
-		f.mark(e)
+		noteMark(f.runs, e)
 		for s := range f.subs {
 			s.wake()
 		}
@@ -130,12 +131,13 @@ func (f *Feed) warm(ctx context.Context) error {
 	phase, cancel := f.until(ctx, func() bool { return f.leases == 0 })
 	defer cancel()
 	r := roster.NewRoster(f.precedence, roster.Today(f.now()))
-	open := map[roster.Source]struct{}{}
+	runs, causes := map[roster.Source]runMark{}, map[roster.Ref]Cause{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {
 		if e.Record != nil {
 			r.Apply(*e.Record)
+			causes[e.Ref] = causeOf(e)
 		}
-		markRun(open, e)
+		noteMark(runs, e)
 		return nil
 	})
 	if phase.Err() != nil {
@@ -145,7 +147,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.roster, f.pos, f.open = r, pos, open
+	f.roster, f.pos, f.runs, f.causes = r, pos, runs, causes
 	for s := range f.subs {
 		s.all = true
 		s.wake()
@@ -154,7 +156,7 @@ func (f *Feed) warm(ctx context.Context) error {
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
-		f.roster = nil
+		f.roster, f.causes = nil, nil
 		f.signal()
 		f.mu.Unlock()
 	}()
@@ -162,10 +164,13 @@ func (f *Feed) warm(ctx context.Context) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.pos.Seq = e.Seq
-		f.mark(e)
+		noteMark(f.runs, e)
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(*e.Record)
+		}
+		for _, ref := range dirty {
+			causes[ref] = causeOf(e)
 		}
 		for s := range f.subs {
 			for _, ref := range dirty {
@@ -181,17 +186,42 @@ func (f *Feed) warm(ctx context.Context) error {
 	return err
 }
 
-func (f *Feed) mark(e roster.Event) { markRun(f.open, e) }
+func causeOf(e roster.Event) Cause { return Cause{Seq: e.Seq, Run: e.Run, When: e.Time} }
 
-// markRun keeps the set of sources that have a run under way. On load the marks of a run may come in any order by
-// subject, so that the later one decides; the log returns them in the order of their sequence.
-func markRun(open map[roster.Source]struct{}, e roster.Event) {
+// runMark is what the log says of the runs of a source.
+type runMark struct {
+	open  bool
+	ended uint64 // sequence of the mark of the last run that ended
+}
+
+// noteMark notes an event that is the mark of a run. The log returns marks in the order of their sequence, also on load.
+func noteMark(runs map[roster.Source]runMark, e roster.Event) {
 	switch e.Mark {
 	case roster.RunOpened, roster.RunBatch:
-		open[e.Source] = struct{}{}
+		runs[e.Source] = runMark{open: true, ended: runs[e.Source].ended}
 	case roster.RunEnded:
-		delete(open, e.Source)
+		runs[e.Source] = runMark{ended: e.Seq}
 	}
+}
+
+// runOpen tells whether a run of the tenant is under way. The caller is inside read.
+func (f *Feed) runOpen() bool {
+	for _, m := range f.runs {
+		if m.open {
+			return true
+		}
+	}
+	return false
+}
+
+// ranSince tells whether every source that the log knows has ended a run after seq. The caller is inside read.
+func (f *Feed) ranSince(seq uint64) bool {
+	for _, m := range f.runs {
+		if m.open || m.ended <= seq {
+			return false
+		}
+	}
+	return len(f.runs) > 0
 }
 
 // signal tells all who wait that leases or roster changed. The caller holds mu.
@@ -242,15 +272,15 @@ func (f *Feed) lease(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// read runs fn on the roster while nothing changes it. It reports false when the roster is not loaded.
-func (f *Feed) read(fn func(r *roster.Roster, pos roster.Position, runOpen bool)) bool {
+// read runs fn while nothing changes the roster. It reports false when the roster is not loaded.
+func (f *Feed) read(fn func(*Feed)) bool {
 	f.advance()
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.roster == nil {
 		return false
 	}
-	fn(f.roster, f.pos, len(f.open) > 0)
+	fn(f)
 	return true
 }
 

@@ -73,7 +73,8 @@ type Link struct {
 	engine   engine
 	// unsettled says that a round ended before all its work was done, so that the next one looks at everything.
 	unsettled bool
-	halted    bool // nothing but time or a command makes the link go on
+	halted    bool            // nothing but time or a command makes the link go on
+	lostAt    roster.Position // the end of the log when it was found to have lost something
 }
 
 // engine is what differs between a target that takes calls and one that takes complete sets.
@@ -234,7 +235,7 @@ func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 	if err != nil {
 		return s, err
 	}
-	l.halted = s.Halted != nil
+	l.halted = s.Halted != nil && s.Halted.Code != reason.LogRegressed
 	s.Took, s.Cursor, s.WakeAt = l.o.Now().Sub(begun), l.mark.Cursor, l.mark.WakeAt
 	if l.o.Observer != nil {
 		l.o.Observer(s)
@@ -331,11 +332,13 @@ func (l *Link) Sync(ctx context.Context, refs ...roster.Ref) (Settled, error) {
 	return l.ask(ctx, command{refs: refs})
 }
 
-// take returns what is dirty, and the position that the roster is equal to with it; ready is false when the roster is
-// not loaded, which the next ring mends.
-func (l *Link) take(w work) (taken work, pos roster.Position, ready bool, err error) {
-	l.o.Feed.read(func(_ *roster.Roster, at roster.Position, _ bool) {
-		if err = l.checkLog(at); err != nil {
+// take returns what is dirty, and the position that the roster is equal to with it. It is not ready when the roster is
+// not loaded, which the next ring mends, or when s is halted because the log has lost something.
+func (l *Link) take(w work, s *Settled) (taken work, pos roster.Position, ready bool) {
+	l.o.Feed.read(func(f *Feed) {
+		if l.lost(f) {
+			why := reason.New(reason.LogRegressed, "seen", l.mark.Cursor.Seq, "end", f.pos.Seq)
+			s.Halted = &why
 			return
 		}
 		w.all = w.all || l.sub.all || l.unsettled
@@ -344,17 +347,22 @@ func (l *Link) take(w work) (taken work, pos roster.Position, ready bool, err er
 		}
 		l.sub.all, l.unsettled = false, false
 		clear(l.sub.dirty)
-		pos, ready = at, true
+		pos, ready = f.pos, true
 	})
-	return w, pos, ready, err
+	return w, pos, ready
 }
 
-// checkLog refuses a log that has lost what this link has seen already: it may not know of people who exist.
-func (l *Link) checkLog(pos roster.Position) error {
-	if !l.mark.Cursor.Regressed(pos) {
-		return nil
+// lost tells whether the log is another one, or ends before what this link has settled: it may then not know of people
+// who exist, or know of people who are gone. It is believed again once every source of it has ended a run since.
+func (l *Link) lost(f *Feed) bool {
+	if !l.mark.Cursor.Regressed(f.pos) {
+		l.lostAt = roster.Position{}
+		return false
 	}
-	return reason.Errorf(reason.Misconfigured, nil, reason.LogRegressed, "seen", l.mark.Cursor.Seq, "end", pos.Seq)
+	if l.lostAt.Regressed(f.pos) || l.lostAt.IsZero() {
+		l.lostAt = f.pos
+	}
+	return !f.ranSince(l.lostAt.Seq)
 }
 
 // timer returns a channel that fires at t; a zero time never fires.

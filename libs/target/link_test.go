@@ -135,17 +135,27 @@ func TestR6NothingGoesBecauseTheLogMissesIt(t *testing.T) {
 	})
 }
 
-func TestR6AnotherLogHaltsTheLink(t *testing.T) {
+func TestR6AnotherLogHaltsTheLinkUntilEverySourceHasRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := settledOnce(t)
 		want := d.text()
 		s.log = newLog()
 		s.log.created = time.Unix(2, 0)
 		s.log.publish(unit(1))
-		err := <-start(t, s).done
-		if reason.Of(err).Code != reason.LogRegressed || d.text() != want {
-			t.Errorf("the link ended with %v, directory\n%s", err, d.text())
+		p := start(t, s)
+		if got := <-p.settled; got.Halted == nil || got.Halted.Code != reason.LogRegressed {
+			t.Errorf("settled %+v, want halted", got)
 		}
+		s.log.mark(roster.RunOpened)
+		s.log.publish(small()[1:4]...)
+		s.log.publish(group(21, 1, 11, 13))
+		synctest.Wait()
+		if d.text() != want {
+			t.Errorf("a link wrote from a log that had lost something:\n%s", d.text())
+		}
+		s.log.mark(roster.RunEnded)
+		wantOps(t, p.reach(s.log), 0, 1, 0)
+		_ = p.stop()
 	})
 }
 

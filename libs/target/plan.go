@@ -76,6 +76,7 @@ type intent struct {
 	verb     Verb // empty: only the ledger changes
 	resource Resource
 	entry    Entry // the entry as it will be once the verb, if any, is confirmed
+	cause    Cause
 }
 
 // planEntity compares what the mapping wishes for an entity with what the ledger knows (rules R4 to R6). It reads

@@ -63,9 +63,9 @@ func (e *sets) due(time.Time, *work) {}
 
 func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	s := Settled{Kinds: map[string]Delta{}}
-	w, pos, ready, err := e.link.take(w)
-	if err != nil || !ready {
-		return s, err
+	w, pos, ready := e.link.take(w, &s)
+	if !ready {
+		return s, nil
 	}
 	if w.empty() && !e.lost && !e.behind {
 		e.link.mark.Cursor = pos
@@ -75,15 +75,17 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	begun := e.link.o.Now()
 	var boundary time.Time
 	var orphans []*Entry
+	causes := map[roster.Ref]Cause{}
 	runOpen := false
-	if !e.link.o.Feed.read(func(r *roster.Roster, _ roster.Position, open bool) {
-		e.remap(r, w)
-		orphans, boundary, runOpen = e.orphans(r), nextDay(r), open
+	if !e.link.o.Feed.read(func(f *Feed) {
+		e.remap(f.roster, w)
+		maps.Copy(causes, f.causes) // the follower goes on while the set is made
+		orphans, boundary, runOpen = e.orphans(f.roster), nextDay(f.roster), f.runOpen()
 	}) {
 		e.link.unsettled = true
 		return s, nil
 	}
-	set, entries := e.resolve(orphans)
+	set, entries := e.resolve(orphans, causes)
 	s.Orphans = len(orphans)
 	differ := e.compare(entries, &s)
 	s.PlanTook = e.link.o.Now().Sub(begun)
@@ -138,7 +140,7 @@ func (e *sets) orphans(r *roster.Roster) (out []*Entry) {
 
 // resolve returns the set in which every need stands, sorted by id, and the entry of every resource, those that are
 // left out with the reason.
-func (e *sets) resolve(orphans []*Entry) (set []Resource, entries map[ID]*Entry) {
+func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause) (set []Resource, entries map[ID]*Entry) {
 	entries = make(map[ID]*Entry, len(e.last))
 	var all []Resource
 	add := func(r Resource) {
@@ -165,6 +167,11 @@ func (e *sets) resolve(orphans []*Entry) (set []Resource, entries map[ID]*Entry)
 	for i := range set {
 		entry := entries[set[i].ID]
 		entry.Fields, entry.Sets = set[i].Fields, set[i].Sets
+		if old := e.last[entry.ID]; old != nil && same(old, entry.Fields, entry.Sets) {
+			entry.Cause = old.Cause
+		} else {
+			entry.Cause = causes[entry.Entity]
+		}
 	}
 	return set, entries
 }

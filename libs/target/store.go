@@ -93,9 +93,9 @@ type Entry struct {
 	Cause    Cause
 }
 
-// Cause is what made the last operation on a resource (rule R10).
+// Cause is the change in the log that made the last operation on a resource (rule R10).
 type Cause struct {
-	Seq  uint64 // the change in the log
+	Seq  uint64
 	Run  string
-	When time.Time
+	When time.Time // when the log took the change
 }

@@ -1,0 +1,45 @@
+package target
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+func TestSetCodecKeepsEverything(t *testing.T) {
+	why := reason.New(reason.NeedsMissing, "resource", "class/1")
+	row := Entry{
+		ID: ID{"class", "1"}, Entity: roster.Ref{Kind: roster.KindGroup, Key: roster.Key{1}}, Held: true, State: Applied,
+		Fields: Fields{{"name", "9B"}, {"empty", ""}}, Sets: []Set{{"instructors", []ID{{"staff", "2"}}}},
+		Cause: Cause{Seq: 7, Run: "run", When: time.UnixMilli(1_000)},
+	}
+	left := Entry{
+		ID: ID{"class", "2"}, Entity: row.Entity, State: Waiting, Reason: &why, Cause: Cause{When: time.UnixMilli(0)},
+	}
+	entries := map[ID]*Entry{row.ID: &row, left.ID: &left}
+	blob := encodeEntries(entries)
+	got := map[ID]*Entry{}
+	if err := decodeEntries(blob, func(e Entry) { got[e.ID] = &e }); err != nil {
+		t.Fatal(err)
+	}
+	reveal := cmp.Transformer("reveal", roster.Personal.Reveal)
+	if diff := cmp.Diff(entries, got, reveal); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	if again := encodeEntries(got); string(again) != string(blob) {
+		t.Error("the same entries are other bytes")
+	}
+}
+
+func FuzzDecodeEntries(f *testing.F) {
+	f.Add(encodeEntries(map[ID]*Entry{{"a", "b"}: {ID: ID{"a", "b"}, State: Applied, Held: true}}))
+	f.Add([]byte{})
+	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd})
+	f.Fuzz(func(_ *testing.T, blob []byte) {
+		_ = decodeEntries(blob, func(Entry) {})
+	})
+}
