@@ -259,7 +259,7 @@ func (a *Assembler) result() Result {
 		rec.Source = a.opts.Source
 		rec.Normalize()
 		if err := rec.Validate(); err != nil {
-			a.find(rec.Ref, "", Serious, KeptBack, reason.InvalidRecord, "what", err)
+			a.find(rec.Ref, "", Serious, KeptBack, reason.InvalidRecord, "what", errors.Unwrap(err))
 			r.keepBack(rec.Ref, rec.Origins)
 			return
 		}

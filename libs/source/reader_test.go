@@ -259,10 +259,25 @@ func TestReusedGroupIDs(t *testing.T) {
 	w.want(source.Published, "group.created:1 group.deleted:1")
 }
 
-// TestKilledAfterEveryBatch steps through every point at which a reader can die or lose an answer (F14, F16).
+// TestKilledAfterEveryBatch steps through every point at which a reader can die or lose an answer (F14, F16), in a
+// complete read and in one laid over the log.
 func TestKilledAfterEveryBatch(t *testing.T) {
+	for _, complete := range []bool{true, false} {
+		for point := range 6 {
+			for _, stands := range []bool{false, true} {
+				t.Run(fmt.Sprintf("complete %t, batch %d stands %t", complete, point, stands), func(t *testing.T) {
+					killedAt(t, complete, point, stands)
+				})
+			}
+		}
+	}
+}
+
+func killedAt(t *testing.T, complete bool, point int, stood bool) {
 	change := func(w *world) {
-		w.nextDay()
+		if complete {
+			w.nextDay()
+		}
 		for i := 3; i < 12; i++ {
 			w.person(i, func(p *fact.Person) { p.GivenName = "Testa Ny" })
 		}
@@ -274,39 +289,38 @@ func TestKilledAfterEveryBatch(t *testing.T) {
 	calm.read()
 	change(calm)
 	calm.read()
-	for point := range 12 {
-		for _, how := range []string{"before the batch", "after it"} {
-			t.Run(fmt.Sprintf("killed %s %d", how, point), func(t *testing.T) {
-				w := newWorld(t)
-				w.read()
-				change(w)
-				ctx, kill := context.WithCancel(t.Context())
-				w.log.fault = func(batch int, stands bool) error {
-					if batch == point && stands == (how == "after it") {
-						kill()
-						return ctx.Err()
-					}
-					return nil
-				}
-				_, err := source.NewReader(w.opts).Run(ctx)
-				kill()
-				saved := len(w.runs.runs)
-				if err == nil && saved != 2 || err != nil && saved != 1 {
-					t.Fatalf("%d runs are saved after %v", saved, err)
-				}
-				w.log.fault = func(int, bool) error { return nil }
-				w.read()
-				if d := cmp.Diff(calm.log.state(), w.log.state()); d != "" || w.log.open {
-					t.Errorf("run open: %t; the log differs (-want +got):\n%s", w.log.open, d)
-				}
-				if len(w.log.messages) != len(calm.log.messages) {
-					t.Errorf("%d messages, want %d: something was published twice", len(w.log.messages), len(calm.log.messages))
-				}
-				w.nextDay()
-				w.want(source.Unchanged, "")
-			})
+
+	w := newWorld(t)
+	w.read()
+	change(w)
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	killed := false
+	w.log.fault = func(batch int, stands bool) error {
+		if batch == point && stands == stood {
+			killed = true
+			kill()
+			return ctx.Err()
 		}
+		return nil
 	}
+	_, err := source.NewReader(w.opts).Run(ctx)
+	if killed != (err != nil) || killed != (len(w.runs.runs) == 1) {
+		t.Fatalf("killed %t, but the run returned %v and %d runs are saved", killed, err, len(w.runs.runs))
+	}
+	if point < 5 != killed {
+		t.Fatalf("killed %t at batch %d: the test no longer steps through every batch", killed, point)
+	}
+	w.log.fault = func(int, bool) error { return nil }
+	w.read()
+	if d := cmp.Diff(calm.log.state(), w.log.state()); d != "" || w.log.open {
+		t.Errorf("run open: %t; the log differs (-want +got):\n%s", w.log.open, d)
+	}
+	if len(w.log.messages) != len(calm.log.messages) {
+		t.Errorf("%d messages, want %d: something was published twice", len(w.log.messages), len(calm.log.messages))
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "")
 }
 
 // TestSaveFailed loses the run after its publication: the next one repeats the read and publishes nothing (R2).
