@@ -412,6 +412,17 @@ func (i *interrupted) Publish(ctx context.Context, s roster.Source, run string, 
 	return i.memoryLog.Publish(ctx, s, run, changes, progress)
 }
 
+func TestEndedAndProgressAreTold(t *testing.T) {
+	w := newWorld(t)
+	var told []string
+	w.opts.Progress = func(done, total int) { told = append(told, fmt.Sprint(done, "/", total)) }
+	w.opts.Ended = func(_ context.Context, r source.Run) { told = append(told, r.ID+" "+string(r.State)) }
+	w.read()
+	if want := []string{"3/7", "6/7", "7/7", "run1 published"}; !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}
+
 func TestLogsHoldNothingPersonal(t *testing.T) {
 	var out bytes.Buffer
 	w := newWorld(t)
