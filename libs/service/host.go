@@ -181,6 +181,13 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	}
 }
 
+// ReadNow has every source read as soon as the tenant runs, whatever the schedules say.
+func (t *Tenant) ReadNow() {
+	for ref := range t.Readers {
+		t.Scheduler.Trigger(ref.String())
+	}
+}
+
 // Run reads on schedule and keeps the links until ctx ends. A link that fails is started again: one bad link never
 // delays another (rule R7).
 func (t *Tenant) Run(ctx context.Context) error {

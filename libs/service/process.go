@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,7 @@ type Process struct {
 	HTTP   string // ESS_HTTP, the address of health, readiness and metrics; empty for none
 	// CreateLogs makes the streams of a tenant that has none. Off, a missing log is an error: it may be a lost one.
 	CreateLogs bool
+	ReadNow    bool   // ESS_READ_NOW, true or false: read every source once at the start too
 	Owner      string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
 	Logger     *slog.Logger
 }
@@ -50,6 +52,12 @@ func Environment(name string, getenv func(string) string, logs io.Writer) (Proce
 	}
 	if p.Config == "" {
 		errs = append(errs, errors.New("ESS_CONFIG is not set: the folder that holds a YAML document for each tenant"))
+	}
+	if now := getenv("ESS_READ_NOW"); now != "" {
+		var err error
+		if p.ReadNow, err = strconv.ParseBool(now); err != nil {
+			errs = append(errs, fmt.Errorf("ESS_READ_NOW is %q: write true or false", now))
+		}
 	}
 	logger, err := NewLogger(logs, getenv("ESS_LOG_LEVEL"), getenv("ESS_LOG_FORMAT"))
 	errs = append(errs, err)

@@ -72,6 +72,9 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		if err != nil {
 			return err
 		}
+		if p.ReadNow {
+			t.ReadNow()
+		}
 		group.Go(func() error { return t.Run(ctx) })
 	}
 	stopped, err := serveHTTP(ctx, p.HTTP, st.Healthy, telemetry.Metrics, p.Logger)

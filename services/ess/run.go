@@ -14,6 +14,7 @@ import (
 
 func runCommand() *cobra.Command {
 	var config, dir, url, health, level string
+	var readNow bool
 	cmd := &cobra.Command{
 		Use:   "run --config DIR",
 		Short: "Run every reader and writer of a small installation, with NATS inside",
@@ -50,7 +51,7 @@ error, never an empty log.`,
 			if err != nil {
 				return err
 			}
-			p.CreateLogs = true
+			p.CreateLogs, p.ReadNow = true, p.ReadNow || readNow
 			return p.Serve(cmd.Context(), connectors.Sources(), connectors.Targets())
 		},
 	}
@@ -58,6 +59,7 @@ error, never an empty log.`,
 	f.StringVar(&config, "config", "", "folder with a YAML document for each tenant")
 	f.StringVar(&dir, "data", "", "folder in which NATS keeps the log")
 	f.StringVar(&url, "nats", "", "address of a NATS server, in place of the one inside")
+	f.BoolVar(&readNow, "read-now", false, "read every source once at the start, and not only on its schedule")
 	f.StringVar(&health, "http", "127.0.0.1:8080", "address of health, readiness and metrics")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	must(cmd.MarkFlagRequired("config"))
