@@ -74,7 +74,7 @@ func with(ctx context.Context, dir, tenant string, do func(jetstream.JetStream, 
 	if err != nil {
 		return err
 	}
-	stream, err := js.Stream(ctx, "ROSTER_"+tenant)
+	stream, err := js.Stream(ctx, "ESS-"+tenant)
 	if err != nil {
 		return err
 	}
@@ -110,8 +110,9 @@ func publish(ctx context.Context, dir, tenant string, msgs []*nats.Msg, now func
 	}
 	err = with(ctx, dir, tenant, func(js jetstream.JetStream, _ jetstream.Stream) error {
 		begun := now()
-		for done := 0; done < len(msgs); done += batchSize {
-			if _, err := jetstreamext.PublishMsgBatch(ctx, js, msgs[done:min(done+batchSize, len(msgs))]); err != nil {
+		// The mark of the opened run stands alone, for what follows expects it.
+		for done, next := 0, 1; done < len(msgs); done, next = next, min(next+batchSize, len(msgs)) {
+			if _, err := jetstreamext.PublishMsgBatch(ctx, js, msgs[done:next]); err != nil {
 				return fmt.Errorf("after %d messages: %w", done, err)
 			}
 		}
