@@ -38,7 +38,7 @@ func (c *calls) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.link.mark = mark
+	c.link.load(mark)
 	for _, e := range inFlight {
 		if err := c.readBack(ctx, e); err != nil {
 			return fmt.Errorf("read back %s: %w", e.ID, err)
@@ -316,15 +316,18 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 	if len(outcomes) != len(ops) {
 		return fmt.Errorf("the sink returned %d outcomes for %d operations", len(outcomes), len(ops))
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err // what was in flight is read back by the next owner
-	}
+	stopped := context.Cause(ctx)
+	ctx, cancel := finish(ctx)
+	defer cancel()
 	for i, out := range outcomes {
+		if stopped != nil && out.Err != nil {
+			continue // not a fault of the target: what was in flight is read back by the next owner
+		}
 		if err := c.record(ctx, batch[i], out, s, next); err != nil {
 			return err
 		}
 	}
-	return c.save(ctx)
+	return errors.Join(c.save(ctx), stopped)
 }
 
 func (c *calls) operation(in intent) Operation {
@@ -443,8 +446,8 @@ func (c *calls) save(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return a.ID.Compare(b.ID) })
-	if err := c.link.book.Save(ctx, entries, c.link.mark); err != nil {
-		return fmt.Errorf("save the ledger: %w", err)
+	if err := c.link.save(ctx, entries); err != nil {
+		return err
 	}
 	clear(c.unsaved)
 	return nil

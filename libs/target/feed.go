@@ -77,32 +77,37 @@ func (f *Feed) wanted() bool {
 	return f.leases > 0
 }
 
-// until returns a context that ends when stop becomes true at a change of the feed.
-func (f *Feed) until(ctx context.Context, stop func() bool) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+// until returns a context that ends when stop becomes true at a change of the feed. The caller ends it.
+func (f *Feed) until(ctx context.Context, stop func() bool) (phase context.Context, end func()) {
+	phase, cancel := context.WithCancel(ctx)
+	watched := make(chan struct{})
 	go func() {
+		defer close(watched)
+		defer cancel()
 		for {
 			f.mu.RLock()
 			change, done := f.change, stop()
 			f.mu.RUnlock()
 			if done {
-				cancel()
 				return
 			}
 			select {
 			case <-change:
-			case <-ctx.Done():
+			case <-phase.Done():
 				return
 			}
 		}
 	}()
-	return ctx, cancel
+	return phase, func() {
+		cancel()
+		<-watched
+	}
 }
 
 // cold follows the headers from where the last warm phase ended, and wakes every link at each event.
 func (f *Feed) cold(ctx context.Context) error {
-	phase, cancel := f.until(ctx, func() bool { return f.leases > 0 })
-	defer cancel()
+	phase, end := f.until(ctx, func() bool { return f.leases > 0 })
+	defer end()
 	f.mu.RLock()
 	from := f.pos
 	f.mu.RUnlock()
@@ -128,8 +133,8 @@ func (f *Feed) cold(ctx context.Context) error {
 
 // warm loads the roster and follows the log until the last lease is given back.
 func (f *Feed) warm(ctx context.Context) error {
-	phase, cancel := f.until(ctx, func() bool { return f.leases == 0 })
-	defer cancel()
+	phase, end := f.until(ctx, func() bool { return f.leases == 0 })
+	defer end()
 	r := roster.NewRoster(f.precedence, roster.Today(f.now()))
 	runs, causes := map[roster.Source]runMark{}, map[roster.Ref]Cause{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {

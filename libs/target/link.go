@@ -68,6 +68,7 @@ type Link struct {
 	sub      *subscriber
 	book     Book
 	mark     Mark
+	saved    Mark // as the ledger has it
 	commands chan command
 	retry    backOff // of halts and failed deliveries
 	engine   engine
@@ -194,8 +195,11 @@ func (l *Link) warm(ctx context.Context, c *command) (err error) {
 		}
 		l.answer(c, settled, nil)
 		w, c = work{}, nil
-		if c, err = l.next(ctx, &w); err != nil || c == nil && w.done {
+		if c, err = l.next(ctx, &w); err != nil {
 			return err
+		}
+		if w.done {
+			return l.save(ctx, nil)
 		}
 	}
 }
@@ -363,6 +367,29 @@ func (l *Link) lost(f *Feed) bool {
 		l.lostAt = f.pos
 	}
 	return !f.ranSince(l.lostAt.Seq)
+}
+
+// save records entries and the mark, if there is anything that the ledger does not have.
+func (l *Link) save(ctx context.Context, entries []Entry) error {
+	if len(entries) == 0 && l.mark == l.saved {
+		return nil
+	}
+	if err := l.book.Save(ctx, entries, l.mark); err != nil {
+		return fmt.Errorf("save the ledger: %w", err)
+	}
+	l.saved = l.mark
+	return nil
+}
+
+// load takes over the mark that the ledger has.
+func (l *Link) load(m Mark) { l.mark, l.saved = m, m }
+
+// finishing is how long recording what was done may take after the link was told to stop.
+const finishing = 5 * time.Second
+
+// finish returns a context to record what was done, which a stop does not end at once.
+func finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), finishing)
 }
 
 // timer returns a channel that fires at t; a zero time never fires.

@@ -29,7 +29,8 @@ func (e *sets) load(ctx context.Context) error {
 		return err
 	}
 	e.unload()
-	e.link.mark, e.wishes, e.last = mark, map[roster.Ref][]Wish{}, map[ID]*Entry{}
+	e.link.load(mark)
+	e.wishes, e.last = map[roster.Ref][]Wish{}, map[ID]*Entry{}
 	if mark.Set.Blob == "" {
 		return nil
 	}
@@ -68,8 +69,8 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		return s, nil
 	}
 	if w.empty() && !e.lost && !e.behind {
-		e.link.mark.Cursor = pos
-		return s, e.link.book.Save(ctx, nil, e.link.mark)
+		e.link.mark.Cursor = pos // saved with the next work, or when the link goes cold
+		return s, nil
 	}
 	e.behind = true
 	begun := e.link.o.Now()
@@ -79,10 +80,17 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	runOpen := false
 	if !e.link.o.Feed.read(func(f *Feed) {
 		e.remap(f.roster, w)
+		if runOpen = f.runOpen(); runOpen {
+			return
+		}
 		maps.Copy(causes, f.causes) // the follower goes on while the set is made
-		orphans, boundary, runOpen = e.orphans(f.roster), nextDay(f.roster), f.runOpen()
+		orphans, boundary = e.orphans(f.roster), nextDay(f.roster)
 	}) {
 		e.link.unsettled = true
+		return s, nil
+	}
+	if runOpen {
+		s.Deferred = "a run of the tenant is under way"
 		return s, nil
 	}
 	set, entries := e.resolve(orphans, causes)
@@ -90,10 +98,6 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	differ := e.compare(entries, &s)
 	s.PlanTook = e.link.o.Now().Sub(begun)
 	e.link.mark.WakeAt = boundary
-	if runOpen {
-		s.Deferred = "a run of the tenant is under way"
-		return s, e.link.book.Save(ctx, nil, e.link.mark)
-	}
 	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
 	if differ.any() || stale || e.lost || w.force {
 		if done, err := e.deliver(ctx, set, entries, w.force, &s); err != nil || !done {
@@ -103,7 +107,9 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	}
 	e.behind = false
 	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.o.Made.Mapping.Version()
-	return s, e.link.book.Save(ctx, nil, e.link.mark)
+	ctx, cancel := finish(ctx)
+	defer cancel()
+	return s, e.link.save(ctx, nil)
 }
 
 // remap brings the wishes up to date.
@@ -247,7 +253,7 @@ func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entr
 	if due := last.At.Add(e.link.o.Made.Every); !force && !e.lost && !last.At.IsZero() && due.After(now) {
 		s.Deferred = "the last delivery was at " + last.At.UTC().Format(time.RFC3339)
 		e.link.mark.WakeAt = due
-		return false, e.link.book.Save(ctx, nil, e.link.mark)
+		return false, e.link.save(ctx, nil)
 	}
 	p, problems := e.link.o.Made.Deliverer.Render(set)
 	rendered := e.link.o.Now()
@@ -289,14 +295,13 @@ func (e *sets) send(ctx context.Context, p Package, ref SetRef, entries map[ID]*
 		return err
 	}
 	e.link.mark.InFlight = ref
-	if err := e.link.book.Save(ctx, nil, e.link.mark); err != nil {
-		return fmt.Errorf("save the ledger: %w", err)
+	if err := e.link.save(ctx, nil); err != nil {
+		return err
 	}
-	err := d.Deliver(ctx, p)
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	if err != nil {
+	if err := d.Deliver(ctx, p); err != nil {
+		if stopped := context.Cause(ctx); stopped != nil {
+			return stopped // whether it arrived is asked by the next owner
+		}
 		return e.halt(ctx, reason.Of(err), reason.AfterOf(err), s)
 	}
 	return nil
@@ -306,7 +311,7 @@ func (e *sets) send(ctx context.Context, p Package, ref SetRef, entries map[ID]*
 func (e *sets) halt(ctx context.Context, why reason.Reason, after time.Duration, s *Settled) error {
 	s.Halted, e.link.unsettled = &why, true
 	e.link.mark.WakeAt = e.link.o.Now().Add(e.link.retry.next(after))
-	return e.link.book.Save(ctx, nil, e.link.mark)
+	return e.link.save(ctx, nil)
 }
 
 func (e *sets) remember(ctx context.Context, name, keep string, entries map[ID]*Entry) error {

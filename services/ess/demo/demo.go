@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,13 +59,13 @@ type stage struct {
 	schedule *source.Scheduler
 	link     *target.Link
 	runs     chan source.Run
-	settled  chan target.Settled
+	settled  settlements
 	failed   int // effects that did not come out equal
 }
 
 // Run shows the demo. The error says what did not come out as it should.
 func Run(ctx context.Context, o Options) (err error) {
-	s := &stage{o: o, say: printer{o.Out}, runs: make(chan source.Run), settled: make(chan target.Settled, 64)}
+	s := &stage{o: o, say: printer{o.Out}, runs: make(chan source.Run), settled: settlements{more: make(chan struct{}, 1)}}
 	if err := s.directory(); err != nil {
 		return err
 	}
@@ -156,8 +157,13 @@ func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
 	host := &service.Host{
 		Store: s.store, Owner: "demo", Logger: s.o.Logger, Telemetry: telemetry, Now: s.o.Now, NewID: uuid.NewString,
 		Observe: service.Observer{
-			Run:     func(_ string, r source.Run) { tell(ctx, s.runs, r) },
-			Settled: func(_ string, _ roster.Source, r target.Settled) { tell(ctx, s.settled, r) },
+			Run: func(_ string, r source.Run) {
+				select {
+				case s.runs <- r:
+				case <-ctx.Done():
+				}
+			},
+			Settled: func(_ string, _ roster.Source, r target.Settled) { s.settled.add(r) },
 		},
 	}
 	t, err := host.Open(document, connectors.Sources(), connectors.Targets())
@@ -172,11 +178,28 @@ func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
 	return done, nil
 }
 
-func tell[T any](ctx context.Context, to chan<- T, what T) {
+// settlements are what the link did and nobody has looked at yet. Adding never waits, so that the link never does.
+type settlements struct {
+	mu   sync.Mutex
+	list []target.Settled
+	more chan struct{} // holds one token while the list is not empty
+}
+
+func (q *settlements) add(s target.Settled) {
+	q.mu.Lock()
+	q.list = append(q.list, s)
+	q.mu.Unlock()
 	select {
-	case to <- what:
-	case <-ctx.Done():
+	case q.more <- struct{}{}:
+	default:
 	}
+}
+
+func (q *settlements) take() (list []target.Settled) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list, q.list = q.list, nil
+	return list
 }
 
 // secret makes a password that lives as long as the demo.
@@ -242,8 +265,10 @@ links:
 	return tenant.Load(path)
 }
 
-// export writes the register's export, whole or not at all.
+// export writes the register's export, whole or not at all. It is of now, for an export that is older than the last one
+// read is not believed, and an earlier demo in the same directory has made some.
 func (s *stage) export() error {
+	s.town.Time = s.o.Now().Truncate(time.Second)
 	_, err := s.town.WriteDir(s.path("register"), municipality.FormatAlvis, nil)
 	return err
 }

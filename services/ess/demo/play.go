@@ -138,15 +138,17 @@ func (s *stage) await(ctx context.Context) (sum target.Settled, err error) {
 	defer cancel()
 	for {
 		select {
-		case got := <-s.settled:
-			if got.Halted != nil {
-				return got, fmt.Errorf("the link is halted: %s", got.Halted)
-			}
-			if got.Delivered != "" {
-				sum = got
-			}
-			if got.Cursor.Seq >= end.Seq {
-				return sum, nil
+		case <-s.settled.more:
+			for _, got := range s.settled.take() {
+				if got.Halted != nil {
+					return got, fmt.Errorf("the link is halted: %s", got.Halted)
+				}
+				if got.Delivered != "" {
+					sum = got
+				}
+				if got.Cursor.Seq >= end.Seq {
+					return sum, nil
+				}
 			}
 		case <-ctx.Done():
 			return sum, fmt.Errorf("the link did not come to the end of the log: %w", context.Cause(ctx))
