@@ -29,14 +29,22 @@ type counted struct {
 }
 
 // Details are words of the exporter's vocabulary: a group type, a role. A document that fills them with something else
-// is cut short, in number and in length.
+// is cut short, in number and in length, and one that holds a number is not quoted (rule R8).
 const (
 	maxDetails   = 30
 	detailLength = 40
 )
 
 func (f *findings) add(code reason.Code, severity fact.Severity, effect fact.Effect, line int, detail string) {
-	if r := []rune(detail); len(r) > detailLength {
+	digits := 0
+	for _, c := range detail {
+		if '0' <= c && c <= '9' {
+			digits++
+		}
+	}
+	if r := []rune(detail); digits >= 6 {
+		detail = "a word with a number"
+	} else if len(r) > detailLength {
 		detail = string(r[:detailLength]) + "…"
 	}
 	key := findingKey{code, detail}

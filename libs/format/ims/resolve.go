@@ -118,7 +118,7 @@ func (rd *reader) emitGroups() error {
 }
 
 // maxAbove ends the walk to the unit of a group that has no end to the groups above it.
-const maxAbove = 256
+const maxAbove = 64
 
 // above returns the unit above a group: the nearest one for a unit; for any other group the nearest school unit, or
 // school where there is no unit. It notes what is wrong on the way.
