@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -18,13 +17,16 @@ import (
 	"eventful.se/ess/libs/source"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The runtime cleans up interned texts in a goroutine of its own.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.runCleanups"))
+}
 
 const demo = "grynkoping"
 
 var alvis = roster.Source{System: "alvis", Instance: "default"}
 
-// bench is a server with a tenant, and a store connected to it.
+// start starts a server.
 func start(t testing.TB, dir string) *Server {
 	t.Helper()
 	srv, err := Embedded(ServerOptions{Dir: dir})
@@ -157,8 +159,4 @@ func onDisk(t testing.TB, dir, text string) (files int) {
 		t.Fatal(err)
 	}
 	return files
-}
-
-func background(t testing.TB) (context.Context, context.CancelFunc) {
-	return context.WithCancel(t.Context())
 }
