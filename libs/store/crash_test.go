@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -145,7 +144,6 @@ func (c *cutter) serve(client net.Conn) {
 			c.text.Store(nil)
 			if c.after { // the server gets all of it, and nobody hears its answer
 				_, _ = server.Write(buf[:n])
-				_, _ = io.CopyN(server, client, 0)
 				time.Sleep(500 * time.Millisecond)
 			}
 			return

@@ -160,8 +160,8 @@ func TestPublishRefuses(t *testing.T) {
 }
 
 func TestOlderRunCanWriteNoMore(t *testing.T) {
-	s, log := open(t), (*Log)(nil)
-	log = s.Log(demo)
+	s := open(t)
+	log := s.Log(demo)
 	var changes []source.Change
 	for i := range 2500 {
 		changes = append(changes, change(person(i, "Testa"), 0))
