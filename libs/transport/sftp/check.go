@@ -39,7 +39,7 @@ func (c *Client) check(ctx context.Context, sel Selection, step trace) error {
 	if len(sel.Patterns) == 0 {
 		return nil
 	}
-	f, _, err := s.newest(ctx, sel)
+	f, err := s.newest(ctx, sel)
 	if err != nil {
 		step("newest", "", err)
 		return err

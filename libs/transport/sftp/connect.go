@@ -269,11 +269,11 @@ func (h *handshake) report(t trace, err error) {
 // lost by ending the connection under it.
 func (s *session) close() {
 	s.stop()
-	s.ssh.Close()
+	_ = s.ssh.Close()
 	if s.Client != nil {
-		s.Client.Close()
+		_ = s.Client.Close()
 	}
-	s.ssh.Wait()
+	_ = s.ssh.Wait()
 }
 
 // wait sleeps, and keeps the connection alive meanwhile. Only then: during work a server that answers keep-alives while

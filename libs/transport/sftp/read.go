@@ -76,7 +76,7 @@ func (c *Client) Newest(ctx context.Context, sel Selection) (File, error) {
 		return File{}, err
 	}
 	defer s.close()
-	f, _, err := s.newest(ctx, sel)
+	f, err := s.newest(ctx, sel)
 	if err != nil {
 		return File{}, err
 	}
@@ -84,7 +84,7 @@ func (c *Client) Newest(ctx context.Context, sel Selection) (File, error) {
 		if err := s.wait(ctx, sel.Settle); err != nil {
 			return File{}, err
 		}
-		again, _, err := s.newest(ctx, sel)
+		again, err := s.newest(ctx, sel)
 		if err != nil {
 			return File{}, err
 		}
@@ -99,12 +99,12 @@ func growing(f File) error {
 	return reason.Errorf(reason.Transient, nil, reason.FileGrowing, "file", strconv.Quote(f.Name()))
 }
 
-// newest lists once, and returns how many entries it saw.
-func (s *session) newest(ctx context.Context, sel Selection) (File, int, error) {
+// newest lists once.
+func (s *session) newest(ctx context.Context, sel Selection) (File, error) {
 	c := s.client
 	entries, err := s.ReadDirContext(ctx, sel.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return File{}, 0, c.explain(ctx, err, sel.Dir)
+		return File{}, c.explain(ctx, err, sel.Dir)
 	}
 	var newest File
 	for _, e := range entries {
@@ -117,7 +117,7 @@ func (s *session) newest(ctx context.Context, sel Selection) (File, int, error) 
 		case e.Mode().Type() == fs.ModeSymlink:
 			if f, err = s.follow(sel.Dir, f.Path); err != nil {
 				if isCut(err) {
-					return File{}, 0, c.explain(ctx, err, sel.Dir)
+					return File{}, c.explain(ctx, err, sel.Dir)
 				}
 				continue
 			}
@@ -129,12 +129,12 @@ func (s *session) newest(ctx context.Context, sel Selection) (File, int, error) 
 		}
 	}
 	if newest.Path == "" {
-		return File{}, 0, reason.Errorf(reason.Transient, err, reason.NoFile, "path", strconv.Quote(sel.Dir), "pattern", strings.Join(sel.Patterns, ", "))
+		return File{}, reason.Errorf(reason.Transient, err, reason.NoFile, "path", strconv.Quote(sel.Dir), "pattern", strings.Join(sel.Patterns, ", "))
 	}
-	if age := c.now().Sub(newest.ModTime); sel.MaxAge > 0 && age > sel.MaxAge {
-		return File{}, 0, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", strconv.Quote(newest.Name()), "time", newest.ModTime.Format(time.RFC3339))
+	if sel.MaxAge > 0 && c.now().Sub(newest.ModTime) > sel.MaxAge {
+		return File{}, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", strconv.Quote(newest.Name()), "time", newest.ModTime.Format(time.RFC3339))
 	}
-	return newest, len(entries), nil
+	return newest, nil
 }
 
 var errOutside = errors.New("not a regular file in the directory")

@@ -92,11 +92,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Options are what code passes to a client. Zero values stand for the real clock and for no log.
+// Options are what code passes to a client.
 type Options struct {
-	Logger *slog.Logger
-	Now    func() time.Time
-	Sleep  func(context.Context, time.Duration) error // returns early with ctx's error
+	Logger *slog.Logger                               // nil for no log
+	Now    func() time.Time                           // needed where a [Selection] has a MaxAge
+	Sleep  func(context.Context, time.Duration) error // nil for a real pause, which ends early with ctx's error
 }
 
 // Client is an SFTP client. It has no state but its settings, and may be used by many goroutines.
@@ -112,9 +112,6 @@ func New(cfg Config, o Options) *Client {
 	c := &Client{cfg: cfg.withDefaults(), log: o.Logger, now: o.Now, sleep: o.Sleep}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
-	}
-	if c.now == nil {
-		c.now = time.Now
 	}
 	if c.sleep == nil {
 		c.sleep = sleep

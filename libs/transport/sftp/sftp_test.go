@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // noPause makes a client that does not wait between tries.
-var noPause = sftp.Options{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+var noPause = sftp.Options{Now: time.Now, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 
 // secret puts text into a file and returns the reference.
 func secret(t testing.TB, text string) tenant.Secret {

@@ -89,11 +89,12 @@ func newSpoolWriter(limit int64) (*spoolWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
+	w := &spoolWriter{file: file, digest: sha256.New(), limit: limit}
 	if err := os.Remove(file.Name()); err != nil {
-		file.Close()
+		w.close()
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &spoolWriter{file: file, digest: sha256.New(), limit: limit}, nil
+	return w, nil
 }
 
 func (w *spoolWriter) Write(b []byte) (int, error) {
@@ -113,7 +114,7 @@ func (w *spoolWriter) Write(b []byte) (int, error) {
 	return n, w.err
 }
 
-func (w *spoolWriter) close() { w.file.Close() }
+func (w *spoolWriter) close() { _ = w.file.Close() }
 
 // spool hands the content over, unpacked if it is an archive. The writer is used up, also by an error.
 func (w *spoolWriter) spool(name string, modTime time.Time, l Limits) (*Spool, error) {

@@ -34,8 +34,9 @@ type UploadOptions struct {
 }
 
 // Upload makes data the content of the file at name, and checks the size that the server then shows. Uploading again
-// gives the same result. After an error nothing of data is left on the server, or the error says so. Errors:
-// transfer-cut, not-permitted, target-full, rename-refused, and those of a connection.
+// gives the same result; whether to is the caller's to say. After an error nothing of data is left on the server, or the
+// error says so: to remove it, a new connection is made, also when ctx has ended, for some seconds. Errors: transfer-cut,
+// not-permitted, target-full, rename-refused, server-refused, and those of a connection.
 func (c *Client) Upload(ctx context.Context, name string, data []byte, o UploadOptions) error {
 	s, err := c.connect(ctx, nil)
 	if err != nil {
@@ -148,7 +149,7 @@ func (s *session) discard(ctx context.Context, name string, err error) error {
 		}
 	}
 	if removal != nil && !errors.Is(removal, fs.ErrNotExist) {
-		return fmt.Errorf("%w; a part may be left as %q: %v", err, name, removal)
+		return fmt.Errorf("%w; a part may be left as %q: %w", err, name, removal)
 	}
 	return err
 }

@@ -45,12 +45,11 @@ type Server struct {
 	config   *ssh.ServerConfig
 	hostKey  ssh.Signer
 	listener net.Listener
-	stop     func() bool
+	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{} // nil once closed
-	closed error
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // nil once closed
 }
 
 // Start starts a server, which runs until ctx ends or Close is called.
@@ -65,6 +64,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, hostKey: o.HostKey, conns: map[net.Conn]struct{}{}}
+	var err error
 	if s.hostKey == nil {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -75,17 +75,15 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		}
 	}
 	s.config = s.sshConfig()
-	var err error
 	if s.root, err = os.OpenRoot(o.Dir); err != nil {
 		return nil, fmt.Errorf("sftp server: %w", err)
 	}
-	if s.listener, err = net.Listen("tcp", o.Addr); err != nil {
-		s.root.Close()
-		return nil, fmt.Errorf("sftp server: %w", err)
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Addr); err != nil {
+		return nil, errors.Join(fmt.Errorf("sftp server: %w", err), s.root.Close())
 	}
-	s.wg.Add(1)
-	go s.accept()
-	s.stop = context.AfterFunc(ctx, func() { s.shut() })
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.wg.Go(func() { s.accept(ctx) })
+	s.wg.Go(func() { <-ctx.Done(); s.shut() })
 	return s, nil
 }
 
@@ -133,36 +131,33 @@ func (s *Server) Fingerprint() string { return ssh.FingerprintSHA256(s.hostKey.P
 
 // Close ends every connection, and returns when nothing of the server runs any more.
 func (s *Server) Close() error {
-	s.stop()
-	err := s.shut()
+	s.cancel()
 	s.wg.Wait()
-	return err
+	return s.root.Close()
 }
 
 // shut closes what the server's goroutines wait for.
-func (s *Server) shut() error {
+func (s *Server) shut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns == nil {
-		return s.closed
-	}
-	s.closed = s.listener.Close()
+	s.listener.Close()
 	for c := range s.conns {
 		c.Close()
 	}
 	s.conns = nil
-	return s.closed
 }
 
-func (s *Server) accept() {
-	defer s.wg.Done()
+func (s *Server) accept(ctx context.Context) {
 	for {
 		conn, err := s.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // out of descriptors, or a client that went before we came
-			time.Sleep(10 * time.Millisecond)
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Millisecond):
+			}
 			continue
 		}
 		if s.o.Wrap != nil {
@@ -175,15 +170,13 @@ func (s *Server) accept() {
 			continue
 		}
 		s.conns[conn] = struct{}{}
-		s.wg.Add(1)
 		s.mu.Unlock()
-		go func() {
-			defer s.wg.Done()
+		s.wg.Go(func() {
 			s.serve(conn)
 			s.mu.Lock()
 			delete(s.conns, conn)
 			s.mu.Unlock()
-		}()
+		})
 	}
 }
 
@@ -203,7 +196,9 @@ func (s *Server) serve(conn net.Conn) {
 	wg.Go(func() { ssh.DiscardRequests(requests) })
 	for c := range channels {
 		if c.ChannelType() != "session" {
-			c.Reject(ssh.UnknownChannelType, "only sessions")
+			if c.Reject(ssh.UnknownChannelType, "only sessions") != nil {
+				return
+			}
 			continue
 		}
 		ch, requests, err := c.Accept()
@@ -241,5 +236,6 @@ func (s *Server) sftp(ch ssh.Channel) {
 	if err := server.Serve(); err != nil && !errors.Is(err, io.EOF) {
 		status.Status = 1
 	}
-	ch.SendRequest("exit-status", false, ssh.Marshal(status))
+	// Whether the client hears it does not matter: it has ended the session, or lost it.
+	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(status))
 }
