@@ -166,15 +166,15 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	switch {
 	case s.Halted != nil:
 		logger.ErrorContext(ctx, "the link is halted", append(attrs, "reason", s.Halted.String(), "next_step", s.Halted.Next(reason.English), "next_try", s.WakeAt)...)
-		for _, p := range s.Problems {
-			logger.ErrorContext(ctx, "the pre-flight refuses the set", "problem", p.String())
-		}
 	case s.Delivered != "":
 		logger.InfoContext(ctx, "delivered", append(attrs, "package", s.Delivered, "adopted", s.Adopted)...)
 	case s.Operations() > 0:
 		logger.InfoContext(ctx, "settled", append(attrs, "deferred", s.Deferred)...)
 	default:
 		logger.DebugContext(ctx, "nothing to do", attrs...)
+	}
+	for _, p := range s.Problems {
+		logger.WarnContext(ctx, "the pre-flight refuses a resource", "resource", p.ID.String(), "reason", p.Reason.String())
 	}
 	if h.Observe.Settled != nil {
 		h.Observe.Settled(name, link, s)

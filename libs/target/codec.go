@@ -30,6 +30,7 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 		w.text(string(e.Entity.Kind))
 		w.b = append(w.b, e.Entity.Key[:]...)
 		w.text(string(e.State))
+		w.number(held(e.Held))
 		w.number(len(e.Fields))
 		for _, f := range e.Fields {
 			w.text(f.Name)
@@ -54,6 +55,13 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 	return enc.EncodeAll(w.b, nil)
 }
 
+func held(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // decodeEntries reads what encodeEntries wrote.
 func decodeEntries(blob []byte, each func(Entry)) error {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4<<30))
@@ -71,7 +79,7 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 	r := &reader{b: b[1:], names: map[string]string{}}
 	for range r.number() {
 		e := Entry{ID: r.id(), Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}, State: EntryState(r.name())}
-		e.Held = e.State == Applied
+		e.Held = r.number() > 0
 		for range r.number() {
 			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
 		}

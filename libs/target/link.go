@@ -41,7 +41,7 @@ type Settled struct {
 	Adopted                           bool   // what an interrupted round had begun was found done
 	Deferred                          string // why a complete set was not delivered now; empty when nothing waits
 	Halted                            *reason.Reason
-	Problems                          []reason.Reason // what the pre-flight refused
+	Problems                          []Problem // what the pre-flight refused
 	Cursor                            roster.Position
 	WakeAt                            time.Time
 	Took                              time.Duration

@@ -467,8 +467,12 @@ func TestSetsKeepOrphans(t *testing.T) {
 
 func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 	for name, breakIt := range map[string]func(*inbox){
-		"pre-flight": func(in *inbox) { in.problems = []reason.Reason{reason.New(reason.Unexpected)} },
-		"upload":     func(in *inbox) { in.fail = errors.New("the line broke") },
+		"pre-flight": func(in *inbox) {
+			in.refuse = func(target.Resource) *target.Problem {
+				return &target.Problem{Reason: reason.New(reason.Unexpected)}
+			}
+		},
+		"upload": func(in *inbox) { in.fail = errors.New("the line broke") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -479,7 +483,7 @@ func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 				if got := <-p.settled; got.Halted == nil || got.Cursor.Seq != 0 || in.last() != "" {
 					t.Fatalf("settled %+v, delivered %q", got, in.last())
 				}
-				in.problems, in.fail = nil, nil
+				in.refuse, in.fail = nil, nil
 				p.reach(s.log)
 				if in.last() == "" {
 					t.Error("nothing was delivered after the fault was mended")
@@ -488,6 +492,34 @@ func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestR7ARowThatTheTargetRefusesDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, in := setsSetup()
+		in.refuse = func(r target.Resource) *target.Problem {
+			if len(r.Fields) > 0 && strings.HasPrefix(r.Fields[0].Value.Reveal(), "=") {
+				return &target.Problem{ID: r.ID, Reason: reason.New(reason.Unexpected)}
+			}
+			return nil
+		}
+		s.log.publish(append(small(), person(14, "=Rönn"))...)
+		p := start(t, s)
+		got := p.reach(s.log)
+		wantOps(t, got, 5, 0, 0)
+		if got.Parked != 1 || strings.Contains(in.last(), key(14).String()) {
+			t.Errorf("%d parked, want the new one with the bad name; delivered\n%s", got.Parked, in.last())
+		}
+		s.log.publish(person(11, "=Ek"), person(13, "Björkman")) // one who is delivered gets a bad name
+		got = p.reach(s.log)
+		wantOps(t, got, 0, 1, 0)
+		if got.Parked != 2 || !strings.Contains(in.last(), "family=Ek\n") || !strings.Contains(in.last(), "Björkman") {
+			t.Errorf("%d parked, want her row as it was and the other changed; delivered\n%s", got.Parked, in.last())
+		}
+		s.log.publish(person(11, "Ekman"))
+		wantOps(t, p.reach(s.log), 0, 1, 0)
+		_ = p.stop()
+	})
 }
 
 func TestSetsKeepTheirPace(t *testing.T) {

@@ -341,25 +341,31 @@ func line(id target.ID, fields target.Fields, sets []target.Set) string {
 
 // inbox is a target that takes complete sets, in memory.
 type inbox struct {
-	mu       sync.Mutex
-	files    map[string]string
-	uploads  []string
-	problems []reason.Reason
-	fail     error
-	hook     func(step string) error
+	mu      sync.Mutex
+	files   map[string]string
+	uploads []string
+	refuse  func(target.Resource) *target.Problem
+	fail    error
+	hook    func(step string) error
 }
 
 func newInbox() *inbox { return &inbox{files: map[string]string{}} }
 
-func (i *inbox) Render(set []target.Resource) (target.Package, []reason.Reason) {
+func (i *inbox) Render(set []target.Resource) (target.Package, []target.Problem) {
 	lines := make([]string, len(set))
+	var problems []target.Problem
 	for j, r := range set {
 		lines[j] = line(r.ID, r.Fields, r.Sets)
+		if i.refuse != nil {
+			if p := i.refuse(r); p != nil {
+				problems = append(problems, *p)
+			}
+		}
 	}
 	body := strings.Join(lines, "\n")
 	sum := sha256.Sum256([]byte(body))
 	digest := hex.EncodeToString(sum[:8])
-	return target.Package{Name: digest + ".txt", Digest: digest, Body: []byte(body)}, i.problems
+	return target.Package{Name: digest + ".txt", Digest: digest, Body: []byte(body)}, problems
 }
 
 func (i *inbox) Deliver(_ context.Context, p target.Package) error {

@@ -93,23 +93,39 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		s.Deferred = "a run of the tenant is under way"
 		return s, nil
 	}
-	set, entries := e.resolve(orphans, causes)
-	s.Orphans = len(orphans)
-	differ := e.compare(entries, &s)
-	s.PlanTook = e.link.o.Now().Sub(begun)
 	e.link.mark.WakeAt = boundary
+	plan := e.plan(orphans, causes, &s)
+	s.PlanTook = e.link.o.Now().Sub(begun)
 	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
-	if differ.any() || stale || e.lost || w.force {
-		if done, err := e.deliver(ctx, set, entries, w.force, &s); err != nil || !done {
+	if plan.differ.any() || stale || e.lost || w.force {
+		if done, err := e.deliver(ctx, plan, w.force, &s); err != nil || !done {
 			return s, err
 		}
-		s.add(differ)
 	}
 	e.behind = false
 	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.o.Made.Mapping.Version()
 	ctx, cancel := finish(ctx)
 	defer cancel()
 	return s, e.link.save(ctx, nil)
+}
+
+// setPlan is a set that could be delivered, and what it changes.
+type setPlan struct {
+	set     []Resource
+	entries map[ID]*Entry
+	differ  differences
+	again   func(parked map[ID]*reason.Reason) setPlan // the same with some resources parked
+}
+
+// plan makes the set of what is wished, and the orphans.
+func (e *sets) plan(orphans []*Entry, causes map[roster.Ref]Cause, s *Settled) setPlan {
+	s.Orphans = len(orphans)
+	var with func(parked map[ID]*reason.Reason) setPlan
+	with = func(parked map[ID]*reason.Reason) setPlan {
+		set, entries := e.resolve(orphans, causes, parked)
+		return setPlan{set, entries, e.compare(entries, s), with}
+	}
+	return with(nil)
 }
 
 // remap brings the wishes up to date.
@@ -145,13 +161,24 @@ func (e *sets) orphans(r *roster.Roster) (out []*Entry) {
 }
 
 // resolve returns the set in which every need stands, sorted by id, and the entry of every resource, those that are
-// left out with the reason.
-func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause) (set []Resource, entries map[ID]*Entry) {
+// left out with the reason. A resource that is parked stays as it was delivered, or is left out if it never was.
+func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map[ID]*reason.Reason) (set []Resource, entries map[ID]*Entry) {
 	entries = make(map[ID]*Entry, len(e.last))
 	var all []Resource
 	add := func(r Resource) {
-		if known := entries[r.ID]; known == nil || !known.Held {
-			entries[r.ID] = &Entry{ID: r.ID, Entity: r.Entity, Held: true, State: Applied}
+		if known := entries[r.ID]; known != nil && known.State != Withheld {
+			return
+		}
+		entry := &Entry{ID: r.ID, Entity: r.Entity, Held: true, State: Applied}
+		if why, ok := parked[r.ID]; ok {
+			entry.State, entry.Reason = Parked, why
+			old := e.last[r.ID]
+			if entry.Held = old != nil && old.Held; entry.Held {
+				r.Fields, r.Sets = old.Fields, old.Sets
+			}
+		}
+		entries[r.ID] = entry
+		if entry.Held {
 			all = append(all, r)
 		}
 	}
@@ -225,13 +252,19 @@ func (d differences) any() bool { return len(d) > 0 }
 // compare returns what differs from what was delivered, and counts what is left out.
 func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 	d := differences{}
+	s.Withheld, s.Waiting, s.Parked = 0, 0, 0
 	for id, en := range entries {
 		old := e.last[id]
-		switch {
-		case en.State == Withheld:
+		switch en.State {
+		case Withheld:
 			s.Withheld++
-		case en.State == Waiting:
+		case Waiting:
 			s.Waiting++
+		case Parked:
+			s.Parked++
+		}
+		switch {
+		case !en.Held:
 		case old == nil || !old.Held:
 			d.count(id.Kind, func(d *Delta) { d.Created++ })
 		case !same(old, en.Fields, en.Sets):
@@ -247,7 +280,7 @@ func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 }
 
 // deliver brings a set to the target. It reports false when the set stays where it is for now.
-func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entry, force bool, s *Settled) (bool, error) {
+func (e *sets) deliver(ctx context.Context, plan setPlan, force bool, s *Settled) (bool, error) {
 	now := e.link.o.Now()
 	last := e.link.mark.Set
 	if due := last.At.Add(e.link.o.Made.Every); !force && !e.lost && !last.At.IsZero() && due.After(now) {
@@ -255,17 +288,15 @@ func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entr
 		e.link.mark.WakeAt = due
 		return false, e.link.save(ctx, nil)
 	}
-	p, problems := e.link.o.Made.Deliverer.Render(set)
+	p, plan := e.render(plan, s)
 	rendered := e.link.o.Now()
 	s.RenderTook = rendered.Sub(now)
-	if len(problems) > 0 {
-		why := reason.New(reason.PreflightFailed, "count", len(problems), "first", problems[0].Text(reason.English))
-		s.Problems = problems
-		return false, e.halt(ctx, why, 0, s)
+	if s.Halted != nil {
+		return false, e.halt(ctx, *s.Halted, 0, s)
 	}
 	if p.Digest != last.Digest || e.lost || force {
 		ref := SetRef{Blob: "set-" + p.Digest, Name: p.Name, Digest: p.Digest, At: now}
-		if err := e.send(ctx, p, ref, entries, s); err != nil {
+		if err := e.send(ctx, p, ref, plan.entries, s); err != nil {
 			return false, err
 		}
 		if s.Halted != nil {
@@ -274,12 +305,41 @@ func (e *sets) deliver(ctx context.Context, set []Resource, entries map[ID]*Entr
 		s.Delivered, e.lost = p.Name, false
 		e.link.retry.reset()
 		e.link.mark.Set, e.link.mark.InFlight = ref, SetRef{}
-	} else if err := e.remember(ctx, last.Blob, "", entries); err != nil {
+	} else if err := e.remember(ctx, last.Blob, "", plan.entries); err != nil {
 		return false, err
 	}
-	e.last = entries
+	e.last = plan.entries
+	s.add(plan.differ)
 	s.DeliverTook = e.link.o.Now().Sub(rendered)
 	return true, nil
+}
+
+// renders is how often a set is made anew without the resources that the target would refuse.
+const renders = 5
+
+// render makes the package. One bad resource delays no other (rule R7): it is parked, and the set made without it. A
+// set that is bad as a whole, or stays bad, halts the link.
+func (e *sets) render(plan setPlan, s *Settled) (Package, setPlan) {
+	parked := map[ID]*reason.Reason{}
+	for range renders {
+		p, problems := e.link.o.Made.Deliverer.Render(plan.set)
+		if len(problems) == 0 {
+			return p, plan
+		}
+		s.Problems = append(s.Problems, problems...)
+		for _, problem := range problems {
+			if _, again := parked[problem.ID]; again || plan.entries[problem.ID] == nil {
+				why := reason.New(reason.PreflightFailed, "count", len(problems), "first", problem.Reason.Text(reason.English))
+				s.Halted = &why
+				return p, plan
+			}
+			parked[problem.ID] = &problem.Reason
+		}
+		plan = plan.again(parked)
+	}
+	why := reason.New(reason.PreflightFailed, "count", len(s.Problems), "first", s.Problems[0].Reason.Text(reason.English))
+	s.Halted = &why
+	return Package{}, plan
 }
 
 // send uploads the package, unless an interrupted round of the same content did so already.

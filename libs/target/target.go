@@ -164,13 +164,19 @@ type Held struct {
 // Deliverer is a sink that takes the complete set of resources at once.
 type Deliverer interface {
 	// Render makes what would be delivered, from a set in which every need stands. It is pure: same set, same bytes
-	// (rule R11). Problems are what the target would refuse; with any of them nothing is delivered.
-	Render(set []Resource) (Package, []reason.Reason)
+	// (rule R11). Problems are what the target would refuse; with any of them the package is not for delivery.
+	Render(set []Resource) (Package, []Problem)
 	// Deliver brings the package to the target whole or not at all.
 	Deliver(ctx context.Context, p Package) error
 	// Delivered tells whether the target still shows the package, so that an interrupted delivery is not repeated and
 	// --verify sees a loss. ErrUnsupported says that the target cannot tell.
 	Delivered(ctx context.Context, p Package) (bool, error)
+}
+
+// Problem is something in a set that the target would refuse.
+type Problem struct {
+	ID     ID // the resource that is at fault; zero when it is the set as a whole
+	Reason reason.Reason
 }
 
 // Package is a rendered complete set.

@@ -31,7 +31,7 @@ type File struct {
 // Format renders a set. It is pure: the same resources give the same bytes (rule R11).
 type Format interface {
 	// Files returns every file of the set, an empty one too, and what the target would refuse.
-	Files(set []target.Resource) ([]File, []reason.Reason)
+	Files(set []target.Resource) ([]File, []target.Problem)
 }
 
 // Drop is the place that files are brought to.
@@ -65,7 +65,7 @@ var _ target.Deliverer = Sink{}
 
 // Render makes the package. Its digest is over the names and the bytes of the files, not over the packing, so that
 // another version of the compressor is no reason to deliver again.
-func (s Sink) Render(set []target.Resource) (target.Package, []reason.Reason) {
+func (s Sink) Render(set []target.Resource) (target.Package, []target.Problem) {
 	list, problems := s.Format.Files(set)
 	if len(problems) > 0 {
 		return target.Package{}, problems
@@ -73,7 +73,7 @@ func (s Sink) Render(set []target.Resource) (target.Package, []reason.Reason) {
 	digest := digestOf(list)
 	body, err := pack(list, s.Packing)
 	if err != nil {
-		return target.Package{}, []reason.Reason{reason.New(reason.Unexpected)}
+		return target.Package{}, []target.Problem{{Reason: reason.New(reason.Unexpected)}}
 	}
 	return target.Package{Name: "ess-" + digest[:12] + ".zip", Digest: digest, Body: body}, nil
 }

@@ -11,14 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/target"
 )
 
 // fixed is a format of files that do not depend on the set.
 type fixed []File
 
-func (f fixed) Files([]target.Resource) ([]File, []reason.Reason) { return f, nil }
+func (f fixed) Files([]target.Resource) ([]File, []target.Problem) { return f, nil }
 
 // memory is a drop that keeps what it gets.
 type memory struct {

@@ -53,7 +53,7 @@ type Column struct {
 
 // Files writes the tables, and checks every value against the rules of its column. What it says of a problem names the
 // file, the key of the row, the column and the rule, never the value.
-func (t Tables) Files(set []target.Resource) ([]File, []reason.Reason) {
+func (t Tables) Files(set []target.Resource) ([]File, []target.Problem) {
 	rows := make(map[string][]*target.Resource, len(t.Tables))
 	for i := range set {
 		rows[set[i].ID.Kind] = append(rows[set[i].ID.Kind], &set[i])
@@ -142,7 +142,7 @@ func RFC4180(dst []byte, value, separator string) []byte {
 type checker struct {
 	keys     map[string]map[string]bool   // kind → keys in the files, of kinds that a column refers to
 	seen     map[string]map[string]string // Unique → value → key of the row that has it
-	problems []reason.Reason
+	problems []target.Problem
 }
 
 // index prepares what the rules of a column need.
@@ -187,7 +187,8 @@ func (c *checker) values(dst []string, col Column, r *target.Resource) []string 
 // check records what is wrong with the values of a column in a row.
 func (c *checker) check(file string, col Column, r *target.Resource, values []string, allowed func(rune) bool) {
 	problem := func(code reason.Code, more ...any) {
-		c.problems = append(c.problems, reason.New(code, append([]any{"file", file, "row", r.ID.Key, "column", col.Name}, more...)...))
+		why := reason.New(code, append([]any{"file", file, "row", r.ID.Key, "column", col.Name}, more...)...)
+		c.problems = append(c.problems, target.Problem{ID: r.ID, Reason: why})
 	}
 	if col.Required && len(values) == 0 {
 		problem(reason.RowMissing)

@@ -140,7 +140,11 @@ func TestTablesFindWhatATargetWouldRefuse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, got := school().Files(c.set)
+			_, problems := school().Files(c.set)
+			var got []reason.Reason
+			for _, p := range problems {
+				got = append(got, p.Reason)
+			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -157,9 +161,9 @@ func TestProblemsNeverHoldAValue(t *testing.T) { // R8
 		t.Fatalf("only %d problems", len(problems))
 	}
 	for _, p := range problems {
-		for _, text := range []string{p.String(), p.Text(reason.Swedish), p.Next(reason.Swedish)} {
+		for _, text := range []string{p.Reason.String(), p.Reason.Text(reason.Swedish), p.Reason.Next(reason.Swedish)} {
 			if strings.Contains(text, "Testa") || strings.Contains(text, "{") {
-				t.Errorf("%s: %q", p.Code, text)
+				t.Errorf("%s: %q", p.Reason.Code, text)
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func testCase(t *testing.T, dir string) {
 
 	got := map[string]string{"withheld.txt": withheld(wishes)}
 	for _, p := range problems {
-		got["problems.txt"] += p.String() + "\n"
+		got["problems.txt"] += p.Reason.String() + "\n"
 	}
 	if len(problems) == 0 {
 		list, err := files.Unpack(pack.Body)

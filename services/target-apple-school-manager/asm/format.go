@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode"
 
-	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/target/files"
 )
@@ -19,13 +18,28 @@ type format struct{ tables files.Tables }
 var _ files.Format = format{}
 
 // Files writes the set, with the courses that its classes are of.
-func (f format) Files(set []target.Resource) ([]files.File, []reason.Reason) {
-	return f.tables.Files(append(courses(set), set...))
+func (f format) Files(set []target.Resource) ([]files.File, []target.Problem) {
+	of := courses(set)
+	all := make([]target.Resource, 0, len(of)+len(set))
+	for id, class := range of {
+		class.ID = target.ID{Kind: course, Key: id}
+		all = append(all, class)
+	}
+	list, problems := f.tables.Files(append(all, set...))
+	for i, p := range problems {
+		if p.ID.Kind == course { // no resource of its own: the class that it is of is at fault
+			problems[i].ID = of[p.ID.Key].ID
+		}
+	}
+	return list, problems
 }
 
-// courses returns one row for every course that a class refers to. Classes of one course say the same of it, save
-// perhaps its name: then the class with the lowest key has its way.
-func courses(set []target.Resource) []target.Resource {
+// course is the kind of the rows in courses.csv.
+const course = "course"
+
+// courses returns the class that describes each course. Classes of one course say the same of it, save perhaps its
+// name: then the class with the lowest key has its way.
+func courses(set []target.Resource) map[string]target.Resource {
 	of := map[string]target.Resource{}
 	for _, r := range set {
 		if r.ID.Kind != class {
@@ -36,12 +50,7 @@ func courses(set []target.Resource) []target.Resource {
 			of[id] = r
 		}
 	}
-	list := make([]target.Resource, 0, len(of)+len(set))
-	for id, r := range of {
-		r.ID = target.ID{Kind: "course", Key: id}
-		list = append(list, r)
-	}
-	return list
+	return of
 }
 
 func valueOf(r target.Resource, column string) string {
@@ -76,11 +85,11 @@ func tables() []files.Table {
 			id("person_id", "person"), text("person_number"), must("first_name"), text("middle_name"), must("last_name"),
 			text("email_address"), text("sis_username"), several,
 		}},
-		{File: "courses.csv", Kind: "course", Columns: []files.Column{
-			id("course_id", "course"), text("course_number"), text("course_name"), at,
+		{File: "courses.csv", Kind: course, Columns: []files.Column{
+			id("course_id", course), text("course_number"), text("course_name"), at,
 		}},
 		{File: "classes.csv", Kind: class, Columns: []files.Column{
-			id("class_id", "class"), text("class_number"), refer("course_id", "course"), teachers, at,
+			id("class_id", class), text("class_number"), refer("course_id", course), teachers, at,
 		}},
 		{File: "rosters.csv", Kind: enrolled, Columns: []files.Column{
 			id("roster_id", "roster"), refer("class_id", class), refer("student_id", student),
