@@ -40,8 +40,8 @@ type Result struct {
 // It is used by one goroutine; [Assembler.Assemble] ends its use.
 type Assembler struct {
 	opts Options
-	docs []entry
-	byID map[string]int // index in docs of the doc that counts
+	docs []*entry
+	byID map[string]*entry // of the docs that count
 
 	units    map[string]*unit
 	persons  map[string]*person // by source id
@@ -71,7 +71,7 @@ type place struct{ doc, fact int32 }
 // NewAssembler returns an assembler without docs.
 func NewAssembler(o Options) *Assembler {
 	return &Assembler{
-		opts: o, byID: map[string]int{}, gone: map[string]bool{},
+		opts: o, byID: map[string]*entry{}, gone: map[string]bool{},
 		units: map[string]*unit{}, persons: map[string]*person{}, groups: map[string]*group{}, byKey: map[roster.Key]*human{},
 		dates: map[string]known[roster.Date]{}, schoolTypes: map[string]known[roster.SchoolType]{},
 		schoolYears: map[[2]string]known[[2]string]{}, groupTypes: map[string]known[roster.GroupType]{},
@@ -111,15 +111,15 @@ func (a *Assembler) AssembleOver(base []Doc) Result {
 }
 
 func (a *Assembler) add(e entry) {
-	if i, ok := a.byID[e.ID]; ok {
-		a.replace(&a.docs[i], e)
+	if old := a.byID[e.ID]; old != nil {
+		a.replace(old, &e)
 	}
-	a.byID[e.ID] = len(a.docs)
-	a.docs = append(a.docs, e)
+	a.byID[e.ID] = &e
+	a.docs = append(a.docs, &e)
 }
 
 // replace lets a later doc count instead of old.
-func (a *Assembler) replace(old *entry, by entry) {
+func (a *Assembler) replace(old, by *entry) {
 	old.replaced = true
 	if by.Deleted {
 		for _, f := range old.Facts {
@@ -176,8 +176,8 @@ func (a *Assembler) Assemble() Result {
 
 // eachFact calls f with every fact of the docs that count.
 func (a *Assembler) eachFact(f func(place, *entry, Fact)) {
-	for i := range a.docs {
-		if e := &a.docs[i]; !e.replaced && !e.Deleted {
+	for i, e := range a.docs {
+		if !e.replaced && !e.Deleted {
 			for j, x := range e.Facts {
 				f(place{int32(i), int32(j)}, e, x)
 			}

@@ -26,7 +26,7 @@ func (a *Assembler) joinGroups() {
 		g.origins = a.origins(g.id, g.places)
 		var c cleaner
 		for _, at := range g.places {
-			e := &a.docs[at.doc]
+			e := a.docs[at.doc]
 			c = cleaner{a, g.ref(), e.Where}
 			a.joinGroup(&g.what, e.Facts[at.fact].(Group), c)
 		}

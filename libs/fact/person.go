@@ -123,7 +123,7 @@ func (a *Assembler) joinPersons() {
 		}
 		h.what.CivicNo = h.persons[0].number
 		for _, at := range places {
-			e := &a.docs[at.doc]
+			e := a.docs[at.doc]
 			h.join(a.personAt(at), cleaner{a, h.ref(), e.Where})
 		}
 	}

@@ -30,7 +30,7 @@ func (a *Assembler) joinUnits() {
 		a.sortPlaces(u.places)
 		u.origins = a.origins(u.id, u.places)
 		for _, at := range u.places {
-			e := &a.docs[at.doc]
+			e := a.docs[at.doc]
 			c := cleaner{a, u.ref(), e.Where}
 			a.joinUnit(u, e.Facts[at.fact].(Unit), c)
 		}
