@@ -32,12 +32,15 @@ exists. The same options give the same bytes on every machine.`,
 			if o.Day, err = roster.ParseDate(day); err != nil {
 				return fmt.Errorf("--day is %q: %w", day, err)
 			}
-			begun := time.Now()
+			begun, told := time.Now(), false
 			m := municipality.New(o)
 			paths, err := m.WriteDir(out, format, func(done, total int) {
+				told = true
 				fmt.Fprintf(cmd.ErrOrStderr(), "\rwriting %3d %%", 100*done/max(total, 1))
 			})
-			fmt.Fprint(cmd.ErrOrStderr(), "\r             \r")
+			if told {
+				fmt.Fprint(cmd.ErrOrStderr(), "\r             \r")
+			}
 			if err != nil {
 				return err
 			}
