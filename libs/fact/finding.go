@@ -32,4 +32,5 @@ type Finding struct {
 	Effect   Effect
 	Ref      roster.Ref // the entity; zero when the finding is about the read
 	Where    string     // the place in the source: "line 1234"
+	Count    int        // how often, where a format counts by itself; 0 is once
 }

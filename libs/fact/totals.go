@@ -36,7 +36,7 @@ func Totals(findings []Finding) []Total {
 			index[k] = i
 			list = append(list, Total{Reason: f.Reason, Severity: f.Severity, Effect: f.Effect})
 		}
-		list[i].Count++
+		list[i].Count += max(1, f.Count)
 		list[i].Where = cmp.Or(list[i].Where, f.Where)
 	}
 	slices.SortStableFunc(list, func(x, y Total) int { return cmp.Compare(x.Reason.Code, y.Reason.Code) })

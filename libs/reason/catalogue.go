@@ -398,19 +398,19 @@ var catalogue = map[Code]entry{
 		"Be leverantören rätta filens deklaration, eller sätt encodingOverride i profilen.", "Ask the vendor to correct the file's declaration, or set encodingOverride in the profile.",
 	},
 	ElementWithoutID: {
-		"{count} element av slaget {what} saknar id och lästes inte.", "{count} elements of the kind {what} have no id and were not read.",
+		"Ett element av slaget {what} saknar id och lästes inte.", "An element of the kind {what} has no id and was not read.",
 		"Be leverantören om ett id i exporten.", "Ask the vendor for an id in the export.",
 	},
 	ElementTwice: {
-		"{count} element av slaget {what} har ett id som redan fanns i filen; uppgifterna fördes samman.", "{count} elements of the kind {what} have an id that the file had already; what they say was united.",
+		"Ett element av slaget {what} har ett id som redan fanns i filen; uppgifterna fördes samman.", "An element of the kind {what} has an id that the file had already; what the two say was united.",
 		"Inget, om registret skriver en gång per skola. Annars: ta bort dubbletten.", "Nothing, if the register writes once per school. Otherwise remove the duplicate.",
 	},
 	GroupTypeUnknown: {
-		"{count} grupper har en typ som profilen inte känner: {what}. De lästes som Övrigt.", "{count} groups have a type that the profile does not know: {what}. They were read as Övrigt.",
+		"En grupp har en typ som profilen inte känner: {what}. Den lästes som Övrigt.", "A group has a type that the profile does not know: {what}. It was read as Övrigt.",
 		"Lägg typen i profilens groupTypes.", "Add the type to the profile's groupTypes.",
 	},
 	RoleUnknown: {
-		"{count} element har en roll som profilen inte känner: {what}.", "{count} elements have a role that the profile does not know: {what}.",
+		"Ett element har en roll som profilen inte känner: {what}.", "An element has a role that the profile does not know: {what}.",
 		"Lägg rollen i profilens roles eller institutionRoles.", "Add the role to the profile's roles or institutionRoles.",
 	},
 	DateUnreadable: {
@@ -418,23 +418,23 @@ var catalogue = map[Code]entry{
 		"Be leverantören skriva den enligt ISO 8601.", "Ask the vendor to write it as ISO 8601.",
 	},
 	ReferenceDangling: {
-		"{count} gånger hänvisar {what} till något som filen inte har; hänvisningen utelämnades.", "{count} times a {what} refers to something that the file does not have; the reference was left out.",
+		"Ett element ({what}) hänvisar till något som filen inte har; hänvisningen utelämnades.", "An element ({what}) refers to something that the file does not have; the reference was left out.",
 		"Kontrollera att det den hänvisar till är märkt för export.", "Check that what it refers to is marked for export.",
 	},
 	GroupCycle: {
-		"{count} grupper ligger över sig själva; kedjan bröts.", "{count} groups lie above themselves; the chain was cut.",
+		"En grupp ligger över sig själv; kedjan bröts.", "A group lies above itself; the chain was cut.",
 		"Rätta överordnad grupp i registret.", "Correct the group above in the register.",
 	},
 	GroupInTwoUnits: {
-		"{count} grupper hör till två skolor; den först nämnda gäller.", "{count} groups belong to two schools; the one named first counts.",
+		"En grupp hör till två skolor; den först nämnda gäller.", "A group belongs to two schools; the one named first counts.",
 		"Låt gruppen höra till en skola i registret.", "Let the group belong to one school in the register.",
 	},
 	InactiveUndated: {
-		"{count} avslutade roller saknar slutdatum och utelämnades.", "{count} roles that are over tell no end date and were left out.",
+		"En avslutad roll saknar slutdatum och utelämnades.", "A role that is over tells no end date and was left out.",
 		"Inget: den som saknas i filen räknas som avslutad.", "Nothing: who is not in the file counts as ended.",
 	},
 	YearWithoutUnit: {
-		"{count} årskurser står för elever utan inskrivning på skolan.", "{count} school years stand for pupils without an enrolment at the school.",
+		"En årskurs står för en elev utan inskrivning på skolan.", "A school year stands for a pupil without an enrolment at the school.",
 		"Kontrollera elevens skola i registret.", "Check the pupil's school in the register.",
 	},
 }

@@ -69,11 +69,11 @@ func (f *findings) add(code reason.Code, severity fact.Severity, effect fact.Eff
 func (f *findings) list() []fact.Finding {
 	var out []fact.Finding
 	for _, c := range f.order {
-		r := reason.New(c.code, "count", c.count)
+		r := reason.New(c.code)
 		if c.detail != "" {
-			r = reason.New(c.code, "count", c.count, "what", c.detail)
+			r = reason.New(c.code, "what", c.detail)
 		}
-		out = append(out, fact.Finding{Reason: r, Severity: c.severity, Effect: c.effect, Where: where(c.line)})
+		out = append(out, fact.Finding{Reason: r, Severity: c.severity, Effect: c.effect, Where: where(c.line), Count: c.count})
 	}
 	return out
 }

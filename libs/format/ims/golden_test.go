@@ -79,7 +79,7 @@ func render(docs []fact.Doc, s Summary, err error) []byte {
 		}
 		var findings []any
 		for _, f := range s.Findings {
-			findings = append(findings, fmt.Sprintf("%s %s, %s: %s", f.Severity, f.Effect, f.Where, f.Reason))
+			findings = append(findings, fmt.Sprintf("%d × %s %s, %s: %s", f.Count, f.Severity, f.Effect, f.Where, f.Reason))
 		}
 		m := map[string]any{"docs": list, "seen": s.Seen, "complete": s.Complete}
 		for k, v := range map[string]string{"datasource": s.Datasource, "type": s.Type} {

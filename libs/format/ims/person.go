@@ -2,6 +2,7 @@ package ims
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"eventful.se/ess/libs/fact"
@@ -133,10 +134,10 @@ func looksLikeCivicNo(s string) bool {
 	return digits(date) && digits(last)
 }
 
-// institutionRole notes what the person is, and returns the role whose e-mail address the element tells.
+// institutionRole notes what the person is, and returns the role whose e-mail address the element tells: of a person
+// with one role that one, of any other none, for the format has one address a person and does not say whose.
 func (rd *reader) institutionRole(e elem, w *who, line int) string {
 	var roles []string
-	primary := ""
 	for r := range e.all("institutionrole") {
 		text := string(r.attr("institutionroletype"))
 		if text == "" {
@@ -155,17 +156,14 @@ func (rd *reader) institutionRole(e elem, w *who, line int) string {
 		default:
 			continue
 		}
-		if strings.EqualFold(string(r.attr("primaryrole")), "yes") && primary == "" {
-			primary = role
-		}
-		if len(roles) == 0 || roles[0] != role {
+		if !slices.Contains(roles, role) {
 			roles = append(roles, role)
 		}
 	}
-	if len(roles) == 1 {
-		return roles[0]
+	if len(roles) != 1 {
+		return string(roster.RoleNone)
 	}
-	return primary
+	return roles[0]
 }
 
 // extra returns the attributes that the profile keeps.
