@@ -36,18 +36,23 @@ func (l *Log) Publish(ctx context.Context, s roster.Source, run string, changes 
 		return fmt.Errorf("open run %s of %s: %w", run, s, err)
 	}
 	p.epoch = epoch
-	for done := 0; ; {
-		msgs, n, err := p.batch(changes[done:])
-		if err != nil {
-			return err
+	for done, next := 0, p.ahead(changes); ; {
+		b := <-next
+		if b.err != nil {
+			return b.err
 		}
-		if err := l.s.publishBatch(ctx, l.stream, msgs); err != nil {
-			if refusedExpectation(err) {
-				return fmt.Errorf("run %s of %s, %d of %d changes stand: %w: %w", run, s, done, len(changes), source.ErrConflict, err)
+		if done += b.n; done < len(changes) {
+			next = p.ahead(changes[done:])
+		}
+		if err := l.s.publishBatch(ctx, l.stream, b.msgs); err != nil {
+			if done < len(changes) {
+				<-next
 			}
-			return fmt.Errorf("run %s of %s, %d of %d changes stand: %w", run, s, done, len(changes), err)
+			if refusedExpectation(err) {
+				err = fmt.Errorf("%w: %w", source.ErrConflict, err)
+			}
+			return fmt.Errorf("run %s of %s, %d of %d changes stand: %w", run, s, done-b.n, len(changes), err)
 		}
-		done += n
 		if progress != nil {
 			progress(done)
 		}
@@ -89,6 +94,23 @@ func (p *publication) message(subject string) *nats.Msg {
 		m.Header[k] = v
 	}
 	return m
+}
+
+// prepared is a batch, ready to be published.
+type prepared struct {
+	msgs []*nats.Msg
+	n    int // changes that it holds
+	err  error
+}
+
+// ahead makes the next batch while the one before is on its way. It is to be received, for nothing else waits for it.
+func (p *publication) ahead(changes []source.Change) <-chan prepared {
+	next := make(chan prepared)
+	go func() {
+		msgs, n, err := p.batch(changes)
+		next <- prepared{msgs, n, err}
+	}()
+	return next
 }
 
 // batch returns the messages of the next batch and how many of the changes they hold: the fence, changes (what is
