@@ -33,10 +33,38 @@ func Verify(delivered []byte, m *municipality.Municipality, day roster.Date) (Co
 	for _, kind := range []string{"students", "staff", "classes", "locations"} {
 		errs = append(errs, differ(kind, want[kind], got[kind]))
 	}
+	errs = append(errs, resolve(tables))
 	return Content{
 		Students: len(tables["students.csv"]), Staff: len(tables["staff.csv"]), Classes: len(tables["classes.csv"]),
 		Enrolled: len(tables["rosters.csv"]), Locations: len(tables["locations.csv"]),
 	}, errors.Join(errs...)
+}
+
+// resolve finds rows that stand for nothing: they refer to a row that is not there, or no row refers to them.
+func resolve(t map[string][]row) error {
+	ids := func(file, column string) map[string]int {
+		out := map[string]int{}
+		for _, r := range t[file] {
+			out[r[column]]++
+		}
+		return out
+	}
+	students, classes, courses := ids("students.csv", "person_id"), ids("classes.csv", "class_id"), ids("courses.csv", "course_id")
+	taught, lost := ids("classes.csv", "course_id"), 0
+	for _, r := range t["rosters.csv"] {
+		if students[r["student_id"]] != 1 || classes[r["class_id"]] != 1 {
+			lost++
+		}
+	}
+	for id := range courses {
+		if taught[id] == 0 {
+			lost++
+		}
+	}
+	if lost > 0 {
+		return fmt.Errorf("%d places are of nobody or in no class, or courses are of no class", lost)
+	}
+	return nil
 }
 
 // bag counts rows by what they say.
