@@ -250,11 +250,14 @@ func (w *work) deliver(ctx context.Context) (r report, err error) {
 	delivered := errors.New("delivered")
 	i, err := w.install(ctx, nil, connectors.Targets(), service.Observer{
 		Settled: func(_ string, _ roster.Source, s target.Settled) {
-			r.Count, r.Seconds = s.Operations(), (s.PlanTook + s.RenderTook).Seconds()
-			if s.Delivered == "" {
+			switch {
+			case ctx.Err() != nil: // a round after the one that is measured
+			case s.Delivered == "":
 				cancel(fmt.Errorf("nothing was delivered: %+v", s))
+			default:
+				r.Count, r.Seconds = s.Operations(), (s.PlanTook + s.RenderTook).Seconds()
+				cancel(delivered)
 			}
-			cancel(delivered)
 		},
 	})
 	if err != nil {
