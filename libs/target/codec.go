@@ -1,6 +1,8 @@
 package target
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,12 +25,18 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 		sorted = append(sorted, e)
 	}
 	slices.SortFunc(sorted, func(a, b *Entry) int { return a.ID.Compare(b.ID) })
-	w := &writer{b: []byte{setVersion}}
+	var out bytes.Buffer
+	enc, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic("zstd refuses its own defaults: " + err.Error())
+	}
+	w := &writer{bufio.NewWriter(enc)} // keeps the first error until Flush
+	_ = w.WriteByte(setVersion)
 	w.number(len(sorted))
 	for _, e := range sorted {
 		w.id(e.ID)
 		w.text(string(e.Entity.Kind))
-		w.b = append(w.b, e.Entity.Key[:]...)
+		_, _ = w.Write(e.Entity.Key[:])
 		w.text(string(e.State))
 		w.number(held(e.Held))
 		w.number(len(e.Fields))
@@ -47,12 +55,10 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 		w.reason(e.Reason)
 		w.cause(e.Cause)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		panic("zstd refuses its own defaults: " + err.Error())
+	if err := errors.Join(w.Flush(), enc.Close()); err != nil {
+		panic("a buffer in memory refuses what is written to it: " + err.Error())
 	}
-	defer enc.Close()
-	return enc.EncodeAll(w.b, nil)
+	return out.Bytes()
 }
 
 func held(b bool) int {
@@ -99,13 +105,15 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 	return nil
 }
 
-type writer struct{ b []byte }
+type writer struct{ *bufio.Writer }
 
-func (w *writer) number(n int) { w.b = binary.AppendUvarint(w.b, uint64(n)) } //nolint:gosec // counts are never negative
+func (w *writer) number(n int) {
+	_, _ = w.Write(binary.AppendUvarint(w.AvailableBuffer(), uint64(n))) //nolint:gosec // counts are never negative
+}
 
 func (w *writer) text(s string) {
 	w.number(len(s))
-	w.b = append(w.b, s...)
+	_, _ = w.WriteString(s)
 }
 
 func (w *writer) id(i ID) {
@@ -127,9 +135,9 @@ func (w *writer) reason(r *reason.Reason) {
 }
 
 func (w *writer) cause(c Cause) {
-	w.b = binary.AppendUvarint(w.b, c.Seq)
+	_, _ = w.Write(binary.AppendUvarint(w.AvailableBuffer(), c.Seq))
 	w.text(c.Run)
-	w.b = binary.AppendVarint(w.b, c.When.UnixMilli())
+	_, _ = w.Write(binary.AppendVarint(w.AvailableBuffer(), c.When.UnixMilli()))
 }
 
 // reader reads what a writer wrote. After the end it is short and returns nothing.

@@ -79,12 +79,12 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	causes := map[roster.Ref]Cause{}
 	runOpen := false
 	if !e.link.o.Feed.read(func(f *Feed) {
-		e.remap(f.roster, w)
+		e.remap(f, w)
 		if runOpen = f.runOpen(); runOpen {
 			return
 		}
 		maps.Copy(causes, f.causes) // the follower goes on while the set is made
-		orphans, boundary = e.orphans(f.roster), nextDay(f.roster)
+		orphans, boundary = e.orphans(f), nextDay(f.roster)
 	}) {
 		e.link.unsettled = true
 		return s, nil
@@ -129,31 +129,32 @@ func (e *sets) plan(orphans []*Entry, causes map[roster.Ref]Cause, s *Settled) s
 }
 
 // remap brings the wishes up to date.
-func (e *sets) remap(r *roster.Roster, w work) {
-	m := e.link.o.Made.Mapping
-	if w.all || len(e.wishes) == 0 {
-		e.wishes = make(map[roster.Ref][]Wish, r.Len())
-		for ref := range r.Each() {
-			if wishes := m.Map(r, ref); len(wishes) > 0 {
+func (e *sets) remap(f *Feed, w work) {
+	put := func(ref roster.Ref) {
+		delete(e.wishes, ref)
+		if f.known(ref) {
+			if wishes := e.link.o.Made.Mapping.Map(f.roster, ref); len(wishes) > 0 {
 				e.wishes[ref] = wishes
 			}
+		}
+	}
+	if w.all || len(e.wishes) == 0 {
+		e.wishes = make(map[roster.Ref][]Wish, f.roster.Len())
+		for ref := range f.roster.Each() {
+			put(ref)
 		}
 		return
 	}
 	for ref := range w.refs {
-		if wishes := m.Map(r, ref); len(wishes) > 0 {
-			e.wishes[ref] = wishes
-		} else {
-			delete(e.wishes, ref)
-		}
+		put(ref)
 	}
 }
 
-// orphans are resources that were delivered for an entity of which the log has neither record nor tombstone. They stay
-// in the set: nothing is removed because it is missing from the log (rule R6).
-func (e *sets) orphans(r *roster.Roster) (out []*Entry) {
+// orphans are resources that were delivered for an entity of which the log has neither record nor tombstone, or none
+// that can be read. They stay in the set: nothing is removed because it is missing from the log (rule R6).
+func (e *sets) orphans(f *Feed) (out []*Entry) {
 	for _, en := range e.last {
-		if en.Held && r.State(en.Entity).State == roster.Missing {
+		if en.Held && (!f.known(en.Entity) || f.roster.State(en.Entity).State == roster.Missing) {
 			out = append(out, en)
 		}
 	}
@@ -163,8 +164,12 @@ func (e *sets) orphans(r *roster.Roster) (out []*Entry) {
 // resolve returns the set in which every need stands, sorted by id, and the entry of every resource, those that are
 // left out with the reason. A resource that is parked stays as it was delivered, or is left out if it never was.
 func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map[ID]*reason.Reason) (set []Resource, entries map[ID]*Entry) {
-	entries = make(map[ID]*Entry, len(e.last))
-	var all []Resource
+	size := len(orphans)
+	for _, wishes := range e.wishes {
+		size += len(wishes)
+	}
+	entries = make(map[ID]*Entry, size)
+	all := make([]Resource, 0, size)
 	add := func(r Resource) {
 		if known := entries[r.ID]; known != nil && known.State != Withheld {
 			return

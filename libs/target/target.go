@@ -6,10 +6,10 @@
 package target
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"eventful.se/ess/libs/reason"
@@ -78,7 +78,12 @@ type ID struct{ Kind, Key string }
 func (i ID) String() string { return i.Kind + "/" + i.Key }
 
 // Compare orders ids by kind, then key.
-func (i ID) Compare(o ID) int { return cmp.Or(cmp.Compare(i.Kind, o.Kind), cmp.Compare(i.Key, o.Key)) }
+func (i ID) Compare(o ID) int {
+	if i.Kind != o.Kind {
+		return strings.Compare(i.Kind, o.Kind)
+	}
+	return strings.Compare(i.Key, o.Key)
+}
 
 // Resource is a thing that a target holds: a user, a group, a row, a document.
 type Resource struct {
