@@ -22,6 +22,9 @@ type Event struct {
 	Time   time.Time // when the log took it
 	Run    string    // id of the run that published it
 	Record *Record   // the changed record; nil with a mark, and when only headers were asked for
+	// Unreadable says why there is no record: the message is damaged or of a newer schema. What its source says of the
+	// entity is not known then, which is not the same as nothing.
+	Unreadable error
 	Ref    Ref       // the entity of the change; zero with a mark
 	Source Source
 	Mark   Mark // empty with a change

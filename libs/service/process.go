@@ -23,11 +23,12 @@ type Process struct {
 	Creds  string // ESS_NATS_CREDS, a credentials file; empty for none
 	Config string // ESS_CONFIG, the folder with a YAML document for each tenant
 	HTTP   string // ESS_HTTP, the address of health, readiness and metrics; empty for none
-	// CreateLogs makes the streams of a tenant that has none. Off, a missing log is an error: it may be a lost one.
-	CreateLogs bool
-	ReadNow    bool   // ESS_READ_NOW, true or false: read every source once at the start too
-	Owner      string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
-	Logger     *slog.Logger
+	// KeepLogs makes the streams of a tenant that has none, and sweeps them every night. Off, a missing log is an error,
+	// for it may be a lost one, and another program is the janitor.
+	KeepLogs bool
+	ReadNow  bool   // ESS_READ_NOW, true or false: read every source once at the start too
+	Owner    string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
+	Logger   *slog.Logger
 }
 
 // Environment reads the settings of a program. It reports everything that is wrong at once.

@@ -63,7 +63,7 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, d := range docs {
-		if p.CreateLogs {
+		if p.KeepLogs {
 			if err := st.EnsureTenant(ctx, d.Tenant, 1); err != nil {
 				return err
 			}
@@ -76,6 +76,10 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 			t.ReadNow()
 		}
 		group.Go(func() error { return t.Run(ctx) })
+		if p.KeepLogs {
+			j := janitor{store: st, tenant: d, logger: p.Logger.With("tenant", d.Tenant), now: time.Now}
+			group.Go(func() error { return j.run(ctx) })
+		}
 	}
 	stopped, err := serveHTTP(ctx, p.HTTP, st.Healthy, telemetry.Metrics, p.Logger)
 	if err != nil {

@@ -60,7 +60,7 @@ type follower struct {
 	l       *Log
 	headers bool
 	each    func(roster.Event) error
-	failed  error         // what each returned, or what made a message unreadable
+	failed  error         // what each returned
 	at      atomic.Uint64 // the last message that each took
 	busy    atomic.Bool   // each has a message in hand
 }
@@ -84,12 +84,9 @@ func (f *follower) read(ctx context.Context) error {
 	defer cancel(nil)
 
 	err = c.each(ctx, func(d delivery) error {
-		e, err := event(d, f.headers)
-		if err == nil {
-			f.busy.Store(true)
-			err = f.each(e)
-			f.busy.Store(false)
-		}
+		f.busy.Store(true)
+		err := f.each(event(d, f.headers))
+		f.busy.Store(false)
 		if f.failed = err; err == nil {
 			f.at.Store(d.seq)
 		}

@@ -55,6 +55,22 @@ func (l *Ledger) Own(ctx context.Context, link roster.Source, owner string) (tar
 	return b, nil
 }
 
+// Marks returns how far each link has come that has ever settled, without owning any.
+func (l *Ledger) Marks(ctx context.Context) (map[roster.Source]target.Mark, error) {
+	marks := map[roster.Source]target.Mark{}
+	r := reading{stream: l.stream, filter: ledgerSubjects + l.tenant + ".*.*.mark", deliver: jetstream.DeliverLastPerSubjectPolicy}
+	_, err := l.s.readAll(ctx, r, func(d delivery) error {
+		m, err := decodeMark(d.Data())
+		if err != nil {
+			return unreadable(d, err)
+		}
+		tokens := strings.Split(d.Subject(), ".")
+		marks[roster.Source{System: tokens[2], Instance: tokens[3]}] = m
+		return nil
+	})
+	return marks, err
+}
+
 // Book is the ledger of one link in the hands of its owner. It is safe for concurrent use; writes wait for each other.
 type Book struct {
 	l      *Ledger

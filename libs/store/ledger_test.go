@@ -32,7 +32,7 @@ func entry(n int) target.Entry {
 		ID: target.ID{Kind: "user", Key: fmt.Sprint(n)}, Entity: roster.Ref{Kind: roster.KindPerson, Key: key(n)}, Native: "42", Held: true,
 		Fields: target.Fields{{Name: "name", Value: "Testa"}}, Sets: []target.Set{{Name: "members", Members: []target.ID{{Kind: "user", Key: "7"}}}},
 		State: target.Parked, Reason: &reason.Reason{Code: reason.MissingValue, Args: []reason.Arg{{Name: "field", Value: "email"}}},
-		Attempts: 3, NextTry: time.Unix(1_900_000_000, 5).UTC(), Cause: target.Cause{Seq: 9, Run: "run", When: time.Unix(1_800_000_000, 0).UTC()},
+		Refused: "f00", Attempts: 3, NextTry: time.Unix(1_900_000_000, 5).UTC(), Cause: target.Cause{Seq: 9, Run: "run", When: time.Unix(1_800_000_000, 0).UTC()},
 	}
 }
 
@@ -193,5 +193,22 @@ func TestRuns(t *testing.T) {
 	}
 	if _, believed, err = runs.Last(t.Context(), alvis); err != nil || believed == nil || believed.Cursor != nil {
 		t.Errorf("with another log: %+v, error %v; want no cursor", believed, err)
+	}
+}
+
+func TestMarksOfEveryLink(t *testing.T) {
+	s := open(t)
+	other := roster.Source{System: "memory", Instance: "second"}
+	for i, link := range []roster.Source{apple, other} {
+		b := own(t, s, link)
+		mark := target.Mark{Cursor: roster.Position{Log: time.Unix(1_700_000_000, 0).UTC(), Seq: uint64(i + 1)}}
+		if err := b.Save(t.Context(), []target.Entry{entry(1)}, mark); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own(t, s, roster.Source{System: "never", Instance: "settled"})
+	marks, err := s.Ledger(demo).Marks(t.Context())
+	if err != nil || len(marks) != 2 || marks[apple].Cursor.Seq != 1 || marks[other].Cursor.Seq != 2 {
+		t.Errorf("marks %+v, error %v; want those of the two links that settled", marks, err)
 	}
 }

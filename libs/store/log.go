@@ -82,11 +82,14 @@ func (l *Log) Records(ctx context.Context, s roster.Source, each func(roster.Rec
 	// In a last-per-subject reading a subject that changes meanwhile comes again; the later one replaces the earlier.
 	r := reading{stream: l.stream, filter: under(logSubjects, l.tenant, s) + ">", deliver: jetstream.DeliverLastPerSubjectPolicy}
 	_, err := l.s.readAll(ctx, r, func(d delivery) error {
-		e, err := event(d, false)
-		if err != nil || e.Mark != "" || e.Record.Tombstone != nil {
-			return err
+		switch e := event(d, false); {
+		case e.Unreadable != nil:
+			return e.Unreadable // what is not known cannot be laid over
+		case e.Mark != "" || e.Record.Tombstone != nil:
+			return nil
+		default:
+			return each(*e.Record)
 		}
-		return each(*e.Record)
 	})
 	return err
 }
@@ -101,11 +104,7 @@ func (l *Log) Load(ctx context.Context, each func(roster.Event) error) (roster.P
 	// What waits when the reading begins is the last of each subject up to end, or what has replaced it since: so
 	// when nothing waits any more, all up to end was read or replaced, and all that was read beyond it is whole too.
 	last, err := l.s.readAll(ctx, reading{stream: l.stream, filter: l.all(), deliver: jetstream.DeliverLastPerSubjectPolicy}, func(d delivery) error {
-		e, err := event(d, false)
-		if err != nil {
-			return err
-		}
-		return each(e)
+		return each(event(d, false))
 	})
 	end.Seq = max(end.Seq, last)
 	return end, err
@@ -126,27 +125,31 @@ func (l *Log) Since(ctx context.Context, t time.Time) (roster.Position, error) {
 }
 
 // event reads a message of a roster log.
-func event(d delivery, headersOnly bool) (roster.Event, error) {
+func event(d delivery, headersOnly bool) roster.Event {
 	p, err := parseSubject(d.Subject())
 	if err != nil {
-		return roster.Event{}, unreadable(d, err)
+		return roster.Event{Seq: d.seq, Time: d.time, Unreadable: unreadable(d, err)}
 	}
 	e := roster.Event{Seq: d.seq, Time: d.time, Run: d.Headers().Get(headerRun), Source: p.source, Ref: p.ref, Mark: p.mark}
-	if p.mark != "" || headersOnly {
-		return e, nil
+	if p.mark == "" && !headersOnly {
+		e.Record, e.Unreadable = record(d, p)
 	}
+	return e
+}
+
+// record reads the record in a message.
+func record(d delivery, p place) (*roster.Record, error) {
 	rec, err := decodeRecord(d.Data())
 	var newer *schemaNewerError
 	switch {
 	case errors.As(err, &newer):
-		return e, reason.Errorf(reason.Misconfigured, nil, reason.SchemaNewer, "subject", d.Subject(), "schema", newer.schema, "known", schemaMajor)
+		return nil, reason.Errorf(reason.Misconfigured, nil, reason.SchemaNewer, "subject", d.Subject(), "schema", newer.schema, "known", schemaMajor)
 	case err != nil:
-		return e, unreadable(d, err)
+		return nil, unreadable(d, err)
 	case rec.Ref != p.ref || rec.Source != p.source:
-		return e, unreadable(d, errors.New("it is about another entity or source than its subject"))
+		return nil, unreadable(d, errors.New("it is about another entity or source than its subject"))
 	}
-	e.Record = &rec
-	return e, nil
+	return &rec, nil
 }
 
 func unreadable(d delivery, err error) error {

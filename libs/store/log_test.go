@@ -273,8 +273,22 @@ func TestUnreadableMessages(t *testing.T) {
 			if _, err := s.publish(t.Context(), logStream(demo), m); err != nil {
 				t.Fatal(err)
 			}
-			_, err := s.Log(demo).Load(t.Context(), func(roster.Event) error { return nil })
+			publish(t, s, "run-1", person(2, "Testa"))
+			var events []roster.Event
+			if _, err := s.Log(demo).Load(t.Context(), func(e roster.Event) error {
+				if e.Mark == "" {
+					events = append(events, e)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if len(events) != 2 || events[0].Record != nil || events[0].Ref.Key != key(1) || events[1].Record == nil {
+				t.Fatalf("R7: read %v, want the bad message by its entity and the good one whole", events)
+			}
+			err := events[0].Unreadable
 			wantCode(t, err, tc.code, reason.Misconfigured)
+			wantCode(t, s.Log(demo).Records(t.Context(), alvis, func(roster.Record) error { return nil }), tc.code, reason.Misconfigured)
 			if strings.Contains(err.Error(), "Testa") {
 				t.Errorf("error %q holds a name", err)
 			}

@@ -179,7 +179,11 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 			c.rekey(ref, roster.Ref{Kind: ref.Kind, Key: to})
 			ref.Key = to
 		}
-		found, lost := planEntity(ref, r.State(ref).State, c.link.o.Made.Mapping.Map(r, ref), c.book)
+		state, wishes := roster.Missing, []Wish(nil)
+		if f.known(ref) {
+			state, wishes = r.State(ref).State, c.link.o.Made.Mapping.Map(r, ref)
+		}
+		found, lost := planEntity(ref, state, wishes, c.book)
 		for i := range found {
 			found[i].cause = f.causes[ref]
 		}

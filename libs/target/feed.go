@@ -23,7 +23,8 @@ type Feed struct {
 	roster *roster.Roster
 	pos    roster.Position // what roster is equal to, or where the doorbell stands
 	runs   map[roster.Source]runMark
-	causes map[roster.Ref]Cause // the change that last concerned an entity
+	causes map[roster.Ref]Cause                      // the change that last concerned an entity
+	unread map[roster.Ref]map[roster.Source]struct{} // of whom a source says something that cannot be read
 	subs   map[*subscriber]struct{}
 	leases int
 	change chan struct{} // closed and replaced when leases or roster change
@@ -136,12 +137,16 @@ func (f *Feed) warm(ctx context.Context) error {
 	phase, end := f.until(ctx, func() bool { return f.leases == 0 })
 	defer end()
 	r := roster.NewRoster(f.precedence, roster.Today(f.now()))
+	f.mu.Lock()
+	f.unread = map[roster.Ref]map[roster.Source]struct{}{}
+	f.mu.Unlock()
 	runs, causes := map[roster.Source]runMark{}, map[roster.Ref]Cause{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {
 		if e.Record != nil {
 			r.Apply(*e.Record)
 			causes[e.Ref] = causeOf(e)
 		}
+		f.note(ctx, e)
 		noteMark(runs, e)
 		return nil
 	})
@@ -170,6 +175,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		defer f.mu.Unlock()
 		f.pos.Seq = e.Seq
 		noteMark(f.runs, e)
+		f.note(ctx, e)
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(*e.Record)
@@ -190,6 +196,25 @@ func (f *Feed) warm(ctx context.Context) error {
 	}
 	return err
 }
+
+// note remembers whether what a source says of an entity can be read. What is not known of a person may be a
+// protection, so that a target is left as it is until the message can be read (rules R7 and R9).
+func (f *Feed) note(ctx context.Context, e roster.Event) {
+	switch {
+	case e.Unreadable != nil:
+		f.logger.ErrorContext(ctx, "a message of the roster log cannot be read; what targets hold of the entity stays as it is",
+			"entity", e.Ref.String(), "error", e.Unreadable)
+		if f.unread[e.Ref] == nil {
+			f.unread[e.Ref] = map[roster.Source]struct{}{}
+		}
+		f.unread[e.Ref][e.Source] = struct{}{}
+	case e.Record != nil && f.unread[e.Ref] != nil:
+		delete(f.unread[e.Ref], e.Source)
+	}
+}
+
+// known tells whether all that is said of an entity can be read. The caller is inside read.
+func (f *Feed) known(ref roster.Ref) bool { return len(f.unread[ref]) == 0 }
 
 func causeOf(e roster.Event) Cause { return Cause{Seq: e.Seq, Run: e.Run, When: e.Time} }
 

@@ -135,6 +135,36 @@ func TestR6NothingGoesBecauseTheLogMissesIt(t *testing.T) {
 	})
 }
 
+func TestR7WhatCannotBeReadStaysAsItIs(t *testing.T) {
+	for name, make := range map[string]func() (setup, func() string){
+		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
+		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, text := make()
+				s.log.publish(small()...)
+				p := start(t, s)
+				p.reach(s.log)
+				ref := person(11, "").Ref
+				s.log.add(roster.Event{Ref: ref, Source: register, Unreadable: errors.New("of a newer schema")})
+				s.log.publish(person(13, "Björkman"))
+				wantOps(t, p.reach(s.log), 0, 1, 0)
+				_ = p.stop()
+				p = start(t, s) // on load the message is the last on its subject
+				got := p.reach(s.log)
+				wantOps(t, got, 0, 0, 0)
+				if got.Orphans != 1 || !strings.Contains(text(), "family=Ek\n") {
+					t.Errorf("%d orphans, and the target holds\n%s", got.Orphans, text())
+				}
+				s.log.publish(person(11, "Ekman"))
+				wantOps(t, p.reach(s.log), 0, 1, 0)
+				_ = p.stop()
+			})
+		})
+	}
+}
+
 func TestR6AnotherLogHaltsTheLinkUntilEverySourceHasRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := settledOnce(t)

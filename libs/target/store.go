@@ -17,7 +17,8 @@ type Log interface {
 	// End returns the position of the end of the log.
 	End(ctx context.Context) (roster.Position, error)
 	// Load reads the last message on every subject, marks and tombstones included, and returns the position that
-	// what it read is equal to: every message up to it was either read or replaced by a later one that was read.
+	// what it read is equal to: every message up to it was either read or replaced by a later one that was read. A
+	// message that cannot be read comes as an event that says so, here and in Follow (rule R7).
 	Load(ctx context.Context, each func(roster.Event) error) (roster.Position, error)
 	// Follow reads every message after from, in order, until ctx ends or each returns an error. It goes on by itself
 	// after a lost connection, and never skips. With headersOnly the events carry no record.

@@ -51,7 +51,7 @@ error, never an empty log.`,
 			if err != nil {
 				return err
 			}
-			p.CreateLogs, p.ReadNow = true, p.ReadNow || readNow
+			p.KeepLogs, p.ReadNow = true, p.ReadNow || readNow
 			return p.Serve(cmd.Context(), connectors.Sources(), connectors.Targets())
 		},
 	}

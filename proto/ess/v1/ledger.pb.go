@@ -287,20 +287,22 @@ func (x *SetRef) GetAt() *timestamppb.Timestamp {
 
 // Entry is what the ledger knows of one resource.
 type Entry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
-	Id            *ResourceId            `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	EntityKind    string                 `protobuf:"bytes,3,opt,name=entity_kind,json=entityKind,proto3" json:"entity_kind,omitempty"`
-	EntityKey     []byte                 `protobuf:"bytes,4,opt,name=entity_key,json=entityKey,proto3" json:"entity_key,omitempty"`
-	Native        string                 `protobuf:"bytes,5,opt,name=native,proto3" json:"native,omitempty"`
-	Held          bool                   `protobuf:"varint,6,opt,name=held,proto3" json:"held,omitempty"`
-	Fields        []*Field               `protobuf:"bytes,7,rep,name=fields,proto3" json:"fields,omitempty"`
-	Sets          []*ReferenceSet        `protobuf:"bytes,8,rep,name=sets,proto3" json:"sets,omitempty"`
-	State         string                 `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
-	Reason        *Reason                `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
-	Attempts      int64                  `protobuf:"varint,11,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	NextTry       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
-	Cause         *Cause                 `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Schema     uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Id         *ResourceId            `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	EntityKind string                 `protobuf:"bytes,3,opt,name=entity_kind,json=entityKind,proto3" json:"entity_kind,omitempty"`
+	EntityKey  []byte                 `protobuf:"bytes,4,opt,name=entity_key,json=entityKey,proto3" json:"entity_key,omitempty"`
+	Native     string                 `protobuf:"bytes,5,opt,name=native,proto3" json:"native,omitempty"`
+	Held       bool                   `protobuf:"varint,6,opt,name=held,proto3" json:"held,omitempty"`
+	Fields     []*Field               `protobuf:"bytes,7,rep,name=fields,proto3" json:"fields,omitempty"`
+	Sets       []*ReferenceSet        `protobuf:"bytes,8,rep,name=sets,proto3" json:"sets,omitempty"`
+	State      string                 `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
+	Reason     *Reason                `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	Attempts   int64                  `protobuf:"varint,11,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	NextTry    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
+	Cause      *Cause                 `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Digest of the wish that the target refused; the same wish is not tried again.
+	Refused       string `protobuf:"bytes,14,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +426,13 @@ func (x *Entry) GetCause() *Cause {
 		return x.Cause
 	}
 	return nil
+}
+
+func (x *Entry) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
 }
 
 // ResourceId names a resource of a link.
@@ -668,7 +677,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xb6\x03\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xd0\x03\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -685,7 +694,8 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	" \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x12\x1a\n" +
 	"\battempts\x18\v \x01(\x03R\battempts\x125\n" +
 	"\bnext_try\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\anextTry\x12#\n" +
-	"\x05cause\x18\r \x01(\v2\r.ess.v1.CauseR\x05cause\"2\n" +
+	"\x05cause\x18\r \x01(\v2\r.ess.v1.CauseR\x05cause\x12\x18\n" +
+	"\arefused\x18\x0e \x01(\tR\arefused\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
