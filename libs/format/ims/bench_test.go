@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -129,7 +130,7 @@ func BenchmarkScan(b *testing.B) {
 		for b.Loop() {
 			d := xml.NewDecoder(bytes.NewReader(data))
 			for {
-				if _, err := d.RawToken(); err == io.EOF {
+				if _, err := d.RawToken(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					b.Fatal(err)

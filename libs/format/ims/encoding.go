@@ -2,6 +2,7 @@ package ims
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -60,7 +61,7 @@ func newDecoder(r io.Reader, p *Profile, maxBytes int64) (*decoder, error) {
 	head := make([]byte, 1024)
 	n, err := io.ReadFull(r, head)
 	head = head[:n]
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
 	name, skip, err := sniff(head, p)
@@ -155,7 +156,7 @@ func (d *decoder) fill(dst []byte) (int, error) {
 			return wrote, err
 		case len(dst)-wrote < utf8.UTFMax:
 			return wrote, nil
-		case d.err == io.EOF && len(d.raw) > 0:
+		case errors.Is(d.err, io.EOF) && len(d.raw) > 0:
 			return wrote, &flaw{0, ErrTruncated, "ends inside a character"}
 		case d.err != nil:
 			return wrote, d.err

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/reason"
@@ -39,7 +40,7 @@ func TestCases(t *testing.T) {
 				}
 			}
 			docs, summary, err := readAll(input, profile)
-			got := render(docs, summary, err)
+			got := render(t, docs, summary, err)
 			path := filepath.Join(dir, "expected.json")
 			if *update {
 				if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -67,7 +68,8 @@ func readAll(input []byte, p Profile) ([]fact.Doc, Summary, error) {
 }
 
 // render returns what a read came to as JSON without empty fields: of a read that ends with an error, the error alone.
-func render(docs []fact.Doc, s Summary, err error) []byte {
+func render(t rapid.TB, docs []fact.Doc, s Summary, err error) []byte {
+	t.Helper()
 	var out any
 	if err != nil {
 		r := reason.Of(err)
@@ -99,7 +101,9 @@ func render(docs []fact.Doc, s Summary, err error) []byte {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(out) // maps, strings and numbers only
+	if err := enc.Encode(out); err != nil {
+		t.Fatal(err)
+	}
 	return b.Bytes()
 }
 

@@ -97,13 +97,13 @@ func TestEncodingsSayTheSame(t *testing.T) {
 		}
 		b.WriteString("</enterprise>")
 		docs, summary, err := readAll(b.Bytes(), Base())
-		want := render(docs, summary, err)
+		want := render(t, docs, summary, err)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, encode := range encodings() {
 			docs, summary, err := readAll(encode(b.Bytes()), Base())
-			if diff := cmp.Diff(string(want), string(render(docs, summary, err))); diff != "" {
+			if diff := cmp.Diff(string(want), string(render(t, docs, summary, err))); diff != "" {
 				t.Errorf("%s: -want +got:\n%s", name, diff)
 			}
 		}
@@ -118,7 +118,7 @@ func TestBytesArriveInPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 		docs, summary, err := readAll(data, Base())
-		want := render(docs, summary, err)
+		want := render(t, docs, summary, err)
 		for name, r := range map[string]io.Reader{
 			"one byte": iotest.OneByteReader(bytes.NewReader(data)),
 			"data err": iotest.DataErrReader(bytes.NewReader(data)),
@@ -128,7 +128,7 @@ func TestBytesArriveInPieces(t *testing.T) {
 				docs = append(docs, d)
 				return nil
 			})
-			if diff := cmp.Diff(string(want), string(render(docs, summary, err))); diff != "" {
+			if diff := cmp.Diff(string(want), string(render(t, docs, summary, err))); diff != "" {
 				t.Errorf("%s, %s: -want +got:\n%s", path, name, diff)
 			}
 		}
@@ -237,7 +237,7 @@ func TestBoundedTime(t *testing.T) {
 func TestOtherErrors(t *testing.T) {
 	boom := errors.New("boom")
 	doc := "<enterprise><person><sourcedid><id>1</id></sourcedid></person></enterprise>"
-	if _, err := Read(context.Background(), strings.NewReader(doc), Options{Profile: Base()}, func(fact.Doc) error { return boom }); err != boom {
+	if _, err := Read(context.Background(), strings.NewReader(doc), Options{Profile: Base()}, func(fact.Doc) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("emit: got %v", err)
 	}
 	r := io.MultiReader(strings.NewReader(doc[:30]), iotest.ErrReader(boom))
@@ -324,7 +324,7 @@ func FuzzRead(f *testing.F) {
 		if bytes.HasPrefix(data, []byte("<enterprise")) && data[len("<enterprise")] != 0 {
 			wide := encodings()["utf-16le"](data)
 			again, s, err := readAll(wide, Base())
-			if diff := cmp.Diff(string(render(docs, summary, nil)), string(render(again, s, err))); diff != "" {
+			if diff := cmp.Diff(string(render(t, docs, summary, nil)), string(render(t, again, s, err))); diff != "" {
 				t.Errorf("as UTF-16: -want +got:\n%s", diff)
 			}
 		}

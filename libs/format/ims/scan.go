@@ -113,12 +113,12 @@ func (s *scanner) extend() error {
 	case !ok:
 		s.buf = s.buf[:s.valid]
 		s.err = s.flawAt(s.valid, ErrEncoding, "bytes that are not text in "+s.in.name)
-	case err == io.EOF && s.valid < len(s.buf):
+	case errors.Is(err, io.EOF) && s.valid < len(s.buf):
 		s.buf = s.buf[:s.valid]
 		s.err = s.flawAt(s.valid, ErrTruncated, "ends inside a character")
 	case errors.As(err, &f):
 		s.err = s.flawAt(len(s.buf), f.cause, f.what)
-	case err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		s.err = s.flawAt(len(s.buf), ErrTruncated, "ends before its transfer was complete")
 	default:
 		s.err = err
@@ -131,7 +131,7 @@ func (s *scanner) extend() error {
 
 // cut is what the end of the input means inside a token or an element.
 func (s *scanner) cut(err error, what string) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return s.flawAt(len(s.buf)-s.pos, ErrTruncated, what)
 	}
 	return err
@@ -182,7 +182,7 @@ func (s *scanner) next() (token, error) {
 // end is what the end of the input means between tokens.
 func (s *scanner) end(err error) (token, error) {
 	switch {
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return 0, err
 	case !s.rootSeen:
 		return 0, s.flaw(ErrTruncated, "ends before its first element")
@@ -202,7 +202,7 @@ func (s *scanner) readText() (bool, error) {
 			break
 		}
 		off = len(s.buf) - s.pos
-		if err := s.extend(); err == io.EOF {
+		if err := s.extend(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return false, err
@@ -277,7 +277,7 @@ func (s *scanner) readInstruction() error {
 func (s *scanner) readBang() (bool, error) {
 	s.declared = true
 	for len(s.buf)-s.pos < 9 {
-		if err := s.extend(); err == io.EOF {
+		if err := s.extend(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return false, err
@@ -312,7 +312,7 @@ func (s *scanner) readBang() (bool, error) {
 		return true, nil
 	case bytes.HasPrefix(w, []byte("<!DOCTYPE")):
 		return false, s.readDoctype()
-	case len(w) < 9 && s.err == io.EOF:
+	case len(w) < 9 && errors.Is(s.err, io.EOF):
 		return false, s.cut(io.EOF, "ends inside a tag")
 	default:
 		return false, s.flaw(ErrMalformed, "<! that begins nothing XML knows")
