@@ -66,7 +66,7 @@ func readCivicNo(raw string, today Date) (CivicNoKind, string) {
 		case (r == '-' || r == '+' || r == '\u2010' || r == '\u2013' || r == '\u2212') && left == 0 && len(text) >= 6:
 			plus, left = r == '+', len(text)+4
 			continue
-		case 't' == r || 'f' == r:
+		case r == 't' || r == 'f':
 			r -= 'a' - 'A'
 		case (r < '0' || r > '9') && r != 'T' && r != 'F':
 			return "", ""

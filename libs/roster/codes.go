@@ -218,10 +218,6 @@ func ParseSchoolYear(t SchoolType, raw string) (SchoolType, string, bool) {
 	return of, strconv.Itoa(year), true
 }
 
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
-}
-
 // ParseUnitCode reads a skolenhetskod: a text of eight digits, leading zeros and all, blanks and the ' by which Excel
 // marks a text left out. Anything else is returned as written, and false: a zero that got lost is not put back, for it
 // may have been another digit.
