@@ -112,8 +112,7 @@ func Errorf(f Fault, err error, code Code, pairs ...any) error {
 
 // FaultOf returns the fault of an error.
 func FaultOf(err error) Fault {
-	var e *Error
-	if errors.As(err, &e) && e.Fault != "" {
+	if e, ok := errors.AsType[*Error](err); ok && e.Fault != "" {
 		return e.Fault
 	}
 	return Transient
@@ -121,8 +120,7 @@ func FaultOf(err error) Fault {
 
 // Of returns the reason of an error; an error that has none gets [Unexpected].
 func Of(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return New(Unexpected)
@@ -130,8 +128,7 @@ func Of(err error) Reason {
 
 // AfterOf returns how long an error asks to wait, or zero.
 func AfterOf(err error) time.Duration {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.After
 	}
 	return 0
