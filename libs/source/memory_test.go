@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -41,11 +42,7 @@ func newLog() *memoryLog {
 func (l *memoryLog) Scan(_ context.Context, s roster.Source) (source.Scan, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	heads := map[roster.Ref]source.Head{}
-	for ref, h := range l.heads {
-		heads[ref] = h
-	}
-	return source.Scan{Heads: heads, Open: l.open}, nil
+	return source.Scan{Heads: maps.Clone(l.heads), Open: l.open}, nil
 }
 
 func (l *memoryLog) Records(_ context.Context, s roster.Source, each func(roster.Record) error) error {
