@@ -146,19 +146,18 @@ func Unpack(body []byte) ([]File, error) {
 	return list, nil
 }
 
-// packed is the time of every file in a zip: the first that the format can say. A true time would make other bytes.
-var packed = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
-
 func pack(list []File, p Packing) ([]byte, error) {
 	if p != Plain {
 		list = slices.SortedFunc(slices.Values(list), func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	}
+	// The first time that a zip can say. A true time would make other bytes.
+	modified := time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	// The files are ids for the most part, of which more effort makes hardly less.
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	for _, f := range list {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Deflate, Modified: packed})
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Deflate, Modified: modified})
 		if err != nil {
 			return nil, err
 		}

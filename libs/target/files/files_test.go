@@ -122,11 +122,15 @@ func TestDelivered(t *testing.T) {
 		"gone, body unknown":           {packing: Zip, bodyless: true, spoil: func(m *memory, _ target.Package) { clear(m.files) }},
 		"one of the plain files gone":  {packing: Plain, spoil: func(m *memory, _ target.Package) { delete(m.files, "b") }},
 		"there, of a consuming target": {packing: Zip, consumes: true, want: true},
-		"gone, of a consuming target": {packing: Zip, consumes: true, err: target.ErrUnsupported,
-			spoil: func(m *memory, _ target.Package) { clear(m.files) }},
+		"gone, of a consuming target": {
+			packing: Zip, consumes: true, err: target.ErrUnsupported,
+			spoil: func(m *memory, _ target.Package) { clear(m.files) },
+		},
 		"half of it": {packing: Zip, spoil: func(m *memory, p target.Package) { m.files[p.Name] = p.Body[:9] }},
-		"half of it, of a consuming target": {packing: Zip, consumes: true,
-			spoil: func(m *memory, p target.Package) { m.files[p.Name] = p.Body[:9] }},
+		"half of it, of a consuming target": {
+			packing: Zip, consumes: true,
+			spoil: func(m *memory, p target.Package) { m.files[p.Name] = p.Body[:9] },
+		},
 		"drop out of reach": {packing: Zip, err: cut, spoil: func(m *memory, _ target.Package) { m.fail = cut }},
 	} {
 		t.Run(name, func(t *testing.T) {
