@@ -159,91 +159,145 @@ func TestAssembleFaults(t *testing.T) {
 		keptBack int
 		check    func(*testing.T, fact.Result)
 	}{
-		{"F34 names are names", []fact.Doc{doc("1", fact.Person{ID: "1", GivenName: "Null", FamilyName: "O'Brien 🎻", DisplayName: "=HYPERLINK()"})},
+		{
+			"F34 names are names",
+			[]fact.Doc{doc("1", fact.Person{ID: "1", GivenName: "Null", FamilyName: "O'Brien 🎻", DisplayName: "=HYPERLINK()"})},
 			nil, 1, 0, func(t *testing.T, r fact.Result) {
 				if p := persons(r)[0]; p.GivenName != "Null" || p.FamilyName != "O'Brien 🎻" || p.DisplayName != "=HYPERLINK()" {
 					t.Error("a name was changed")
 				}
-			}},
-		{"F34 NUL, direction marks and bytes that are no text", []fact.Doc{doc("1", fact.Person{ID: "1", GivenName: "Te\x00s\u202Eta", FamilyName: " \xffx\n"})},
-			[]string{"control-characters", "control-characters"}, 1, 0, func(t *testing.T, r fact.Result) {
+			},
+		},
+		{
+			"F34 NUL, direction marks and bytes that are no text",
+			[]fact.Doc{doc("1", fact.Person{ID: "1", GivenName: "Te\x00s\u202Eta", FamilyName: " \xffx\n"})},
+			[]string{"control-characters", "control-characters"},
+			1, 0, func(t *testing.T, r fact.Result) {
 				if p := persons(r)[0]; p.GivenName != "Testa" || p.FamilyName != "\uFFFDx" {
 					t.Errorf("got %q, %q", p.GivenName.Reveal(), p.FamilyName.Reveal())
 				}
-			}},
-		{"F35 NFD is NFC", []fact.Doc{doc("1", fact.Person{ID: "1", GivenName: "A\u030Asa"})}, nil, 1, 0,
+			},
+		},
+		{
+			"F35 NFD is NFC",
+			[]fact.Doc{doc("1", fact.Person{ID: "1", GivenName: "A\u030Asa"})},
+			nil, 1, 0,
 			func(t *testing.T, r fact.Result) {
 				if g := persons(r)[0].GivenName; g != "\u00C5sa" {
 					t.Errorf("got %q", g.Reveal())
 				}
-			}},
-		{"F37 one id in two docs, one person", []fact.Doc{person("1", nil), doc("other", fact.Person{ID: "1", Email: "a@example.org"})}, nil, 1, 0,
+			},
+		},
+		{
+			"F37 one id in two docs, one person",
+			[]fact.Doc{person("1", nil), doc("other", fact.Person{ID: "1", Email: "a@example.org"})},
+			nil, 1, 0,
 			func(t *testing.T, r fact.Result) {
 				if o := only(t, r, roster.KindPerson).Origins; len(o) != 2 {
 					t.Errorf("origins %v, want both docs", len(o))
 				}
-			}},
-		{"F37 the same doc twice", []fact.Doc{person("1", nil), person("1", func(p *fact.Person) { p.Email = "new@example.org" })},
-			[]string{"duplicate-doc"}, 1, 0, func(t *testing.T, r fact.Result) {
+			},
+		},
+		{
+			"F37 the same doc twice",
+			[]fact.Doc{person("1", nil), person("1", func(p *fact.Person) { p.Email = "new@example.org" })},
+			[]string{"duplicate-doc"},
+			1, 0, func(t *testing.T, r fact.Result) {
 				if e := persons(r)[0].Personas[0].Email; e != "new@example.org" {
 					t.Error("the later doc did not count")
 				}
-			}},
-		{"F37 two persons in docs of one id", []fact.Doc{doc("p", fact.Person{ID: "1", GivenName: "Testa"}), doc("p", fact.Person{ID: "1", GivenName: "Olof"})},
-			[]string{"duplicate-doc", "identity-conflict"}, 0, 1, nil},
+			},
+		},
+		{
+			"F37 two persons in docs of one id",
+			[]fact.Doc{doc("p", fact.Person{ID: "1", GivenName: "Testa"}), doc("p", fact.Person{ID: "1", GivenName: "Olof"})},
+			[]string{"duplicate-doc", "identity-conflict"},
+			0, 1, nil,
+		},
 		{"F37 ids differ by case and leading zeros", []fact.Doc{doc("1", fact.Person{ID: "a1"}), doc("2", fact.Person{ID: "A1"}), doc("3", fact.Person{ID: "0a1"})}, nil, 3, 0, nil},
-		{"F38 two ids with one number are one person", []fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = pnr(5); p.Role = "pupil" }), person("2", func(p *fact.Person) { p.CivicNo = pnr(5); p.GivenName = "Testa 1"; p.Role = "staff" })},
+		{
+			"F38 two ids with one number are one person",
+			[]fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = pnr(5); p.Role = "pupil" }), person("2", func(p *fact.Person) { p.CivicNo = pnr(5); p.GivenName = "Testa 1"; p.Role = "staff" })},
 			nil, 1, 0, func(t *testing.T, r fact.Result) {
 				if n := len(persons(r)[0].Personas); n != 2 {
 					t.Errorf("%d personas, want both roles", n)
 				}
-			}},
-		{"F38 two persons with one number", []fact.Doc{
-			doc("1", fact.Person{ID: "1", CivicNo: pnr(5), GivenName: "Testa", FamilyName: "Åkesdotter"}),
-			doc("2", fact.Person{ID: "2", CivicNo: pnr(5), GivenName: "Olof", FamilyName: "Åkesson"}),
-			doc("3", fact.Group{ID: "g"}, fact.Member{Group: "g", Person: "1"}),
+			},
 		},
-			[]string{"identity-conflict"}, 0, 1, func(t *testing.T, r fact.Result) {
+		{
+			"F38 two persons with one number",
+			[]fact.Doc{
+				doc("1", fact.Person{ID: "1", CivicNo: pnr(5), GivenName: "Testa", FamilyName: "Åkesdotter"}),
+				doc("2", fact.Person{ID: "2", CivicNo: pnr(5), GivenName: "Olof", FamilyName: "Åkesson"}),
+				doc("3", fact.Group{ID: "g"}, fact.Member{Group: "g", Person: "1"}),
+			},
+			[]string{"identity-conflict"},
+			0, 1, func(t *testing.T, r fact.Result) {
 				if len(r.KeptBackIDs) != 2 {
 					t.Errorf("%d ids kept back, want 2", len(r.KeptBackIDs))
 				}
 				if g := only(t, r, roster.KindGroup).Group; len(g.Members) != 1 || g.Members[0].Person != r.KeptBack[0].Key {
 					t.Error("kept back is not absent, but the membership is gone")
 				}
-			}},
+			},
+		},
 		{"F38 two days of birth with one number", []fact.Doc{
 			doc("1", fact.Person{ID: "1", CivicNo: pnr(5), GivenName: "Testa", BirthDate: "1890-01-01"}),
 			doc("2", fact.Person{ID: "2", CivicNo: pnr(5), GivenName: "Testa", BirthDate: "1891-01-01"}),
 		}, []string{"identity-conflict"}, 0, 1, nil},
-		{"F38 an invalid number is kept", []fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = "18900101-0000" })}, []string{"invalid-number"}, 1, 0,
+		{
+			"F38 an invalid number is kept",
+			[]fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = "18900101-0000" })},
+			[]string{"invalid-number"},
+			1, 0,
 			func(t *testing.T, r fact.Result) {
 				if k := persons(r)[0].CivicNo.Kind(); k != roster.UnknownNumber {
 					t.Errorf("kind %s", k)
 				}
-			}},
-		{"F38 an invalid number that two have identifies nobody", []fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = "000000-0000" }), person("2", func(p *fact.Person) { p.CivicNo = "000000-0000" })},
-			[]string{"invalid-number", "invalid-number"}, 2, 0, nil},
-		{"F39 protected wins over a doc that says otherwise", []fact.Doc{doc("1", fact.Person{ID: "1", Marking: "Ingen"}), doc("2", fact.Person{ID: "1", Marking: "Sekretessmarkering"})}, nil, 1, 0,
+			},
+		},
+		{
+			"F38 an invalid number that two have identifies nobody",
+			[]fact.Doc{person("1", func(p *fact.Person) { p.CivicNo = "000000-0000" }), person("2", func(p *fact.Person) { p.CivicNo = "000000-0000" })},
+			[]string{"invalid-number", "invalid-number"},
+			2, 0, nil,
+		},
+		{
+			"F39 protected wins over a doc that says otherwise",
+			[]fact.Doc{doc("1", fact.Person{ID: "1", Marking: "Ingen"}), doc("2", fact.Person{ID: "1", Marking: "Sekretessmarkering"})},
+			nil, 1, 0,
 			func(t *testing.T, r fact.Result) {
 				if m := persons(r)[0].Marking; !m.Protects() {
 					t.Errorf("marking %s", m)
 				}
-			}},
-		{"F40 dates that are none", []fact.Doc{doc("1", fact.Person{ID: "1"}, fact.Unit{ID: "u"}, fact.Enrolment{Person: "1", Unit: "u", Start: "31/Oct/2025", End: "2026-02-31"}, fact.Duty{Person: "1", Unit: "u", Start: "0001-01-01", End: "9999-12-31"})},
-			[]string{"invalid-date", "invalid-date"}, 1, 0, func(t *testing.T, r fact.Result) {
+			},
+		},
+		{
+			"F40 dates that are none",
+			[]fact.Doc{doc("1", fact.Person{ID: "1"}, fact.Unit{ID: "u"}, fact.Enrolment{Person: "1", Unit: "u", Start: "31/Oct/2025", End: "2026-02-31"}, fact.Duty{Person: "1", Unit: "u", Start: "0001-01-01", End: "9999-12-31"})},
+			[]string{"invalid-date", "invalid-date"},
+			1, 0, func(t *testing.T, r fact.Result) {
 				if p := persons(r)[0]; p.Enrolments[0].Interval != (roster.Interval{}) || p.Duties[0].Interval != (roster.Interval{}) {
 					t.Error("a date was guessed")
 				}
-			}},
+			},
+		},
 		{"F40 end before start", []fact.Doc{doc("1", fact.Group{ID: "g", Start: "2026-08-01", End: "2026-06-01"})}, []string{"end-before-start"}, 0, 0, nil},
-		{"F40 a time with a zone is a day in Stockholm", []fact.Doc{doc("1", fact.Group{ID: "g", Start: "2026-06-30T22:30:00Z", End: "2028-02-29 00:00:00"})}, nil, 0, 0,
+		{
+			"F40 a time with a zone is a day in Stockholm",
+			[]fact.Doc{doc("1", fact.Group{ID: "g", Start: "2026-06-30T22:30:00Z", End: "2028-02-29 00:00:00"})},
+			nil, 0, 0,
 			func(t *testing.T, r fact.Result) {
 				if i := only(t, r, roster.KindGroup).Group.Interval; i != (roster.Interval{Start: 20260701, End: 20280229}) {
 					t.Errorf("got %v to %v", i.Start, i.End)
 				}
-			}},
-		{"F41 units in a circle", []fact.Doc{doc("1", fact.Unit{ID: "a", Parent: "b"}), doc("2", fact.Unit{ID: "b", Parent: "c"}), doc("3", fact.Unit{ID: "c", Parent: "a"}), doc("4", fact.Unit{ID: "0", Parent: "a"})},
-			[]string{"unit-cycle"}, 0, 0, func(t *testing.T, r fact.Result) {
+			},
+		},
+		{
+			"F41 units in a circle",
+			[]fact.Doc{doc("1", fact.Unit{ID: "a", Parent: "b"}), doc("2", fact.Unit{ID: "b", Parent: "c"}), doc("3", fact.Unit{ID: "c", Parent: "a"}), doc("4", fact.Unit{ID: "0", Parent: "a"})},
+			[]string{"unit-cycle"},
+			0, 0, func(t *testing.T, r fact.Result) {
 				above := 0
 				for _, x := range r.Records {
 					if !x.Organisation.Parent.IsZero() {
@@ -253,33 +307,47 @@ func TestAssembleFaults(t *testing.T) {
 				if above != 3 {
 					t.Errorf("%d units have one above, want 3 of 4", above)
 				}
-			}},
+			},
+		},
 		{"F41 the top is its own parent", []fact.Doc{doc("1", fact.Unit{ID: "a", Parent: "a"})}, nil, 0, 0, nil},
-		{"F42 references that lead nowhere", []fact.Doc{
-			doc("1", fact.Person{ID: "1"}, fact.Group{ID: "g", Unit: "no"}, fact.Member{Group: "no", Person: "1"}, fact.Member{Group: "g", Person: "no"}, fact.Enrolment{Person: "1", Unit: "no"}, fact.Duty{Person: "no", Unit: "no"}),
-		}, []string{"unknown-reference", "unknown-reference", "unknown-reference", "unknown-reference", "unknown-reference"}, 1, 0,
+		{
+			"F42 references that lead nowhere",
+			[]fact.Doc{
+				doc("1", fact.Person{ID: "1"}, fact.Group{ID: "g", Unit: "no"}, fact.Member{Group: "no", Person: "1"}, fact.Member{Group: "g", Person: "no"}, fact.Enrolment{Person: "1", Unit: "no"}, fact.Duty{Person: "no", Unit: "no"}),
+			},
+			[]string{"unknown-reference", "unknown-reference", "unknown-reference", "unknown-reference", "unknown-reference"},
+			1, 0,
 			func(t *testing.T, r fact.Result) {
 				if p := persons(r)[0].Personas; len(p) != 1 || p[0].Role != roster.RolePupil {
 					t.Error("an enrolment at an unknown unit still tells the role")
 				}
-			}},
+			},
+		},
 		{"a deleted doc is gone, and whoever refers to it is no fault", []fact.Doc{
 			person("1", nil), doc("g", fact.Group{ID: "g"}, fact.Member{Group: "g", Person: "1"}), {ID: "person/1", Deleted: true},
 		}, nil, 0, 0, nil},
-		{"unknown codes are kept", []fact.Doc{doc("1", fact.Group{ID: "g", Type: "Kör", SchoolType: "Månskola"}, fact.Person{ID: "1"}, fact.Unit{ID: "u", Type: "Filial"}, fact.Duty{Person: "1", Unit: "u", Role: "Trollkarl"})},
-			[]string{"unknown-code", "unknown-code", "unknown-code", "unknown-code"}, 1, 0, func(t *testing.T, r fact.Result) {
+		{
+			"unknown codes are kept",
+			[]fact.Doc{doc("1", fact.Group{ID: "g", Type: "Kör", SchoolType: "Månskola"}, fact.Person{ID: "1"}, fact.Unit{ID: "u", Type: "Filial"}, fact.Duty{Person: "1", Unit: "u", Role: "Trollkarl"})},
+			[]string{"unknown-code", "unknown-code", "unknown-code", "unknown-code"},
+			1, 0, func(t *testing.T, r fact.Result) {
 				if g := only(t, r, roster.KindGroup).Group; g.Type != "Kör" || g.SchoolType != "Månskola" {
 					t.Error("a code was lost")
 				}
-			}},
+			},
+		},
 		{"an e-mail address that is none", []fact.Doc{person("1", func(p *fact.Person) { p.Email = "testa at example.org" })}, []string{"invalid-email"}, 1, 0, nil},
 		{"a unit code that lost its zero", []fact.Doc{doc("1", fact.Unit{ID: "u", UnitCodes: []string{"1234567", "01234567"}})}, []string{"invalid-unit-code"}, 0, 0, nil},
-		{"docs that differ on an attribute", []fact.Doc{doc("b", fact.Person{ID: "1", GivenName: "Testa", FamilyName: "Ny"}), doc("a", fact.Person{ID: "1", GivenName: "Testa", FamilyName: "Gammal"})},
-			[]string{"conflicting-attribute"}, 1, 0, func(t *testing.T, r fact.Result) {
+		{
+			"docs that differ on an attribute",
+			[]fact.Doc{doc("b", fact.Person{ID: "1", GivenName: "Testa", FamilyName: "Ny"}), doc("a", fact.Person{ID: "1", GivenName: "Testa", FamilyName: "Gammal"})},
+			[]string{"conflicting-attribute"},
+			1, 0, func(t *testing.T, r fact.Result) {
 				if persons(r)[0].FamilyName != "Gammal" {
 					t.Error("the doc with the lower id must win")
 				}
-			}},
+			},
+		},
 		{"an entity without id", []fact.Doc{doc("1", fact.Person{ID: " "})}, []string{"missing-id"}, 0, 0, nil},
 		{"a former id that is somebody else's", []fact.Doc{doc("1", fact.Person{ID: "1", FormerIDs: []string{"2", "0"}}), doc("2", fact.Person{ID: "2"})}, []string{"former-still-stated"}, 2, 0, nil},
 	}

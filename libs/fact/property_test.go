@@ -199,8 +199,11 @@ func FuzzTexts(f *testing.F) {
 		p := fact.Person{ID: s, CivicNo: s, GivenName: s, BirthDate: s, Email: s, Role: s, Marking: s, FormerIDs: []string{s}, Extra: map[string]string{s: s}}
 		a := fact.NewAssembler(o)
 		err := a.Add(fact.Doc{ID: "doc", Facts: []fact.Fact{
-			p, fact.Unit{ID: s, Parent: s, UnitCodes: []string{s}}, fact.Group{ID: s, Unit: s, SchoolYear: s},
-			fact.Enrolment{Person: s, Unit: s, SchoolType: s, SchoolYear: s, Start: s, End: s}, fact.Member{Group: s, Person: s, Role: s},
+			p,
+			fact.Unit{ID: s, Parent: s, UnitCodes: []string{s}},
+			fact.Group{ID: s, Unit: s, SchoolYear: s},
+			fact.Enrolment{Person: s, Unit: s, SchoolType: s, SchoolYear: s, Start: s, End: s},
+			fact.Member{Group: s, Person: s, Role: s},
 		}})
 		if err != nil {
 			t.Fatal(err)
