@@ -244,6 +244,9 @@ func (f *Feed) runOpen() bool {
 	return false
 }
 
+// silent tells whether no source has said anything yet. The caller is inside read.
+func (f *Feed) silent() bool { return len(f.runs) == 0 && f.roster.Len() == 0 }
+
 // ranSince tells whether every source that the log knows has ended a run after seq. The caller is inside read.
 func (f *Feed) ranSince(seq uint64) bool {
 	for _, m := range f.runs {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,7 +66,7 @@ func TestR5ReplayAndResyncMakeNoOperation(t *testing.T) {
 		s.log.publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		calls, saves := d.calls, len(s.ledger.entries)
+		calls, saves := d.count(), len(s.ledger.entries)
 		for name, again := range map[string]func() (target.Settled, error){
 			"replay": func() (target.Settled, error) { return p.link.Replay(t.Context(), begun) },
 			"resync": func() (target.Settled, error) { return p.link.Resync(t.Context(), false, false) },
@@ -83,8 +84,8 @@ func TestR5ReplayAndResyncMakeNoOperation(t *testing.T) {
 		}
 		p = start(t, s) // a new process finds nothing to do either
 		wantOps(t, p.reach(s.log), 0, 0, 0)
-		if d.calls != calls || len(s.ledger.entries) != saves {
-			t.Errorf("%d calls and %d entries, want %d and %d", d.calls, len(s.ledger.entries), calls, saves)
+		if d.count() != calls || len(s.ledger.entries) != saves {
+			t.Errorf("%d calls and %d entries, want %d and %d", d.count(), len(s.ledger.entries), calls, saves)
 		}
 		_ = p.stop()
 	})
@@ -225,7 +226,7 @@ func TestFaultsOfSingleOperations(t *testing.T) {
 		}
 		s.log.publish(small()...)
 
-		d.fail = refuse(invalid)
+		d.set(refuse(invalid))
 		p := start(t, s)
 		got := p.reach(s.log)
 		wantOps(t, got, 4, 0, 0)
@@ -233,7 +234,7 @@ func TestFaultsOfSingleOperations(t *testing.T) {
 			t.Errorf("%d parked, want 1", got.Parked)
 		}
 
-		d.fail = nil
+		d.set(nil)
 		again, err := p.link.Resync(t.Context(), false, false)
 		if err != nil {
 			t.Fatal(err)
@@ -243,13 +244,13 @@ func TestFaultsOfSingleOperations(t *testing.T) {
 		s.log.publish(person(11, "Ekman"))
 		wantOps(t, p.reach(s.log), 1, 1, 0) // another wish, and the group that waited for its member
 
-		d.fail = refuse(errors.New("the line broke"))
+		d.set(refuse(errors.New("the line broke")))
 		s.log.publish(person(11, "Ekström"))
 		got = p.reach(s.log)
 		if got.Waiting != 1 || got.WakeAt.IsZero() {
 			t.Errorf("%d wait until %s, want 1 with a time", got.Waiting, got.WakeAt)
 		}
-		d.fail = nil
+		d.set(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if !strings.Contains(d.text(), "Ekström") {
@@ -263,21 +264,21 @@ func TestMisconfiguredHaltsTheLinkAndProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
 		s.log.publish(small()...)
-		d.fail = func(target.Operation) error {
+		d.set(func(target.Operation) error {
 			return reason.Errorf(reason.Misconfigured, nil, reason.WrongCredentials, "address", "directory", "user", "ess")
-		}
+		})
 		p := start(t, s)
 		first := <-p.settled
 		if first.Halted == nil || first.Halted.Code != reason.WrongCredentials || first.Cursor.Seq != 0 {
 			t.Fatalf("settled %+v, want halted with the cursor where it was", first)
 		}
-		calls := d.calls
+		calls := d.count()
 		s.log.publish(person(14, "Rönn"))
 		synctest.Wait()
-		if d.calls != calls {
-			t.Errorf("a halted link made %d calls for a new event: an account could be locked", d.calls-calls)
+		if d.count() != calls {
+			t.Errorf("a halted link made %d calls for a new event: an account could be locked", d.count()-calls)
 		}
-		d.fail = nil
+		d.set(nil)
 		p.reach(s.log)
 		if n := strings.Count("\n"+d.text(), "\nperson/"); n != 4 {
 			t.Errorf("%d persons after the fault was mended, want 4", n)
@@ -315,7 +316,7 @@ func TestAnOldOwnerStops(t *testing.T) {
 		s.log.publish(small()...)
 		old := start(t, s)
 		old.reach(s.log)
-		calls := d.calls
+		calls := d.count()
 		if _, err := s.ledger.Own(t.Context(), register, "new"); err != nil {
 			t.Fatal(err)
 		}
@@ -323,8 +324,8 @@ func TestAnOldOwnerStops(t *testing.T) {
 		if err := <-old.done; !errors.Is(err, target.ErrOwnerLost) {
 			t.Errorf("the old owner ended with %v", err)
 		}
-		if d.calls > calls {
-			t.Errorf("the old owner made %d calls", d.calls-calls)
+		if d.count() > calls {
+			t.Errorf("the old owner made %d calls", d.count()-calls)
 		}
 	})
 }
@@ -340,13 +341,14 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 			if deliver {
 				s.made = &target.Target{Mapping: school{}, Deliverer: in}
 			}
-			dead := false
+			var dead atomic.Bool
+			var step atomic.Int64
 			hook := func(string) error {
-				if dead {
+				if dead.Load() {
 					return errKilled
 				}
-				if steps++; steps == killAt {
-					dead = true
+				if int(step.Add(1)) == killAt {
+					dead.Store(true)
 					return errKilled
 				}
 				return nil
@@ -360,7 +362,7 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 					go func() {
 						for range 200 {
 							time.Sleep(time.Second)
-							if dead {
+							if dead.Load() {
 								break
 							}
 						}
@@ -368,10 +370,10 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 					}()
 					<-ended
 					_ = p.stop()
-					dead = false
+					dead.Store(false)
 				}
 			}
-			text = d.text()
+			text, steps = d.text(), int(step.Load())
 			for id, n := range d.creates {
 				if creates += n; n > 1 {
 					t.Errorf("killed at step %d: %s was made %d times", killAt, id, n)
@@ -379,8 +381,8 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 			}
 			if deliver {
 				text = in.last()
-				if len(in.uploads) > 2 {
-					t.Errorf("killed at step %d: %d uploads for two states", killAt, len(in.uploads))
+				if in.count() > 2 {
+					t.Errorf("killed at step %d: %d uploads for two states", killAt, in.count())
 				}
 			}
 		})
@@ -421,8 +423,8 @@ func TestSetsAreDeliveredOnlyWhenTheyChanged(t *testing.T) {
 		wantOps(t, p.reach(s.log), 0, 0, 0)
 		s.log.publish(person(11, "Ekman"), gone(person(12, "")))
 		wantOps(t, p.reach(s.log), 0, 2, 1) // the person, the group's members; the leaver
-		if len(in.uploads) != 2 {
-			t.Errorf("%d uploads, want 2", len(in.uploads))
+		if in.count() != 2 {
+			t.Errorf("%d uploads, want 2", in.count())
 		}
 		if strings.Contains(in.last(), key(12).String()) {
 			t.Errorf("the leaver is still referred to:\n%s", in.last())
@@ -430,8 +432,8 @@ func TestSetsAreDeliveredOnlyWhenTheyChanged(t *testing.T) {
 		_ = p.stop()
 		p = start(t, s)
 		wantOps(t, p.reach(s.log), 0, 0, 0)
-		if len(in.uploads) != 2 {
-			t.Errorf("a restart uploaded again: %d", len(in.uploads))
+		if in.count() != 2 {
+			t.Errorf("a restart uploaded again: %d", in.count())
 		}
 		_ = p.stop()
 	})
@@ -461,15 +463,15 @@ func TestSetsAreNotDeliveredFromHalfARun(t *testing.T) {
 		s.log.publish(small()[:2]...)
 		p := start(t, s)
 		first := <-p.settled
-		if first.Deferred == "" || len(in.uploads) != 0 {
-			t.Fatalf("settled %+v with %d uploads, want it deferred", first, len(in.uploads))
+		if first.Deferred == "" || in.count() != 0 {
+			t.Fatalf("settled %+v with %d uploads, want it deferred", first, in.count())
 		}
 		s.log.publish(small()[2:]...)
 		s.log.mark(roster.RunEnded)
 		wantOps(t, p.reach(s.log), 5, 0, 0)
 		synctest.Wait()
-		if len(in.uploads) != 1 {
-			t.Errorf("%d uploads, want 1", len(in.uploads))
+		if in.count() != 1 {
+			t.Errorf("%d uploads, want 1", in.count())
 		}
 		_ = p.stop()
 	})
@@ -498,11 +500,11 @@ func TestSetsKeepOrphans(t *testing.T) {
 func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 	for name, breakIt := range map[string]func(*inbox){
 		"pre-flight": func(in *inbox) {
-			in.refuse = func(target.Resource) *target.Problem {
+			in.set(func(target.Resource) *target.Problem {
 				return &target.Problem{Reason: reason.New(reason.Unexpected)}
-			}
+			}, nil)
 		},
-		"upload": func(in *inbox) { in.fail = errors.New("the line broke") },
+		"upload": func(in *inbox) { in.set(nil, errors.New("the line broke")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -513,7 +515,7 @@ func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 				if got := <-p.settled; got.Halted == nil || got.Cursor.Seq != 0 || in.last() != "" {
 					t.Fatalf("settled %+v, delivered %q", got, in.last())
 				}
-				in.refuse, in.fail = nil, nil
+				in.set(nil, nil)
 				p.reach(s.log)
 				if in.last() == "" {
 					t.Error("nothing was delivered after the fault was mended")
@@ -561,13 +563,13 @@ func TestSetsKeepTheirPace(t *testing.T) {
 		p.reach(s.log)
 		s.log.publish(person(11, "Ekman"))
 		synctest.Wait()
-		if len(in.uploads) != 1 {
-			t.Errorf("%d uploads on the first day, want 1", len(in.uploads))
+		if in.count() != 1 {
+			t.Errorf("%d uploads on the first day, want 1", in.count())
 		}
 		time.Sleep(25 * time.Hour)
 		synctest.Wait()
-		if len(in.uploads) != 2 || !strings.Contains(in.last(), "Ekman") {
-			t.Errorf("%d uploads, the last\n%s", len(in.uploads), in.last())
+		if in.count() != 2 || !strings.Contains(in.last(), "Ekman") {
+			t.Errorf("%d uploads, the last\n%s", in.count(), in.last())
 		}
 		_ = p.stop()
 	})
@@ -583,8 +585,8 @@ func TestMappingVersionLooksAtEverythingAgain(t *testing.T) {
 		s.made = &target.Target{Mapping: school{"2"}, Deliverer: in}
 		p = start(t, s)
 		wantOps(t, p.reach(s.log), 0, 0, 0)
-		if s.ledger.mark.Mapping != "2" || len(in.uploads) != 1 {
-			t.Errorf("mapping %q and %d uploads, want 2 and 1", s.ledger.mark.Mapping, len(in.uploads))
+		if s.ledger.mark.Mapping != "2" || in.count() != 1 {
+			t.Errorf("mapping %q and %d uploads, want 2 and 1", s.ledger.mark.Mapping, in.count())
 		}
 		_ = p.stop()
 	})

@@ -263,6 +263,19 @@ func newDirectory() *directory {
 	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}}
 }
 
+// set changes how the directory answers.
+func (d *directory) set(fail func(target.Operation) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = fail
+}
+
+func (d *directory) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls
+}
+
 func (*directory) Kinds() []string { return []string{"organisation", "person", "group"} }
 
 func (d *directory) Apply(_ context.Context, ops []target.Operation) []target.Outcome {
@@ -351,7 +364,22 @@ type inbox struct {
 
 func newInbox() *inbox { return &inbox{files: map[string]string{}} }
 
+// set changes how the inbox answers.
+func (i *inbox) set(refuse func(target.Resource) *target.Problem, fail error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.refuse, i.fail = refuse, fail
+}
+
+func (i *inbox) count() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.uploads)
+}
+
 func (i *inbox) Render(set []target.Resource) (target.Package, []target.Problem) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	lines := make([]string, len(set))
 	var problems []target.Problem
 	for j, r := range set {

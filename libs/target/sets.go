@@ -77,10 +77,14 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	var boundary time.Time
 	var orphans []*Entry
 	causes := map[roster.Ref]Cause{}
-	runOpen := false
 	if !e.link.o.Feed.read(func(f *Feed) {
 		e.remap(f, w)
-		if runOpen = f.runOpen(); runOpen {
+		switch {
+		case f.runOpen():
+			s.Deferred = "a run of the tenant is under way"
+			return
+		case f.silent(): // an empty set would take everybody away, and nobody has said that they are gone
+			s.Deferred = "no source of the tenant has run yet"
 			return
 		}
 		maps.Copy(causes, f.causes) // the follower goes on while the set is made
@@ -89,8 +93,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		e.link.unsettled = true
 		return s, nil
 	}
-	if runOpen {
-		s.Deferred = "a run of the tenant is under way"
+	if s.Deferred != "" {
 		return s, nil
 	}
 	e.link.mark.WakeAt = boundary
