@@ -100,10 +100,11 @@ const (
 	InvalidRecord        Code = "invalid-record"
 
 	// A run of a source.
-	MissingRequired Code = "missing-required"
-	NumberChanged   Code = "number-changed"
-	IDReused        Code = "id-reused"
-	PublishRefused  Code = "publish-refused"
+	MissingRequired    Code = "missing-required"
+	MissingRecommended Code = "missing-recommended"
+	NumberChanged      Code = "number-changed"
+	IDReused           Code = "id-reused"
+	PublishRefused     Code = "publish-refused"
 
 	// Reading a document whose elements refer to each other.
 	TruncatedFile     Code = "truncated-file"
@@ -376,6 +377,10 @@ var catalogue = map[Code]entry{
 	MissingRequired: {
 		"Fältet {field} krävs och saknas.", "The field {field} is required and missing.",
 		"Fyll i fältet i registret. En ny person väntar; en befintlig ligger kvar som den är.", "Fill in the field in the register. A new person waits; an existing one stays as it is.",
+	},
+	MissingRecommended: {
+		"En person saknar {field}; de mål som behöver det får inte personen.", "A person has no {field}; targets that need it do not get the person.",
+		"Fyll i uppgiften i registret.", "Fill it in in the register.",
 	},
 	NumberChanged: {
 		"Personen har fått ett nytt identitetsnummer.", "The person has got a new identity number.",

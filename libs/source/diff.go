@@ -37,21 +37,25 @@ func (s *statement) take(res fact.Result) {
 		s.waiting[s.digest(roster.KindPerson, id)] = true
 	}
 	for _, r := range res.Records {
-		if missing := s.missing(&r); missing != "" {
+		if missing := lacks(&r, s.reader.Defaults.Require); missing != "" {
 			s.keepBack(&r, reason.New(reason.MissingRequired, "field", missing), fact.Warning)
 			continue
+		}
+		if missing := lacks(&r, s.reader.Defaults.Recommend); missing != "" {
+			why := reason.New(reason.MissingRecommended, "field", missing)
+			s.findings = append(s.findings, fact.Finding{Reason: why, Severity: fact.Info, Effect: fact.Noted, Ref: r.Ref})
 		}
 		s.records = append(s.records, r)
 	}
 	s.taken = len(s.findings)
 }
 
-// missing returns the required attribute that a record lacks, or nothing.
-func (s *statement) missing(r *roster.Record) Requirement {
+// lacks returns the first of the attributes that the record of a person does not have, or nothing.
+func lacks(r *roster.Record, attributes []Requirement) Requirement {
 	if r.Person == nil {
 		return ""
 	}
-	for _, q := range s.reader.Defaults.Require {
+	for _, q := range attributes {
 		there := true
 		switch q {
 		case RequireCivicNo:

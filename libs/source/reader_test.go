@@ -144,6 +144,21 @@ func TestRequirementsStopCreationOnly(t *testing.T) {
 	w.want(source.Published, "person.created:1 person.updated:1")
 }
 
+func TestRecommendationsAreReportedOnly(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Defaults.Recommend = []source.Requirement{source.RequireEmail}
+	w.person(8, func(p *fact.Person) { p.Email = "" })
+	run := w.read()
+	if run.State != source.Published || run.Counts["person.keptBack"] != 0 {
+		t.Errorf("state %s, counts %v; want everybody published", run.State, run.Counts)
+	}
+	if !slices.ContainsFunc(run.Findings, func(f source.FindingCount) bool {
+		return f.Reason.Code == reason.MissingRecommended && f.Count == 1
+	}) {
+		t.Errorf("no finding tells of the missing address: %v", run.Findings)
+	}
+}
+
 func TestChangedNumberIsOnePerson(t *testing.T) {
 	w := newWorld(t)
 	w.read()

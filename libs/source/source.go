@@ -77,10 +77,12 @@ type Defaults struct {
 	Schedule  string    // cron expression of five fields in Europe/Stockholm
 	Protected Protected // how protected persons show
 	GroupIDs  GroupIDs  // what becomes of a group's id when the school year turns
-	Require   []Requirement
+	Require   []Requirement // who lacks it waits
+	Recommend []Requirement // who lacks it is reported
 }
 
-// Requirement is an attribute that a record of a person must have. Missing, it stops creation; it removes nobody.
+// Requirement is an attribute that a record of a person must or should have. Missing, it stops creation or is reported;
+// it removes nobody.
 type Requirement string
 
 // The requirements.

@@ -22,6 +22,7 @@ func Connector() source.Connector {
 			Protected: source.ProtectedNone,
 			GroupIDs:  source.GroupIDsStable,
 			Require:   []source.Requirement{source.RequireCivicNo},
+			Recommend: []source.Requirement{source.RequireEmail},
 		},
 		New: func() source.Config { return defaults() },
 	}
