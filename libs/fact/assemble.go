@@ -164,13 +164,14 @@ func stated(f Fact) (kind, id string) {
 // docs differ on an attribute the one with the lower id wins, so that the order of the docs does not matter. What
 // cannot be used is left out or kept back with a finding; nothing in the data is an error.
 func (a *Assembler) Assemble() Result {
+	a.byID = nil // what is not needed goes early: the docs are the larger half of the memory
 	a.eachFact(a.collect)
 	a.joinUnits()
 	a.identify()
 	a.joinPersons()
 	a.joinGroups()
 	a.eachFact(a.relate)
-	a.docs, a.byID = nil, nil // the larger half of the memory, before the records are hashed and compared
+	a.docs = nil
 	return a.result()
 }
 
