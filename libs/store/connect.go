@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
@@ -24,9 +24,10 @@ type Options struct {
 	Credentials tenant.Secret // a credentials file of nsc, read anew at every connect; empty for none
 	User        string        // with Password, where the server has no credentials files
 	Password    tenant.Secret
-	Logger      *slog.Logger  // nil for none
-	Timeout     time.Duration // how long one request may take; 10 s when zero
-	Watch       time.Duration // how often a follower is looked after; 30 s when zero
+	Logger      *slog.Logger     // nil for none
+	Timeout     time.Duration    // how long one request may take; 10 s when zero
+	Watch       time.Duration    // how often a follower is looked after; 30 s when zero
+	Now         func() time.Time // the clock; the real one when nil
 }
 
 // Store is a connection to the roster logs, ledgers and runs of all tenants. It is safe for concurrent use.
@@ -36,6 +37,7 @@ type Store struct {
 	log     *slog.Logger
 	timeout time.Duration
 	watch   time.Duration
+	now     func() time.Time
 	address string
 	bad     refusals
 	count   counters
@@ -49,7 +51,7 @@ func Connect(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		log: o.Logger, timeout: o.Timeout, watch: o.Watch, address: o.URL, closed: make(chan struct{}),
+		log: o.Logger, timeout: o.Timeout, watch: o.Watch, now: o.Now, address: o.URL, closed: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -59,6 +61,9 @@ func Connect(ctx context.Context, o Options) (*Store, error) {
 	}
 	if s.watch == 0 {
 		s.watch = 30 * time.Second
+	}
+	if s.now == nil {
+		s.now = time.Now //nolint:forbidigo // what an option that is not set means
 	}
 	opts, err := s.natsOptions(o)
 	if err != nil {
@@ -89,7 +94,7 @@ func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
 		nats.ReconnectBufSize(-1),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a rotated credential comes into use without a restart
-		nats.CustomReconnectDelay(reconnectDelay),
+		nats.CustomReconnectDelay(reconnectDelay()),
 		nats.PingInterval(20 * time.Second),
 		nats.Timeout(s.timeout),
 		nats.ErrorHandler(s.asyncError),
@@ -146,10 +151,22 @@ func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
 	return opts, nil
 }
 
-// reconnectDelay spreads the clients of a server that comes back, from 0.1 to 5 seconds.
-func reconnectDelay(attempts int) time.Duration {
-	d := min(100*time.Millisecond<<min(attempts, 6), 5*time.Second)
-	return d/2 + rand.N(d/2+1)
+// reconnectDelay spreads the clients of a server that comes back.
+func reconnectDelay() nats.ReconnectDelayHandler {
+	retry := newRetry()
+	return func(attempts int) time.Duration {
+		if attempts <= 1 {
+			retry.Reset()
+		}
+		return retry.NextBackOff()
+	}
+}
+
+// newRetry returns the pauses before the next try, from about 0.1 to about 5 seconds.
+func newRetry() *backoff.ExponentialBackOff {
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval = 100*time.Millisecond, 5*time.Second
+	return retry
 }
 
 // Close closes the connection and waits until nothing of it runs.
@@ -164,7 +181,7 @@ func (s *Store) Healthy(ctx context.Context) error {
 	if !s.nc.IsConnected() {
 		return reason.Errorf(reason.Transient, s.nc.LastError(), reason.Unreachable, "address", s.address)
 	}
-	if r, ok := s.bad.newest(time.Minute); ok {
+	if r, ok := s.bad.since(s.now().Add(-time.Minute)); ok {
 		return r.err(nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)

@@ -89,11 +89,13 @@ func (s *Server) Shutdown() {
 // serverLog passes on what a server says. It starts and stops with the process, so its notices are of no news.
 type serverLog struct{ log *slog.Logger }
 
-func (l serverLog) Noticef(f string, a ...any) { l.log.Debug(line(f, a)) }
-func (l serverLog) Debugf(f string, a ...any)  { l.log.Debug(line(f, a)) }
-func (l serverLog) Tracef(f string, a ...any)  { l.log.Debug(line(f, a)) }
-func (l serverLog) Warnf(f string, a ...any)   { l.log.Warn(line(f, a)) }
-func (l serverLog) Errorf(f string, a ...any)  { l.log.Error(line(f, a)) }
-func (l serverLog) Fatalf(f string, a ...any)  { l.log.Error(line(f, a)) }
+func (l serverLog) Noticef(f string, a ...any) { l.log.Debug(said, "text", text(f, a)) }
+func (l serverLog) Debugf(f string, a ...any)  { l.log.Debug(said, "text", text(f, a)) }
+func (l serverLog) Tracef(f string, a ...any)  { l.log.Debug(said, "text", text(f, a)) }
+func (l serverLog) Warnf(f string, a ...any)   { l.log.Warn(said, "text", text(f, a)) }
+func (l serverLog) Errorf(f string, a ...any)  { l.log.Error(said, "text", text(f, a)) }
+func (l serverLog) Fatalf(f string, a ...any)  { l.log.Error(said, "text", text(f, a)) }
 
-func line(f string, a []any) string { return "nats-server: " + strings.TrimSpace(fmt.Sprintf(f, a...)) }
+const said = "nats-server"
+
+func text(f string, a []any) string { return strings.TrimSpace(fmt.Sprintf(f, a...)) }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"eventful.se/ess/libs/reason"
@@ -21,8 +20,7 @@ import (
 func (l *Log) Follow(ctx context.Context, from roster.Position, headersOnly bool, each func(roster.Event) error) error {
 	f := &follower{l: l, headers: headersOnly, each: each}
 	f.at.Store(from.Seq)
-	retry := backoff.NewExponentialBackOff()
-	retry.InitialInterval, retry.MaxInterval = 100*time.Millisecond, 5*time.Second
+	retry := newRetry()
 	for {
 		before := f.at.Load()
 		from.Seq = before
@@ -46,7 +44,7 @@ func (l *Log) Follow(ctx context.Context, from roster.Position, headersOnly bool
 			retry.Reset()
 		}
 		l.s.count.restarts.Add(1)
-		l.s.log.Warn("follower of the roster log reads on with a new consumer", "tenant", l.tenant, "seq", f.at.Load(), "error", err)
+		l.s.log.WarnContext(ctx, "follower of the roster log reads on with a new consumer", "tenant", l.tenant, "seq", f.at.Load(), "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -75,7 +73,7 @@ func (f *follower) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.remove()
+	defer c.remove(ctx)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watchdog sync.WaitGroup
@@ -112,7 +110,7 @@ func (f *follower) watch(ctx context.Context, c *consumer, giveUp context.Cancel
 		}
 		if f.busy.Load() {
 			s.count.stalls.Add(1)
-			s.log.Warn("nobody takes the next message of the roster log", "tenant", f.l.tenant, "seq", last, "for", s.watch)
+			s.log.WarnContext(ctx, "nobody takes the next message of the roster log", "tenant", f.l.tenant, "seq", last, "for", s.watch)
 			continue
 		}
 		var info *jetstream.ConsumerInfo

@@ -129,7 +129,9 @@ func TestFollowSurvivesItsConsumer(t *testing.T) {
 		t.Error("no restart was counted")
 	}
 	cancel()
-	<-f.done
+	if err := <-f.done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the follower ended with %v, want that its context ended", err)
+	}
 }
 
 func TestFollowFromAPosition(t *testing.T) {

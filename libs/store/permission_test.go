@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,8 +37,12 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 	}
 	t.Cleanup(srv.Shutdown)
 	t.Setenv("ESS_TEST_PASSWORD", "x")
+	var later atomic.Int64 // how far the clock is ahead
+	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	as := func(user string) *Store {
-		return connect(t, Options{Server: srv, Name: user, User: user, Password: tenant.Secret("env:ESS_TEST_PASSWORD"), Timeout: 20 * time.Second})
+		return connect(t, Options{
+			Server: srv, Name: user, User: user, Password: tenant.Secret("env:ESS_TEST_PASSWORD"), Timeout: 20 * time.Second, Now: now,
+		})
 	}
 	if err := as("admin").EnsureTenant(t.Context(), demo, 1); err != nil {
 		t.Fatal(err)
@@ -90,6 +95,10 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 				t.Error("the refusal was not counted")
 			}
 			wantCode(t, s.Healthy(t.Context()), reason.LogRefused, reason.Misconfigured)
+			later.Add(int64(2 * time.Minute))
+			if err := s.Healthy(t.Context()); err != nil {
+				t.Errorf("not healthy two minutes later: %v", err)
+			}
 		})
 	}
 	t.Run("F23 wrong credentials", func(t *testing.T) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -90,9 +91,7 @@ type publication struct {
 func (p *publication) message(subject string) *nats.Msg {
 	m := nats.NewMsg(subject)
 	m.Header[headerRun] = []string{p.run}
-	for k, v := range p.trace {
-		m.Header[k] = v
-	}
+	maps.Copy(m.Header, p.trace)
 	return m
 }
 

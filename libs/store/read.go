@@ -63,9 +63,9 @@ func (s *Store) newConsumer(ctx context.Context, r reading) (*consumer, error) {
 	return c, nil
 }
 
-// remove takes the consumer away; one that cannot be reached goes by itself.
-func (c *consumer) remove() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// remove takes the consumer away, also when ctx has ended; one that cannot be reached goes by itself.
+func (c *consumer) remove(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = c.s.js.DeleteConsumer(ctx, c.r.stream, c.CachedInfo().Name)
 }
@@ -109,7 +109,7 @@ func (s *Store) readAll(ctx context.Context, r reading, each func(delivery) erro
 	if err != nil {
 		return 0, err
 	}
-	defer c.remove()
+	defer c.remove(ctx)
 	if c.pending == 0 {
 		return 0, nil
 	}

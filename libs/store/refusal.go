@@ -65,10 +65,11 @@ func (r *refusals) add(x refusal) {
 	}
 }
 
-func (r *refusals) newest(age time.Duration) (refusal, bool) {
+// since returns the newest refusal, if there was one after t.
+func (r *refusals) since(t time.Time) (refusal, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.last, r.last.subject != "" && time.Since(r.last.at) < age
+	return r.last, r.last.at.After(t)
 }
 
 // watch returns a context that ends with the refusal as its cause, as soon as one concerns the caller.
@@ -101,7 +102,7 @@ func (s *Store) asyncError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	}
 	s.count.refusals.Add(1)
 	s.log.Error("NATS refuses a permission", "operation", strings.ToLower(m[1]), "subject", m[2])
-	s.bad.add(refusal{strings.ToLower(m[1]), m[2], time.Now()})
+	s.bad.add(refusal{strings.ToLower(m[1]), m[2], s.now()})
 }
 
 // request runs op, one question to NATS about a stream, within the store's time. It fails at once when the server
