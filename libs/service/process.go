@@ -14,15 +14,18 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"eventful.se/ess/libs/store"
 )
 
 // Process is what a program gets from its environment.
 type Process struct {
 	Name   string
-	NATS   string // ESS_NATS_URL
-	Creds  string // ESS_NATS_CREDS, a credentials file; empty for none
-	Config string // ESS_CONFIG, the folder with a YAML document for each tenant
-	HTTP   string // ESS_HTTP, the address of health, readiness and metrics; empty for none
+	NATS   string        // ESS_NATS_URL
+	Creds  string        // ESS_NATS_CREDS, a reference to a credentials file; empty for none
+	Server *store.Server // a NATS server in this process, in place of NATS; nil for none
+	Config string        // ESS_CONFIG, the folder with a YAML document for each tenant
+	HTTP   string        // ESS_HTTP, the address of health, readiness and metrics; empty for none
 	// KeepLogs makes the streams of a tenant that has none, and sweeps them every night. Off, a missing log is an error,
 	// for it may be a lost one, and another program is the janitor.
 	KeepLogs bool
@@ -88,9 +91,14 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 // shutdownGrace is how long a program may take to finish what it began after it was asked to stop.
 const shutdownGrace = 20 * time.Second
 
-// Signals returns a context that ends at SIGINT or SIGTERM. A second signal ends the process at once.
+// Signals returns a context that ends at SIGINT or SIGTERM, as any that was cancelled: to be asked to stop is no error. A
+// second signal ends the process at once.
 func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	ctx, cancel := context.WithCancel(ctx)
+	asked, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(asked, func() {
+		stop()
+		cancel()
+	})
+	return ctx, cancel
 }

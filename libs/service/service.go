@@ -55,7 +55,7 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		defer cancel()
 		err = errors.Join(err, telemetry.Shutdown(grace))
 	}()
-	st, err := store.Connect(ctx, store.Options{URL: p.NATS, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
+	st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
 	if err != nil {
 		return err
 	}

@@ -19,14 +19,15 @@ func runCommand() *cobra.Command {
 		Use:   "run --config DIR",
 		Short: "Run every reader and writer of a small installation, with NATS inside",
 		Long: `Run the readers and writers of every tenant in a folder of YAML documents, on a NATS server inside the program or, with
---nats, on another one. A folder for the log is made when it is not there; a log that was there before and is gone is an
-error, never an empty log.`,
+--nats, on another one. The server inside takes no connections from outside the program. A folder for the log is made when
+it is not there; a log that is gone while its ledger stands is an error, never an empty log.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			logger, err := service.NewLogger(cmd.ErrOrStderr(), level, "text")
 			if err != nil {
 				return err
 			}
+			var server *store.Server
 			if url == "" {
 				if dir == "" {
 					return errors.New("--data is required: the folder in which NATS keeps the log (or --nats for a server elsewhere)")
@@ -34,12 +35,11 @@ error, never an empty log.`,
 				if err := os.MkdirAll(dir, 0o700); err != nil {
 					return err
 				}
-				server, err := store.Embedded(store.ServerOptions{Dir: dir, Listen: true, Logger: logger})
-				if err != nil {
+				if server, err = store.Embedded(store.ServerOptions{Dir: dir, Logger: logger}); err != nil {
 					return fmt.Errorf("start NATS in %s: %w", dir, err)
 				}
 				defer server.Shutdown()
-				url = server.URL()
+				url = "inside"
 			}
 			environment := map[string]string{"ESS_NATS_URL": url, "ESS_CONFIG": config, "ESS_HTTP": health, "ESS_LOG_LEVEL": level, "ESS_LOG_FORMAT": "text"}
 			p, err := service.Environment("ess", func(key string) string {
@@ -51,7 +51,7 @@ error, never an empty log.`,
 			if err != nil {
 				return err
 			}
-			p.KeepLogs, p.ReadNow = true, p.ReadNow || readNow
+			p.Server, p.KeepLogs, p.ReadNow = server, true, p.ReadNow || readNow
 			return p.Serve(cmd.Context(), connectors.Sources(), connectors.Targets())
 		},
 	}

@@ -1,0 +1,148 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/tenant"
+)
+
+func TestEnvironment(t *testing.T) {
+	env := map[string]string{"ESS_NATS_URL": "nats://n:4222", "ESS_CONFIG": "/etc/ess"}
+	p, err := Environment("ess", func(k string) string { return env[k] }, io.Discard)
+	if err != nil || p.HTTP != ":8080" || p.Owner == "" || p.Logger == nil {
+		t.Errorf("%+v, %v", p, err)
+	}
+	bad := map[string]string{"ESS_LOG_LEVEL": "loud", "ESS_LOG_FORMAT": "xml"}
+	_, err = Environment("ess", func(k string) string { return bad[k] }, io.Discard)
+	for _, want := range []string{"ESS_NATS_URL", "ESS_CONFIG", "ESS_LOG_LEVEL"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+}
+
+func TestHealthReadinessAndMetrics(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	telemetry, err := NewTelemetry(ctx, "test", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	telemetry.run(ctx, "lund", source.Run{
+		Source: roster.Source{System: "alvis", Instance: "default"}, State: source.Published,
+		Started: time.Unix(0, 0), Ended: time.Unix(3, 0), Counts: map[string]int{"person.created": 7},
+	})
+	telemetry.settled(ctx, "lund", roster.Source{System: "memory", Instance: "default"}, target.Settled{Created: 5, Parked: 2, Took: time.Second})
+	ready := errors.New("the log does not let us in")
+	addr := freeAddr(t)
+	wait, err := serveHTTP(ctx, addr, func(context.Context) error { return ready }, telemetry.Metrics, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(path string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	if code, _ := get("/healthz"); code != http.StatusOK {
+		t.Errorf("alive: %d", code)
+	}
+	if code, body := get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "let us in") {
+		t.Errorf("F71 ready: %d %s", code, body)
+	}
+	_, metrics := get("/metrics")
+	for _, want := range []string{
+		`ess_runs_total{source="alvis/default",state="published",tenant="lund"} 1`,
+		`ess_changes_total{source="alvis/default",tenant="lund",what="person.created"} 7`,
+		`ess_run_duration_seconds_count{source="alvis/default",tenant="lund"} 1`,
+		`ess_link_operations_total{target="memory/default",tenant="lund",verb="create"} 5`,
+		`ess_link_resources{state="parked",target="memory/default",tenant="lund"} 2`,
+		`ess_link_settle_duration_seconds_count{target="memory/default",tenant="lund"} 1`,
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics do not have %s:\n%s", want, metrics)
+		}
+	}
+	stop()
+	wait()
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// settings are those of the systems in this test.
+type settings struct {
+	Folder string `yaml:"folder"`
+}
+
+func (s *settings) Validate(p tenant.Problems) { p.At("folder").Required(s.Folder) }
+
+type sourceSettings struct{ settings }
+
+func (*sourceSettings) Open(source.Env) (source.Source, error) { return nil, nil }
+
+type targetSettings struct{ settings }
+
+func (*targetSettings) Open(target.Env) (*target.Target, error) { return &target.Target{}, nil }
+
+func TestOpenNamesEveryProblem(t *testing.T) {
+	t.Setenv("SERVICE_TEST_PEPPER", strings.Repeat("p", roster.MinPepper))
+	d, err := tenant.Parse([]byte(`
+tenant: lund
+pepper: env:SERVICE_TEST_PEPPER
+sources:
+  - {system: one, schedule: "every day"}
+  - {system: two, settings: {map: x}}
+  - {system: elsewhere}
+links:
+  - {target: three}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logs bytes.Buffer
+	h := &Host{Store: new(store.Store), Logger: slog.New(slog.NewTextHandler(&logs, nil)), Now: time.Now, Telemetry: &Telemetry{}}
+	sources := []source.Connector{
+		{System: "one", New: func() source.Config { return &sourceSettings{} }},
+		{System: "two", New: func() source.Config { return &sourceSettings{} }},
+	}
+	targets := []target.Connector{{System: "three", New: func() target.Config { return &targetSettings{} }}}
+	_, err = h.Open(d, sources, targets)
+	for _, want := range []string{
+		"sources[0].settings.folder: is required", "sources[0].schedule", `sources[1].settings: `, "links[0].settings.folder: is required",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\ndoes not say %s", err, want)
+		}
+	}
+}

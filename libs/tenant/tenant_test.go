@@ -1,0 +1,143 @@
+package tenant
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `
+tenant: lund-gy
+title: Lund
+pepper: env:PEPPER
+sources:
+  - system: alvis
+    settings: {directory: /export}
+links:
+  - target: apple-school-manager
+    instance: second
+`
+
+func TestParse(t *testing.T) {
+	d, err := Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Service != Silver || d.Sources[0].Ref().String() != "alvis/default" || d.Links[0].Ref().String() != "apple-school-manager/second" {
+		t.Errorf("read %+v, %s, %s", d, d.Sources[0].Ref(), d.Links[0].Ref())
+	}
+	var settings struct {
+		Directory string `yaml:"directory"`
+	}
+	if err := Decode(d.Sources[0].Settings, &settings); err != nil || settings.Directory != "/export" {
+		t.Errorf("settings %+v, %v", settings, err)
+	}
+	var other struct {
+		Folder string `yaml:"folder"`
+	}
+	if err := Decode(d.Sources[0].Settings, &other); err == nil || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("F69: an unknown key is taken: %v", err)
+	}
+	if p := d.Precedence(); len(p) != 1 || p[0] != d.Sources[0].Ref() {
+		t.Errorf("precedence %v", p)
+	}
+}
+
+func TestParseSaysEverythingThatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []string // parts of the error
+	}{
+		"empty":       {"", []string{"empty"}},
+		"unknown key": {good + "peper: x\n", []string{"peper"}},
+		"many": {`
+tenant: Lund Gy
+service: bronze
+pepper: hunter2
+sources:
+  - system: alvis
+  - system: alvis
+links:
+  - target: a.b
+`, []string{
+			`tenant: "Lund Gy" may only have`, "pepper: is not a reference", "sources: bronze has one source",
+			"sources[1]: alvis/default is there twice", `links[0].target: "a.b"`,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(c.text))
+			if err == nil {
+				t.Fatal("taken")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows what may be a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestLoadDir(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "no tenant") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a.yaml", good)
+	if docs, err := LoadDir(dir); err != nil || len(docs) != 1 {
+		t.Errorf("%d documents, %v", len(docs), err)
+	}
+	write("b.yaml", good)
+	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "already in") {
+		t.Errorf("one tenant twice: %v", err)
+	}
+	write("b.yaml", "tenant: lund-gy\n")
+	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "b.yaml") {
+		t.Errorf("a bad document: %v", err)
+	}
+}
+
+func TestSecret(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "secret")
+	if err := os.WriteFile(path, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TENANT_TEST_SECRET", "hunter2")
+	t.Setenv("TENANT_TEST_EMPTY", "")
+	for s, want := range map[Secret]string{
+		Secret("file:" + path): "hunter2", "env:TENANT_TEST_SECRET": "hunter2", "env:TENANT_TEST_EMPTY": "", "file:/does/not/exist": "",
+		"hunter2": "", "": "", "env:": "",
+	} {
+		got, err := s.Reveal()
+		if string(got) != want || (err != nil) != (want == "") {
+			t.Errorf("%s is %q, %v; want %q", s, got, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error shows the secret: %v", err)
+		}
+	}
+	t.Run("R8 never printed", func(t *testing.T) {
+		s := Secret("hunter2") // written in the place of a reference
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s), string(text), s.LogValue().String()} {
+			if strings.Contains(got, "hunter2") || strings.Contains(got, "68756e746572") {
+				t.Errorf("printed as %q", got)
+			}
+		}
+	})
+}
