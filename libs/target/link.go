@@ -345,15 +345,21 @@ func (l *Link) take(w work, s *Settled) (taken work, pos roster.Position, ready 
 			s.Halted = &why
 			return
 		}
-		w.all = w.all || l.sub.all || l.unsettled
-		for ref := range l.sub.dirty {
-			w.add(ref)
-		}
-		l.sub.all, l.unsettled = false, false
-		clear(l.sub.dirty)
-		pos, ready = f.pos, true
+		pos, ready = l.gather(f, &w), true
 	})
 	return w, pos, ready
+}
+
+// gather adds what is dirty now to w, and returns the position that the roster is equal to with it. The caller is inside
+// read.
+func (l *Link) gather(f *Feed, w *work) roster.Position {
+	w.all = w.all || l.sub.all || l.unsettled
+	for ref := range l.sub.dirty {
+		w.add(ref)
+	}
+	l.sub.all, l.unsettled = false, false
+	clear(l.sub.dirty)
+	return f.pos
 }
 
 // lost tells whether the log is another one, or ends before what this link has settled: it may then not know of people

@@ -78,6 +78,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	var orphans []*Entry
 	causes := map[roster.Ref]Cause{}
 	if !e.link.o.Feed.read(func(f *Feed) {
+		pos = e.link.gather(f, &w) // the end of a run may have come since, and what came before it belongs to it
 		e.remap(f, w)
 		switch {
 		case f.runOpen():
@@ -383,7 +384,11 @@ func (e *sets) halt(ctx context.Context, why reason.Reason, after time.Duration,
 }
 
 func (e *sets) remember(ctx context.Context, name, keep string, entries map[ID]*Entry) error {
-	if err := e.link.book.Put(ctx, name, keep, encodeEntries(entries)); err != nil {
+	blob, err := encodeEntries(entries)
+	if err == nil {
+		err = e.link.book.Put(ctx, name, keep, blob)
+	}
+	if err != nil {
 		return fmt.Errorf("keep the set: %w", err)
 	}
 	return nil
