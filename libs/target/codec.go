@@ -19,7 +19,7 @@ import (
 const setVersion = 1
 
 // encodeEntries writes the entries of a delivered set, sorted by id and compressed: the same entries are the same bytes.
-func encodeEntries(entries map[ID]*Entry) []byte {
+func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 	sorted := make([]*Entry, 0, len(entries))
 	for _, e := range entries {
 		sorted = append(sorted, e)
@@ -28,7 +28,7 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 	var out bytes.Buffer
 	enc, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		panic("zstd refuses its own defaults: " + err.Error())
+		return nil, err
 	}
 	w := &writer{bufio.NewWriter(enc)} // keeps the first error until Flush
 	_ = w.WriteByte(setVersion)
@@ -56,9 +56,9 @@ func encodeEntries(entries map[ID]*Entry) []byte {
 		w.cause(e.Cause)
 	}
 	if err := errors.Join(w.Flush(), enc.Close()); err != nil {
-		panic("a buffer in memory refuses what is written to it: " + err.Error())
+		return nil, err
 	}
-	return out.Bytes()
+	return out.Bytes(), nil
 }
 
 func held(b bool) int {
@@ -108,7 +108,7 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 type writer struct{ *bufio.Writer }
 
 func (w *writer) number(n int) {
-	_, _ = w.Write(binary.AppendUvarint(w.AvailableBuffer(), uint64(n))) //nolint:gosec // counts are never negative
+	_, _ = w.Write(binary.AppendUvarint(w.AvailableBuffer(), uint64(n)))
 }
 
 func (w *writer) text(s string) {

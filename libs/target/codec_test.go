@@ -21,7 +21,7 @@ func TestSetCodecKeepsEverything(t *testing.T) {
 		ID: ID{"class", "2"}, Entity: row.Entity, State: Waiting, Reason: &why, Cause: Cause{When: time.UnixMilli(0)},
 	}
 	entries := map[ID]*Entry{row.ID: &row, left.ID: &left}
-	blob := encodeEntries(entries)
+	blob := encode(t, entries)
 	got := map[ID]*Entry{}
 	if err := decodeEntries(blob, func(e Entry) { got[e.ID] = &e }); err != nil {
 		t.Fatal(err)
@@ -30,13 +30,22 @@ func TestSetCodecKeepsEverything(t *testing.T) {
 	if diff := cmp.Diff(entries, got, reveal); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
-	if again := encodeEntries(got); string(again) != string(blob) {
+	if again := encode(t, got); string(again) != string(blob) {
 		t.Error("the same entries are other bytes")
 	}
 }
 
+func encode(t testing.TB, entries map[ID]*Entry) []byte {
+	t.Helper()
+	blob, err := encodeEntries(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blob
+}
+
 func FuzzDecodeEntries(f *testing.F) {
-	f.Add(encodeEntries(map[ID]*Entry{{"a", "b"}: {ID: ID{"a", "b"}, State: Applied, Held: true}}))
+	f.Add(encode(f, map[ID]*Entry{{"a", "b"}: {ID: ID{"a", "b"}, State: Applied, Held: true}}))
 	f.Add([]byte{})
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd})
 	f.Fuzz(func(_ *testing.T, blob []byte) {

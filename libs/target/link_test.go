@@ -137,13 +137,13 @@ func TestR6NothingGoesBecauseTheLogMissesIt(t *testing.T) {
 }
 
 func TestR7WhatCannotBeReadStaysAsItIs(t *testing.T) {
-	for name, make := range map[string]func() (setup, func() string){
+	for name, setUp := range map[string]func() (setup, func() string){
 		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
 		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, text := make()
+				s, text := setUp()
 				s.log.publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
