@@ -25,9 +25,9 @@ type Event struct {
 	// Unreadable says why there is no record: the message is damaged or of a newer schema. What its source says of the
 	// entity is not known then, which is not the same as nothing.
 	Unreadable error
-	Ref    Ref       // the entity of the change; zero with a mark
-	Source Source
-	Mark   Mark // empty with a change
+	Ref        Ref // the entity of the change; zero with a mark
+	Source     Source
+	Mark       Mark // empty with a change
 }
 
 // Mark is a message that a run publishes about itself.
