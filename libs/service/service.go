@@ -61,6 +61,7 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	}
 	defer st.Close()
 	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString}
+	asked := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	for _, d := range docs {
 		if p.KeepLogs {
@@ -86,7 +87,9 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		return err
 	}
 	p.Logger.InfoContext(ctx, "started", "program", p.Name, "tenants", len(docs), "health", p.HTTP)
-	err = group.Wait()
+	if err = group.Wait(); asked.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // to be asked to stop is no error
+	}
 	stopped()
 	p.Logger.InfoContext(context.WithoutCancel(ctx), "stopped", "program", p.Name)
 	return err
