@@ -33,19 +33,19 @@ func hasSignature(r io.ReaderAt) bool {
 
 // unpack returns the one export that an archive holds. What an archive says of its sizes is not believed.
 func unpack(packed *Spool, l Limits) (*Spool, error) {
-	refuse := func(err error, code reason.Code, pairs ...any) (*Spool, error) {
-		return nil, reason.Errorf(reason.Invalid, err, code, append([]any{"file", fmt.Sprintf("%q", packed.Name)}, pairs...)...)
+	refuse := func(err error, code reason.Code, pairs ...any) error {
+		return reason.Errorf(reason.Invalid, err, code, append([]any{"file", fmt.Sprintf("%q", packed.Name)}, pairs...)...)
 	}
-	unreadable := func(err error) (*Spool, error) {
+	unreadable := func(err error) error {
 		return refuse(err, reason.Unreadable, "what", "not a whole zip archive")
 	}
 	r := &budgetReader{packed.file, maxDirectory}
 	z, err := zip.NewReader(r, packed.Size)
 	switch {
 	case errors.Is(err, errBudget):
-		return refuse(nil, reason.FileTooLarge, "limit", maxDirectory)
+		return nil, refuse(nil, reason.FileTooLarge, "limit", maxDirectory)
 	case err != nil && !errors.Is(err, zip.ErrInsecurePath):
-		return unreadable(err)
+		return nil, unreadable(err)
 	}
 	r.left = -1
 	var exports []*zip.File
@@ -53,25 +53,25 @@ func unpack(packed *Spool, l Limits) (*Spool, error) {
 		name := strings.TrimSuffix(f.Name, "/")
 		switch {
 		case !filepath.IsLocal(name) || strings.ContainsAny(name, "\\\x00") || !f.Mode().IsRegular() && !f.Mode().IsDir():
-			return refuse(nil, reason.ArchiveUnsafe)
+			return nil, refuse(nil, reason.ArchiveUnsafe)
 		case f.Mode().IsDir() || strings.HasPrefix(path.Base(name), ".") || strings.HasPrefix(name, "__MACOSX/"):
 			continue // what desktop systems leave behind
 		case strings.EqualFold(path.Ext(name), ".zip"):
-			return refuse(nil, reason.ArchiveNested)
+			return nil, refuse(nil, reason.ArchiveNested)
 		case l.isExport(name):
 			exports = append(exports, f)
 		}
 	}
 	if len(exports) != 1 {
-		return refuse(nil, reason.ArchiveAmbiguous, "count", len(exports), "pattern", "*"+strings.Join(l.Members, ", *"))
+		return nil, refuse(nil, reason.ArchiveAmbiguous, "count", len(exports), "pattern", "*"+strings.Join(l.Members, ", *"))
 	}
 	export := exports[0]
 	if export.Flags&encrypted != 0 {
-		return refuse(nil, reason.ArchiveEncrypted)
+		return nil, refuse(nil, reason.ArchiveEncrypted)
 	}
 	content, err := export.Open()
 	if err != nil {
-		return unreadable(err)
+		return nil, unreadable(err)
 	}
 	defer content.Close()
 
@@ -80,20 +80,20 @@ func unpack(packed *Spool, l Limits) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(w, content)
+	_, err = io.Copy(w, content) //nolint:gosec // w refuses what goes beyond its limit
 	switch {
 	case errors.Is(err, errSpoolFull):
 		w.close()
-		return refuse(nil, reason.FileTooLarge, "limit", limit)
+		return nil, refuse(nil, reason.FileTooLarge, "limit", limit)
 	case w.err != nil:
 		w.close()
 		return nil, w.err
 	case err != nil:
 		w.close()
-		return unreadable(err)
+		return nil, unreadable(err)
 	case hasSignature(w.file):
 		w.close()
-		return refuse(nil, reason.ArchiveNested)
+		return nil, refuse(nil, reason.ArchiveNested)
 	}
 	s := &Spool{Name: packed.Name, Member: export.Name, ModTime: packed.ModTime, Size: w.n, file: w.file}
 	w.digest.Sum(s.SHA256[:0])

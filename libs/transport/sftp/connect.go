@@ -98,19 +98,18 @@ func (c *Client) signer() (ssh.Signer, tenant.Secret, error) {
 	if err != nil {
 		return nil, c.cfg.Key, err
 	}
-	var signer ssh.Signer
-	if c.cfg.KeyPassphrase.IsZero() {
-		signer, err = ssh.ParsePrivateKey(pem)
-	} else {
+	if !c.cfg.KeyPassphrase.IsZero() {
 		passphrase, err := c.cfg.KeyPassphrase.Reveal()
 		if err != nil {
 			return nil, c.cfg.KeyPassphrase, err
 		}
-		if signer, err = ssh.ParsePrivateKeyWithPassphrase(pem, passphrase); err != nil {
+		signer, err := ssh.ParsePrivateKeyWithPassphrase(pem, passphrase)
+		if err != nil {
 			return nil, c.cfg.Key, errors.New("not a private key that keyPassphrase opens")
 		}
 		return signer, "", nil
 	}
+	signer, err := ssh.ParsePrivateKey(pem)
 	var locked *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &locked):

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,16 @@ func fileOf(t testing.TB, dir, name string) sftp.File {
 		t.Fatal(err)
 	}
 	return sftp.File{Path: "/" + name, Size: info.Size(), ModTime: info.ModTime().UTC().Truncate(time.Second)}
+}
+
+// directory makes a directory of the test's own that the server shows.
+func directory(t testing.TB, server *testbed.Server) string {
+	t.Helper()
+	dir := filepath.Join(server.Root, strings.ReplaceAll(t.Name(), "/", "_"))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func TestNewest(t *testing.T) {
@@ -100,10 +112,7 @@ func TestNewest(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			dir, err := os.MkdirTemp(server.Root, "")
-			if err != nil {
-				t.Fatal(err)
-			}
+			dir := directory(t, server)
 			tt.files(t, dir)
 			if tt.patterns == nil {
 				tt.patterns = []string{"*.xml", "*.zip"}
@@ -153,10 +162,7 @@ func TestNewestIsGrowing(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			dir, err := os.MkdirTemp(server.Root, "")
-			if err != nil {
-				t.Fatal(err)
-			}
+			dir := directory(t, server)
 			writeAt(t, dir+"/a.xml", []byte("<a>"), monday)
 			c := sftp.New(forSSHD(server), sftp.Options{Sleep: func(_ context.Context, d time.Duration) error {
 				if d != 7*time.Second {
@@ -165,7 +171,7 @@ func TestNewestIsGrowing(t *testing.T) {
 				tt.meanwhile(t, dir)
 				return nil
 			}})
-			_, err = c.Newest(t.Context(), sftp.Selection{Dir: dir, Patterns: []string{"*.xml"}, Settle: 7 * time.Second})
+			_, err := c.Newest(t.Context(), sftp.Selection{Dir: dir, Patterns: []string{"*.xml"}, Settle: 7 * time.Second})
 			if tt.code != "" {
 				wantReason(t, err, tt.code, reason.Transient)
 			} else if err != nil {
@@ -182,7 +188,8 @@ func TestManyFiles(t *testing.T) {
 	}
 	server := testbed.SSHD(t, testbed.Options{})
 	dir := server.Root
-	if memory, err := os.MkdirTemp("/dev/shm", "sftp-"); err == nil { // many times as fast as a disk
+	//nolint:usetesting // in memory, many times as fast as a disk
+	if memory, err := os.MkdirTemp("/dev/shm", "sftp-"); err == nil {
 		dir = memory
 		defer os.RemoveAll(dir)
 	}
@@ -343,7 +350,7 @@ func TestFetchOfChangingFile(t *testing.T) {
 	content := random(t, 1<<20)
 	change := map[string]func(t *testing.T, name string){
 		"grows": func(t *testing.T, name string) {
-			writeAt(t, name, append(content[:len(content):len(content)], "more"...), monday)
+			writeAt(t, name, append(slices.Clip(content), "more"...), monday)
 		},
 		"shrinks":   func(t *testing.T, name string) { writeAt(t, name, content[:len(content)/2], monday) },
 		"rewritten": func(t *testing.T, name string) { writeAt(t, name, random(t, len(content)), tuesday) },

@@ -192,8 +192,10 @@ idleTimeout: 2m
 	if err := yaml.UnmarshalWithOptions([]byte(text), &got, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	want := sftp.Config{Host: "sftp.example.org", User: "school", Password: "env:ALVIS_PASSWORD", HostKeys: []string{publicKey},
-		ConnectTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	want := sftp.Config{
+		Host: "sftp.example.org", User: "school", Password: "env:ALVIS_PASSWORD", HostKeys: []string{publicKey},
+		ConnectTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("settings (-want +got):\n%s", d)
 	}
