@@ -24,7 +24,7 @@ func TestNeed(t *testing.T) {
 	need := func(value, name string) (how string) {
 		t.Setenv("TESTBED", value)
 		s := &skipped{TB: t}
-		defer func() { recover(); how = s.how }()
+		defer func() { _ = recover(); how = s.how }()
 		testbed.Need(s, name)
 		return s.how
 	}
