@@ -38,7 +38,7 @@ type Telemetry struct {
 }
 
 // seconds are the bounds of every histogram of durations.
-var seconds = []float64{.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 1800} //nolint:gochecknoglobals // a constant list
+var seconds = []float64{.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 1800}
 
 // NewTelemetry starts metrics, and traces where an OTLP endpoint is given (OTEL_EXPORTER_OTLP_ENDPOINT).
 func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, error) {
