@@ -380,7 +380,7 @@ var catalogue = map[Code]entry{
 	},
 	MissingRecommended: {
 		"En person saknar {field}; de mål som behöver det får inte personen.", "A person has no {field}; targets that need it do not get the person.",
-		"Fyll i uppgiften i registret.", "Fill it in in the register.",
+		"Fyll i uppgiften i registret.", "Enter it in the register.",
 	},
 	NumberChanged: {
 		"Personen har fått ett nytt identitetsnummer.", "The person has got a new identity number.",
