@@ -74,9 +74,9 @@ type Env struct {
 
 // Defaults are what a system does unless the tenant says otherwise.
 type Defaults struct {
-	Schedule  string    // cron expression of five fields in Europe/Stockholm
-	Protected Protected // how protected persons show
-	GroupIDs  GroupIDs  // what becomes of a group's id when the school year turns
+	Schedule  string        // cron expression of five fields in Europe/Stockholm
+	Protected Protected     // how protected persons show
+	GroupIDs  GroupIDs      // what becomes of a group's id when the school year turns
 	Require   []Requirement // who lacks it waits
 	Recommend []Requirement // who lacks it is reported
 }
