@@ -98,8 +98,10 @@ func (m *Municipality) Active(day roster.Date) Active {
 
 func (p *Person) active(units []string) ActivePerson {
 	slices.Sort(units)
-	return ActivePerson{ID: p.ID, CivicNo: p.CivicNo, Given: composed(p.Given), Family: composed(p.Family),
-		Email: p.Email, Units: slices.Compact(units)}
+	return ActivePerson{
+		ID: p.ID, CivicNo: p.CivicNo, Given: composed(p.Given), Family: composed(p.Family),
+		Email: p.Email, Units: slices.Compact(units),
+	}
 }
 
 func composed(name roster.Personal) roster.Personal {

@@ -22,7 +22,7 @@ func (m *Municipality) WriteDir(dir, format string, progress func(done, total in
 	if !slices.Contains(Formats(), format) {
 		return nil, fmt.Errorf("format %q is unknown: use %s", format, strings.Join(Formats(), " or "))
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, "alvis.xml")
@@ -41,7 +41,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
+			_ = f.Close()
 			os.Remove(f.Name())
 		}
 	}()

@@ -162,8 +162,10 @@ func (b *builder) addUnits() {
 		if round := i / len(places); round > 0 {
 			name = fmt.Sprintf("%s %d", name, round+1)
 		}
-		u := Unit{ID: fmt.Sprintf("u-%d", i+1), Name: name, Parent: "h-1", SchoolType: kind.schoolType,
-			Code: fmt.Sprintf("%08d", 990001+i)}
+		u := Unit{
+			ID: fmt.Sprintf("u-%d", i+1), Name: name, Parent: "h-1", SchoolType: kind.schoolType,
+			Code: fmt.Sprintf("%08d", 990001+i),
+		}
 		b.m.Units = append(b.m.Units, u)
 		b.at = append(b.at, campus{id: u.ID, kind: kind})
 	}

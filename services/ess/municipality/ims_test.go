@@ -119,7 +119,7 @@ func read(t *testing.T, doc []byte) enterprise {
 		t.Fatal(err)
 	}
 	if _, err := d.Token(); err == nil {
-		if _, err = d.Token(); err != io.EOF {
+		if _, err = d.Token(); !errors.Is(err, io.EOF) {
 			t.Errorf("after the document stands something else: %v", err)
 		}
 	}
@@ -304,8 +304,10 @@ func recount(e enterprise, day string) Active {
 	}
 	var a Active
 	for _, p := range e.Person {
-		row := ActivePerson{ID: p.ID, CivicNo: roster.Personal(p.UserID.Value), Given: roster.Personal(norm.NFC.String(p.Given)),
-			Family: roster.Personal(norm.NFC.String(p.Family)), Email: roster.Personal(p.Email)}
+		row := ActivePerson{
+			ID: p.ID, CivicNo: roster.Personal(p.UserID.Value), Given: roster.Personal(norm.NFC.String(p.Given)),
+			Family: roster.Personal(norm.NFC.String(p.Family)), Email: roster.Personal(p.Email),
+		}
 		if row.Units = studies[p.ID]; row.Units != nil {
 			slices.Sort(row.Units)
 			a.Pupils = append(a.Pupils, row)
@@ -330,8 +332,10 @@ func recount(e enterprise, day string) Active {
 			continue
 		}
 		r := roles[g.ID]
-		a.Groups = append(a.Groups, ActiveGroup{ID: g.ID, Name: g.Name, Kind: kinds[g.Type.Word], Course: g.course(),
-			Unit: named[g.Parent.ID], Pupils: only(r["01"], studies), Teachers: only(r["02"], works), Mentors: only(r["06"], works)})
+		a.Groups = append(a.Groups, ActiveGroup{
+			ID: g.ID, Name: g.Name, Kind: kinds[g.Type.Word], Course: g.course(),
+			Unit: named[g.Parent.ID], Pupils: only(r["01"], studies), Teachers: only(r["02"], works), Mentors: only(r["06"], works),
+		})
 	}
 	return a
 }

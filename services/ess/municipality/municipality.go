@@ -145,9 +145,11 @@ const (
 
 // Cases lists every case of a person.
 func Cases() []Case {
-	return []Case{CaseTF, CaseT, CaseCoordination, CaseTwoUnits, CaseBothRoles, CaseNFD, CaseLongName, CaseForeignName,
+	return []Case{
+		CaseTF, CaseT, CaseCoordination, CaseTwoUnits, CaseBothRoles, CaseNFD, CaseLongName, CaseForeignName,
 		CaseApostrophe, CaseHyphen, CaseDoubleSurname, CaseNull, CaseSingleName, CaseAccent, CaseMarkup, CaseNoEmail,
-		CaseStartsToday, CaseStartsLater, CaseEndsToday, CaseEnded}
+		CaseStartsToday, CaseStartsLater, CaseEndsToday, CaseEnded,
+	}
 }
 
 // GroupCase is something unusual about a group.

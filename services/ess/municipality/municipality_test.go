@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func draw(t *rapid.T) *Municipality {
 		Shape:  rapid.SampledFrom([]Shape{"", ShapeAdult, ShapeSchools}).Draw(t, "shape"),
 	})
 	for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(Mutations())-1), 0, 8).Draw(t, "mutations") {
-		if _, err := Mutations()[i](m); err != nil && err != ErrNobody {
+		if _, err := Mutations()[i](m); err != nil && !errors.Is(err, ErrNobody) {
 			t.Fatal(err)
 		}
 	}

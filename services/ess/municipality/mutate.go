@@ -84,19 +84,21 @@ func (m *Municipality) MoveClass() (Change, error) {
 
 // Leave takes a pupil out of the register.
 func (m *Municipality) Leave() (Change, error) {
-	for _, i := range m.ordinary(m.nextRand()) {
-		c := Change{Kind: Left, Person: m.Persons[i].ID}
-		for g := range m.Groups {
-			members := slices.DeleteFunc(m.Groups[g].Members, isMember(c.Person))
-			if len(members) < len(m.Groups[g].Members) {
-				c.From = append(c.From, m.Groups[g].ID)
-			}
-			m.Groups[g].Members = members
-		}
-		m.Persons = slices.Delete(m.Persons, i, i+1)
-		return m.changed(c)
+	pupils := m.ordinary(m.nextRand())
+	if len(pupils) == 0 {
+		return Change{}, ErrNobody
 	}
-	return Change{}, ErrNobody
+	i := pupils[0]
+	c := Change{Kind: Left, Person: m.Persons[i].ID}
+	for g := range m.Groups {
+		members := slices.DeleteFunc(m.Groups[g].Members, isMember(c.Person))
+		if len(members) < len(m.Groups[g].Members) {
+			c.From = append(c.From, m.Groups[g].ID)
+		}
+		m.Groups[g].Members = members
+	}
+	m.Persons = slices.Delete(m.Persons, i, i+1)
+	return m.changed(c)
 }
 
 // Join adds a pupil, who starts today in a unit, in one of its classes if it has any and in up to five courses.
@@ -124,14 +126,15 @@ func (m *Municipality) Join() (Change, error) {
 // Rename gives a pupil another surname. The e-mail address stays, as it does in most registers.
 func (m *Municipality) Rename() (Change, error) {
 	r := m.nextRand()
-	for _, i := range m.ordinary(r) {
-		p := &m.Persons[i]
-		for old := p.Family; p.Family == old; {
-			p.Family = roster.Personal(surname(r))
-		}
-		return m.changed(Change{Kind: Renamed, Person: p.ID})
+	pupils := m.ordinary(r)
+	if len(pupils) == 0 {
+		return Change{}, ErrNobody
 	}
-	return Change{}, ErrNobody
+	p := &m.Persons[pupils[0]]
+	for old := p.Family; p.Family == old; {
+		p.Family = roster.Personal(surname(r))
+	}
+	return m.changed(Change{Kind: Renamed, Person: p.ID})
 }
 
 // nextRand returns the randomness of the next mutation.

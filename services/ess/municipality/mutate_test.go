@@ -56,30 +56,37 @@ func TestMutationsChangeWhatTheySayAndNothingElse(t *testing.T) {
 		want   func(Change) changes
 		check  func(t *rapid.T, before, after *Municipality, c Change)
 	}{
-		{"move", (*Municipality).MoveClass,
+		{
+			"move", (*Municipality).MoveClass,
 			func(c Change) changes { return changes{Groups: slices.Concat(c.From, c.To)} },
 			func(t *rapid.T, before, after *Municipality, c Change) {
 				was, is := attending(before, c.Person), attending(after, c.Person)
 				if !slices.Contains(was, c.From[0]) || slices.Contains(was, c.To[0]) || slices.Contains(is, c.From[0]) || !slices.Contains(is, c.To[0]) {
 					t.Errorf("%s: was in %s, is in %s", c, was, is)
 				}
-			}},
-		{"leave", (*Municipality).Leave,
+			},
+		},
+		{
+			"leave", (*Municipality).Leave,
 			func(c Change) changes { return changes{Removed: []string{c.Person}, Groups: c.From} },
 			func(t *rapid.T, before, after *Municipality, c Change) {
 				if n := len(before.Active(before.Day).Pupils) - len(after.Active(after.Day).Pupils); n != 1 {
 					t.Errorf("%s: %d active pupils fewer, want 1", c, n)
 				}
-			}},
-		{"join", (*Municipality).Join,
+			},
+		},
+		{
+			"join", (*Municipality).Join,
 			func(c Change) changes { return changes{Added: []string{c.Person}, Groups: c.To} },
 			func(t *rapid.T, before, after *Municipality, c Change) {
 				want := slices.Sorted(slices.Values(c.To))
 				if got := slices.Sorted(slices.Values(attending(after, c.Person))); len(got) < 4 || !cmp.Equal(got, want) {
 					t.Errorf("%s: attends %s, want %s", c, got, want)
 				}
-			}},
-		{"rename", (*Municipality).Rename,
+			},
+		},
+		{
+			"rename", (*Municipality).Rename,
 			func(c Change) changes { return changes{Persons: []string{c.Person}} },
 			func(t *rapid.T, before, after *Municipality, c Change) {
 				at := func(m *Municipality) Person {
@@ -92,7 +99,8 @@ func TestMutationsChangeWhatTheySayAndNothingElse(t *testing.T) {
 				if was.Family = is.Family; !cmp.Equal(was, is) {
 					t.Errorf("%s: more than the surname is another", c)
 				}
-			}},
+			},
+		},
 	}
 	if len(tests) != len(Mutations()) {
 		t.Errorf("%d mutations are tested, there are %d", len(tests), len(Mutations()))

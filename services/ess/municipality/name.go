@@ -13,22 +13,32 @@ import (
 
 // The parts of invented names. They look Swedish and mean trial, test, example, made up, poem, pretence, exercise ...
 func givenNames() []string {
-	return []string{"Testa", "Provina", "Exempla", "Fiktor", "Diktan", "Påhitta", "Övina", "Ärtan", "Åprov", "Mockas",
+	return []string{
+		"Testa", "Provina", "Exempla", "Fiktor", "Diktan", "Påhitta", "Övina", "Ärtan", "Åprov", "Mockas",
 		"Stubba", "Låtsia", "Skenna", "Fabla", "Sagon", "Mallan", "Rutan", "Simulina", "Attrapp", "Bluffan",
-		"Dummyna", "Fejka", "Formulina", "Gissa", "Hittepå", "Imitta", "Kulissa", "Leksa", "Modella", "Nonsan"}
+		"Dummyna", "Fejka", "Formulina", "Gissa", "Hittepå", "Imitta", "Kulissa", "Leksa", "Modella", "Nonsan",
+	}
 }
 
 func familyNames() (first, last []string) {
-	return []string{"Prov", "Test", "Exempel", "Påhitts", "Dikt", "Låtsas", "Övnings", "Fiktiv", "Mall", "Attrapp",
-			"Skådes", "Kuliss", "Fabel", "Sago", "Skiss", "Blänk", "Räkne", "Påläggs"},
-		[]string{"son", "dotter", "berg", "lund", "kvist", "ström", "gren", "dal", "mark", "fors", "sjö", "ås", "ängen",
-			"hed", "vik", "näs", "backe", "rot", "löv", "sten"}
+	first = []string{
+		"Prov", "Test", "Exempel", "Påhitts", "Dikt", "Låtsas", "Övnings", "Fiktiv", "Mall", "Attrapp",
+		"Skådes", "Kuliss", "Fabel", "Sago", "Skiss", "Blänk", "Räkne", "Påläggs",
+	}
+	last = []string{
+		"son", "dotter", "berg", "lund", "kvist", "ström", "gren", "dal", "mark", "fors", "sjö", "ås", "ängen",
+		"hed", "vik", "näs", "backe", "rot", "löv", "sten",
+	}
+	return first, last
 }
 
 func foreignNames() (given, family []string) {
-	return []string{"Prøva", "Tęstina", "Örnek", "Ejemplina", "Zkouška", "Þrautin", "Țestica", "Пробина", "Δοκιμή", "تجربة"},
-		[]string{"al-Provi", "Testović", "Próbałowski", "van der Test", "Örnekoğlu", "Tešćić", "Dåtæ", "Проверкина",
-			"Nguyễn Thử", "Ó Tástáil"}
+	given = []string{"Prøva", "Tęstina", "Örnek", "Ejemplina", "Zkouška", "Þrautin", "Țestica", "Пробина", "Δοκιμή", "تجربة"}
+	family = []string{
+		"al-Provi", "Testović", "Próbałowski", "van der Test", "Örnekoğlu", "Tešćić", "Dåtæ", "Проверкина",
+		"Nguyễn Thử", "Ó Tástáil",
+	}
+	return given, family
 }
 
 // surname returns an invented Swedish surname.
