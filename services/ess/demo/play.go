@@ -300,7 +300,9 @@ func (p printer) title(text string)               { fmt.Fprintf(p.w, "\n%s\n", t
 func (p printer) step(n int, text string)         { fmt.Fprintf(p.w, "\n%d  %s\n", n, text) }
 func (p printer) note(text string)                { fmt.Fprintf(p.w, "\n%s\n", text) }
 func (p printer) good(format string, args ...any) { fmt.Fprintf(p.w, "   ✓  "+format+"\n", args...) }
-func (p printer) bad(format string, args ...any)  { fmt.Fprintf(p.w, "   ✗  "+format+"\n", args...) }
+
+func (p printer) bad(format string, args ...any) { fmt.Fprintf(p.w, "   ✗  "+format+"\n", args...) }
+
 func (p printer) fact(what, format string, a ...any) {
 	fmt.Fprintf(p.w, "   %-13s "+format+"\n", append([]any{what}, a...)...)
 }
