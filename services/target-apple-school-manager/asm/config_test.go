@@ -24,17 +24,21 @@ func TestValidateReportsEverythingWrong(t *testing.T) {
 		"words that mean nothing": {
 			reachable + "upload: ftp\nevery: 5ns\npersonaWins: both\ngroupTypes: []\ncourses: one\nemail: maybe\n" +
 				"personNumber: civicNo\nsisUsername: x\naccountName: x\npasswordPolicy: '5'\nseparator: ' '\ndirectory: ''",
-			[]string{"directory", "upload", "every", "personaWins", "groupTypes", "courses", "email", "personNumber", "sisUsername",
-				"accountName", "passwordPolicy", "separator"},
+			[]string{
+				"directory", "upload", "every", "personaWins", "groupTypes", "courses", "email", "personNumber", "sisUsername",
+				"accountName", "passwordPolicy", "separator",
+			},
 		},
 		"an account name of a column that is empty": {reachable + "accountName: person_number", []string{"accountName"}},
 		"an account name of addresses not sent":     {reachable + "accountName: email_address\nemail: omit", []string{"accountName"}},
 		"headers": {
 			reachable + "columns:\n  people.csv: [id]\n  locations.csv: [location_id]\n" +
-				"  rosters.csv: [roster_id, class_id, class_id, student_id, teacher]\n" +
+				"  rosters.csv: [roster_id, class_id, student_id, class_id, teacher]\n" +
 				"  classes.csv: [class_id, instructor_id, class_number, instructor_id_2, course_id, location_id, instructor_id_16]",
-			[]string{"columns[classes.csv][3]", "columns[classes.csv][6]", "columns[locations.csv]", "columns[people.csv]",
-				"columns[rosters.csv][2]", "columns[rosters.csv][4]"},
+			[]string{
+				"columns[classes.csv][3]", "columns[classes.csv][6]", "columns[locations.csv]", "columns[people.csv]",
+				"columns[rosters.csv][3]", "columns[rosters.csv][4]",
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
