@@ -45,6 +45,9 @@ func Embedded(o ServerOptions) (*Server, error) {
 	if opts.Port = o.Port; o.Port == 0 {
 		opts.Port = server.RANDOM_PORT
 	}
+	if err := discardTorn(o.Dir); err != nil {
+		return nil, fmt.Errorf("start nats-server in %s: %w", o.Dir, err)
+	}
 	ns, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("start nats-server in %s: %w", o.Dir, err)
