@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDemoOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := ess(t, "demo", "--once", "--pupils", "60", "--dir", dir)
+	if first.status != 0 {
+		t.Fatalf("exit status %d:\n%s%s", first.status, first.stdout, first.stderr)
+	}
+	for _, part := range []string{
+		"equals the register", "0 events: nothing changed", "nothing: no event, no upload",
+		"replay        0 operations, 0 uploads", "resync        0 operations, 0 uploads", "Summary",
+	} {
+		if !strings.Contains(first.stdout, part) {
+			t.Errorf("it does not tell %q:\n%s", part, first.stdout)
+		}
+	}
+	if first.stderr != "" {
+		t.Errorf("standard error says %q, want nothing without --log-level", first.stderr)
+	}
+	pepper := read(t, filepath.Join(dir, "secrets", "pepper"))
+
+	again := ess(t, "demo", "--once", "--pupils", "60", "--dir", dir)
+	if again.status != 0 {
+		t.Fatalf("in the same directory: exit status %d:\n%s%s", again.status, again.stdout, again.stderr)
+	}
+	if read(t, filepath.Join(dir, "secrets", "pepper")) != pepper {
+		t.Error("the pepper rotated")
+	}
+	if strings.Contains(again.stdout, "organisation created") {
+		t.Errorf("the log of the first demo is gone:\n%s", again.stdout)
+	}
+}
+
+func TestDemoFailsWhereTheFilesDiffer(t *testing.T) {
+	t.Parallel()
+	other, dir := t.TempDir(), t.TempDir()
+	if out := ess(t, "demo", "--once", "--pupils", "60", "--seed", "2", "--dir", other); out.status != 0 {
+		t.Fatalf("exit status %d:\n%s", out.status, out.stdout)
+	}
+	deliveries, err := filepath.Glob(filepath.Join(other, "apple", "dropbox", "*.zip"))
+	if err != nil || len(deliveries) == 0 {
+		t.Fatalf("nothing was delivered (%v)", err)
+	}
+	// What the inbox shows as the newest delivery is that of another municipality.
+	planted := write(t, filepath.Join(dir, "apple", "dropbox", "planted.zip"), read(t, deliveries[0]))
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(planted, later, later); err != nil {
+		t.Fatal(err)
+	}
+	out := ess(t, "demo", "--once", "--pupils", "60", "--dir", dir)
+	if out.status != 1 || !strings.Contains(out.stdout, "planted.zip does not equal the register") {
+		t.Errorf("exit status %d, want 1:\n%s", out.status, out.stdout)
+	}
+	if want := "ess: the delivered files do not equal the register\n"; out.stderr != want {
+		t.Errorf("standard error is %q, want %q", out.stderr, want)
+	}
+}
+
+func TestDemoEndsWhenAsked(t *testing.T) {
+	t.Parallel()
+	c := start(t, nil, "ess", "demo", "--pupils", "60", "--pause", "10s")
+	c.await(t, "equals the register")
+	status, took := c.terminate(t)
+	if status != 0 || took > 10*time.Second {
+		t.Errorf("exit status %d after %s:\n%s", status, took, c.log.String())
+	}
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
