@@ -59,13 +59,6 @@ exists. The same options give the same bytes on every machine.`,
 	f.StringVar(&format, "format", municipality.FormatAlvis, "format of the export: alvis")
 	f.StringVar(&day, "day", municipality.DefaultDay.String(), "the day on which the register looks like this")
 	f.StringVarP(&out, "output", "o", "", "directory to write to; made when missing")
-	must(cmd.MarkFlagRequired("output"))
+	require(cmd, "output")
 	return cmd
-}
-
-// must reports a fault of the program itself.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }

@@ -50,7 +50,6 @@ up to date. Readers and writers never do, so that they see a log that was lost.`
 	f.StringVar(&url, "nats", "", "address of the NATS server")
 	f.StringVar(&credentials, "credentials", "", "file:PATH or env:NAME of a credentials file; empty for none")
 	f.IntVar(&replicas, "replicas", 1, "how many servers keep each stream: 1, 3 or 5")
-	must(cmd.MarkFlagRequired("config"))
-	must(cmd.MarkFlagRequired("nats"))
+	require(cmd, "config", "nats")
 	return cmd
 }

@@ -127,8 +127,7 @@ func (in inspection) run(ctx context.Context, path string, stdin io.Reader, stdo
 
 // unreadable is an error of the file, with its reason.
 func unreadable(err error) error {
-	var known *reason.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*reason.Error](err); ok {
 		err = fmt.Errorf("%w\n     what to do: %s", err, known.Reason.Next(reason.English))
 	}
 	return &exitError{2, err}

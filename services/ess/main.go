@@ -39,14 +39,22 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	}
 	status := 1
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		status, err = exit.status, exit.err
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "ess:", err)
 	}
 	return status
+}
+
+// require makes flags of a command required. A command that does not have the flag says so instead of running.
+func require(cmd *cobra.Command, flags ...string) {
+	for _, name := range flags {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			cmd.RunE = func(*cobra.Command, []string) error { return err }
+		}
+	}
 }
 
 // exitError ends the program with a status of its own.

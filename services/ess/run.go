@@ -62,6 +62,6 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 	f.BoolVar(&readNow, "read-now", false, "read every source once at the start, and not only on its schedule")
 	f.StringVar(&health, "http", "127.0.0.1:8080", "address of health, readiness and metrics")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
-	must(cmd.MarkFlagRequired("config"))
+	require(cmd, "config")
 	return cmd
 }
