@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ func main() {
 	if err := do(ctx, args, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // the only thing deferred was done
+		os.Exit(1)
 	}
 }
 
@@ -63,7 +64,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if f.NArg() > 0 || o.runs < 1 {
-		return fmt.Errorf("usage: bench [flags], with at least one run; see -help")
+		return errors.New("usage: bench [flags], with at least one run; see -help")
 	}
 	dir, err := os.MkdirTemp(o.dir, "ess-bench-")
 	if err != nil {
@@ -74,7 +75,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.profile != "" {
-		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+		if err := os.MkdirAll(o.profile, 0o750); err != nil {
 			return err
 		}
 	}
