@@ -95,6 +95,10 @@ func TestReadsThatAreNotBelieved(t *testing.T) {
 		{"no file", failure(reason.NoFile), source.Empty},
 		{"stale file", failure(reason.StaleFile), source.Stale},
 		{"unreadable", failure(reason.Unreadable), source.Unreadable},
+		{"F31 a truncated file", failure(reason.TruncatedFile), source.Incomplete},
+		{"too large", failure(reason.FileTooLarge), source.Unreadable},
+		{"F45 an archive of two", failure(reason.ArchiveAmbiguous), source.Unreadable},
+		{"F45 an archive that leads out", failure(reason.ArchiveUnsafe), source.Unreadable},
 		{"no reason", func(w *world) { w.reg.err = errCut }, source.Failed},
 		{"a faulty format", func(w *world) { w.reg.set(" ", fact.Unit{ID: "u"}) }, source.Failed},
 	}

@@ -13,9 +13,10 @@ func stateOf(err error) State {
 		return Empty
 	case reason.StaleFile:
 		return Stale
-	case reason.Unreadable:
+	case reason.Unreadable, reason.FileTooLarge, reason.ArchiveUnsafe, reason.ArchiveNested, reason.ArchiveEncrypted,
+		reason.ArchiveAmbiguous:
 		return Unreadable
-	case reason.TransferCut, reason.FileGrowing:
+	case reason.TransferCut, reason.FileGrowing, reason.TruncatedFile:
 		return Incomplete
 	default:
 		return Failed
