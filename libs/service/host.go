@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/sync/errgroup"
 
 	"eventful.se/ess/libs/reason"
@@ -105,13 +106,23 @@ func keyer(d *tenant.Document) (*roster.Keyer, error) {
 	return k, nil
 }
 
+// settings reads a connector's section into its config, which holds the defaults, and checks it. It reports false when
+// the section cannot be read at all.
+func settings(section ast.Node, config interface{ Validate(tenant.Problems) }, p tenant.Problems) bool {
+	p = p.At("settings")
+	if err := tenant.Decode(section, config); err != nil {
+		p.Check(err)
+		return false
+	}
+	config.Validate(p)
+	return true
+}
+
 func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k *roster.Keyer, p tenant.Problems) *source.Reader {
 	config := c.New()
-	if err := tenant.Decode(s.Settings, config); err != nil {
-		p.At("settings").Check(err)
+	if !settings(s.Settings, config, p) {
 		return nil
 	}
-	config.Validate(p.At("settings"))
 	logger := h.Logger.With("tenant", d.Tenant, "source", s.Ref().String())
 	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now})
 	if err != nil {
@@ -136,11 +147,9 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 
 func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed *target.Feed, p tenant.Problems) *target.Link {
 	config := c.New()
-	if err := tenant.Decode(l.Settings, config); err != nil {
-		p.At("settings").Check(err)
+	if !settings(l.Settings, config, p) {
 		return nil
 	}
-	config.Validate(p.At("settings"))
 	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
 	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now})
 	if err != nil {

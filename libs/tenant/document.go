@@ -162,24 +162,22 @@ func (d *Document) validate(p Problems) {
 	}
 	seen := map[roster.Source]bool{}
 	for i, s := range d.Sources {
-		at := p.At("sources[%d]", i)
-		checkToken(at.At("system"), s.System)
-		checkToken(at.At("instance"), s.Instance)
-		if seen[s.Ref()] {
-			at.Add("%s is there twice: give one of them another instance", s.Ref())
-		}
-		seen[s.Ref()] = true
+		checkRef(p.At("sources[%d]", i), "system", s.Ref(), seen)
 	}
-	seen = map[roster.Source]bool{}
+	clear(seen)
 	for i, l := range d.Links {
-		at := p.At("links[%d]", i)
-		checkToken(at.At("target"), l.Target)
-		checkToken(at.At("instance"), l.Instance)
-		if seen[l.Ref()] {
-			at.Add("%s is there twice: give one of them another instance", l.Ref())
-		}
-		seen[l.Ref()] = true
+		checkRef(p.At("links[%d]", i), "target", l.Ref(), seen)
 	}
+}
+
+// checkRef checks the two names of a source or a target, and that no other has both.
+func checkRef(p Problems, system string, ref roster.Source, seen map[roster.Source]bool) {
+	checkToken(p.At(system), ref.System)
+	checkToken(p.At("instance"), ref.Instance)
+	if seen[ref] {
+		p.Add("%s is there twice: give one of them another instance", ref)
+	}
+	seen[ref] = true
 }
 
 func checkToken(p Problems, s string) {

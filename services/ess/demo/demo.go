@@ -220,11 +220,11 @@ func keepSecret(path, value string) error {
 }
 
 func (s *stage) document() (*tenant.Document, error) {
-	registerHost, registerPort, err := net.SplitHostPort(s.register.Addr())
+	register, err := sftpSettings(s.register, s.path("secrets", "register"))
 	if err != nil {
 		return nil, err
 	}
-	inboxHost, inboxPort, err := net.SplitHostPort(s.inbox.Addr())
+	inbox, err := sftpSettings(s.inbox, s.path("secrets", "apple"))
 	if err != nil {
 		return nil, err
 	}
@@ -237,32 +237,34 @@ sources:
   - system: alvis
     schedule: "30 18 * * *"
     settings:
-      sftp:
-        host: %s
-        port: %s
-        user: %s
-        password: file:%s
-        hostKeys: ["%s"]
+      %s
       settle: 100ms
 links:
   - target: apple-school-manager
     settings:
-      sftp:
-        host: %s
-        port: %s
-        user: %s
-        password: file:%s
-        hostKeys: ["%s"]
+      %s
       directory: dropbox
       every: 0s
-`, tenantName, s.town.Name, s.path("secrets", "pepper"),
-		registerHost, registerPort, user, s.path("secrets", "register"), s.register.Fingerprint(),
-		inboxHost, inboxPort, user, s.path("secrets", "apple"), s.inbox.Fingerprint())
+`, tenantName, s.town.Name, s.path("secrets", "pepper"), register, inbox)
 	path := s.path("tenants", tenantName+".yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	return tenant.Load(path)
+}
+
+// sftpSettings writes how to reach a server, and how to know it.
+func sftpSettings(server *sftpserver.Server, password string) (string, error) {
+	host, port, err := net.SplitHostPort(server.Addr())
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(`sftp:
+        host: %s
+        port: %s
+        user: %s
+        password: file:%s
+        hostKeys: ["%s"]`, host, port, user, password, server.Fingerprint()), nil
 }
 
 // export writes the register's export, whole or not at all. It is of now, for an export that is older than the last one
