@@ -100,18 +100,18 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// settings are those of the systems in this test.
-type settings struct {
+// folder is what the systems in this test are set up with.
+type folder struct {
 	Folder string `yaml:"folder"`
 }
 
-func (s *settings) Validate(p tenant.Problems) { p.At("folder").Required(s.Folder) }
+func (s *folder) Validate(p tenant.Problems) { p.At("folder").Required(s.Folder) }
 
-type sourceSettings struct{ settings }
+type sourceSettings struct{ folder }
 
 func (*sourceSettings) Open(source.Env) (source.Source, error) { return nil, nil }
 
-type targetSettings struct{ settings }
+type targetSettings struct{ folder }
 
 func (*targetSettings) Open(target.Env) (*target.Target, error) { return &target.Target{}, nil }
 

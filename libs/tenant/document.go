@@ -172,7 +172,7 @@ func (d *Document) validate(p Problems) {
 
 // checkRef checks the two names of a source or a target, and that no other has both.
 func checkRef(p Problems, system string, ref roster.Source, seen map[roster.Source]bool) {
-	checkToken(p.At(system), ref.System)
+	checkToken(p.At("%s", system), ref.System)
 	checkToken(p.At("instance"), ref.Instance)
 	if seen[ref] {
 		p.Add("%s is there twice: give one of them another instance", ref)
