@@ -27,6 +27,7 @@ func Target(c target.Connector) {
 }
 
 func serve(name string, sources []source.Connector, targets []target.Connector) int {
+	Frugal()
 	ctx, stop := Signals(context.Background())
 	defer stop()
 	p, err := Environment(name, os.Getenv, os.Stderr)

@@ -137,12 +137,16 @@ func (r *Reader) run(ctx context.Context, run *Run, believed *Run) error {
 	if err != nil {
 		return err
 	}
+	// Reading and assembling leave a processor free: the log is scanned meanwhile. A change of the log after that is
+	// refused by its expectations, and it is scanned again.
+	ahead := r.scanAhead(ctx)
+	defer ahead.end()
 	say, read, err := r.read(ctx, since, run, believed)
 	if err != nil {
 		run.State = stateOf(err)
 		return err
 	}
-	state, err := r.publish(ctx, run, say, read.DataTime)
+	state, err := r.publish(ctx, run, say, read.DataTime, ahead)
 	run.Findings = totals(append(read.Findings, say.findings...))
 	for ref := range say.keptBack {
 		run.Counts[string(ref.Kind)+".keptBack"]++
@@ -204,12 +208,12 @@ func (r *Reader) read(ctx context.Context, since Cursor, run, believed *Run) (*s
 
 // publish compares what the source says with the log and publishes what differs. A refusal is no proof of another
 // writer, and after a time-out the batch may stand: it looks again, and fails after the last attempt.
-func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time) (State, error) {
+func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead) (State, error) {
 	ctx, span := r.Tracer.Start(ctx, "source.publish")
 	defer span.End()
 	state := Unchanged
 	for attempt := 1; ; attempt++ {
-		scan, err := r.Log.Scan(ctx, r.Name)
+		scan, err := ahead.take(ctx)
 		if err != nil {
 			return Failed, wrap("scan the log", err)
 		}
@@ -251,6 +255,43 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 			return Failed, ctx.Err()
 		}
 	}
+}
+
+// scanAhead is a scan of the log that began before it was needed.
+type scanAhead struct {
+	reader *Reader
+	cancel context.CancelFunc
+	done   chan struct{}
+	taken  bool
+	scan   Scan
+	err    error
+}
+
+func (r *Reader) scanAhead(ctx context.Context) *scanAhead {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &scanAhead{reader: r, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		a.scan, a.err = r.Log.Scan(ctx, r.Name)
+	}()
+	return a
+}
+
+// take returns what the log holds: at first what was scanned ahead, after that what it holds now.
+func (a *scanAhead) take(ctx context.Context) (Scan, error) {
+	if a.taken {
+		return a.reader.Log.Scan(ctx, a.reader.Name)
+	}
+	<-a.done
+	scan, err := a.scan, a.err
+	a.taken, a.scan = true, Scan{}
+	return scan, err
+}
+
+// end ends a scan that nobody took, and waits until it has ended.
+func (a *scanAhead) end() {
+	a.cancel()
+	<-a.done
 }
 
 // totals counts findings by reason.

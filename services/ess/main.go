@@ -14,6 +14,7 @@ import (
 )
 
 func main() {
+	service.Frugal()
 	ctx, stop := service.Signals(context.Background())
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	service.Frugal() // as every program of ESS
 	ctx, stop := service.Signals(context.Background())
 	defer stop()
 	do := bench

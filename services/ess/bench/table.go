@@ -28,9 +28,6 @@ const (
 
 const tenantName = "bench"
 
-// memoryLimit leaves some room below what a reader may use, for what Go's runtime does not count.
-const memoryLimit = "GOMEMLIMIT=512MiB"
-
 // stand is where the processes are measured: their input, and the peers that they talk to, which run in this process.
 type stand struct {
 	options
@@ -221,20 +218,16 @@ func (b *stand) firstLoad(ctx context.Context) (r row, err error) {
 	return r, nil
 }
 
-// reread is a whole run that finds nothing new: fetch, read, assemble, compare with the log. Beside it is the same in
-// a process that was told how much memory it may have.
+// reread is a whole run that finds nothing new: fetch, read, assemble, compare with the log.
 func (b *stand) reread(ctx context.Context) (r row, err error) {
-	again := func(name string, env ...string) func(int) (sample, error) {
-		return func(int) (sample, error) {
-			return b.child(ctx, env, stepRead, name, "-data", b.log(0), "-document", b.path("default.yaml"), "-want", string(source.Unchanged))
-		}
-	}
-	s, err := b.times(again("reread"), again("", memoryLimit))
+	s, err := b.times(func(int) (sample, error) {
+		return b.child(ctx, nil, stepRead, "reread", "-data", b.log(0), "-document", b.path("default.yaml"), "-want", string(source.Unchanged))
+	})
 	if err != nil {
 		return r, err
 	}
 	return row{
-		name: "unchanged export, a whole run", ours: cost(s[0]), beside: memoryLimit + " " + cost(s[1]), ratio: "–",
+		name: "unchanged export, a whole run", ours: cost(s[0]), beside: "–", ratio: "–",
 		aim: fmt.Sprintf("at most %.0f s and %d MiB", aimReread.Seconds(), aimRereadBytes>>20),
 		met: median(s[0], wall) <= aimReread && median(s[0], peak) <= aimRereadBytes,
 	}, nil
