@@ -115,6 +115,33 @@ func TestInspectMasksPersons(t *testing.T) {
 	}
 }
 
+func TestInspectReports(t *testing.T) {
+	m := town()
+	path := write(t, filepath.Join(t.TempDir(), "alvis.xml"), export(t, m))
+	texts := map[string]string{}
+	for _, language := range []string{"sv", "en"} {
+		out := ess(t, "inspect", "--source", "alvis", "--report", language, path)
+		if out.status != 0 {
+			t.Fatalf("exit status %d:\n%s", out.status, out.stderr)
+		}
+		for _, u := range m.Units {
+			if !strings.Contains(out.stdout, u.Name) {
+				t.Errorf("%s: the report does not have %s:\n%s", language, u.Name, out.stdout)
+			}
+		}
+		if found := canariesOf(m).in(out.stdout + out.stderr); len(found) > 0 {
+			t.Errorf("R8: the report shows %q", found)
+		}
+		summaryOf(t, out)
+		texts[out.stdout] = language
+	}
+	if len(texts) != 2 {
+		t.Error("both languages have the same text")
+	}
+	bad := write(t, filepath.Join(t.TempDir(), "bad.xml"), "<enterprise><person>")
+	refused(t, ess(t, "inspect", "--source", "alvis", "--report", "sv", bad))
+}
+
 func TestInspectRefuses(t *testing.T) {
 	good := export(t, town())
 	half := good[:len(good)/2]
