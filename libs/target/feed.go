@@ -244,8 +244,15 @@ func (f *Feed) runOpen() bool {
 	return false
 }
 
-// silent tells whether no source has said anything yet. The caller is inside read.
-func (f *Feed) silent() bool { return len(f.runs) == 0 && f.roster.Len() == 0 }
+// unheard tells whether a source of the tenant has never ended a run. The caller is inside read.
+func (f *Feed) unheard() bool {
+	for _, s := range f.precedence {
+		if f.runs[s].ended == 0 {
+			return true
+		}
+	}
+	return len(f.runs) == 0 && f.roster.Len() == 0
+}
 
 // ranSince tells whether every source that the log knows has ended a run after seq. The caller is inside read.
 func (f *Feed) ranSince(seq uint64) bool {

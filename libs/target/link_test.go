@@ -21,7 +21,7 @@ func small() []roster.Record {
 
 func callsSetup() (setup, *directory) {
 	d := newDirectory()
-	return setup{newLog(), newLedger(), &target.Target{Mapping: school{}, Applier: d}, time.Hour}, d
+	return setup{log: newLog(), ledger: newLedger(), made: &target.Target{Mapping: school{}, Applier: d}, idle: time.Hour}, d
 }
 
 func wantOps(t *testing.T, s target.Settled, created, updated, deleted int) {
@@ -409,7 +409,7 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 
 func setsSetup() (setup, *inbox) {
 	in := newInbox()
-	return setup{newLog(), newLedger(), &target.Target{Mapping: school{}, Deliverer: in}, time.Hour}, in
+	return setup{log: newLog(), ledger: newLedger(), made: &target.Target{Mapping: school{}, Deliverer: in}, idle: time.Hour}, in
 }
 
 func TestSetsAreDeliveredOnlyWhenTheyChanged(t *testing.T) {
@@ -472,6 +472,35 @@ func TestSetsAreNotDeliveredFromHalfARun(t *testing.T) {
 		synctest.Wait()
 		if in.count() != 1 {
 			t.Errorf("%d uploads, want 1", in.count())
+		}
+		_ = p.stop()
+	})
+}
+
+func TestTheFirstSetWaitsForEverySource(t *testing.T) {
+	other := roster.Source{System: "other", Instance: "default"}
+	synctest.Test(t, func(t *testing.T) {
+		s, in := setsSetup()
+		s.sources = roster.Precedence{register, other}
+		run := func(from roster.Source, records ...roster.Record) {
+			s.log.markOf(from, roster.RunOpened)
+			s.log.publish(records...)
+			s.log.markOf(from, roster.RunEnded)
+		}
+		p := start(t, s) // before anybody has run
+		run(register, small()...)
+		synctest.Wait()
+		if in.count() != 0 {
+			t.Errorf("delivered before the other source has run:\n%s", in.last())
+		}
+		second := person(14, "Rönn")
+		second.Source = other
+		run(other, second)
+		wantOps(t, p.reach(s.log), 6, 0, 0)
+		run(register, person(11, "Ekman")) // from now on each is heard by itself
+		wantOps(t, p.reach(s.log), 0, 1, 0)
+		if in.count() != 2 {
+			t.Errorf("%d uploads, want 2", in.count())
 		}
 		_ = p.stop()
 	})
@@ -600,7 +629,7 @@ func BenchmarkPlanUnchanged(b *testing.B) {
 		copy(r.Ref.Key[:], fmt.Sprintf("%016d", i))
 		log.publish(r)
 	}
-	s := setup{log, ledger, &target.Target{Mapping: school{}, Applier: newDirectory()}, time.Hour}
+	s := setup{log: log, ledger: ledger, made: &target.Target{Mapping: school{}, Applier: newDirectory()}, idle: time.Hour}
 	p := start(b, s)
 	p.reach(log)
 	for b.Loop() {

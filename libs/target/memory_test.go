@@ -41,7 +41,9 @@ func (l *memoryLog) publish(records ...roster.Record) {
 	}
 }
 
-func (l *memoryLog) mark(m roster.Mark) { l.add(roster.Event{Mark: m, Source: register}) }
+func (l *memoryLog) mark(m roster.Mark) { l.markOf(register, m) }
+
+func (l *memoryLog) markOf(s roster.Source, m roster.Mark) { l.add(roster.Event{Mark: m, Source: s}) }
 
 func (l *memoryLog) add(e roster.Event) {
 	l.mu.Lock()
@@ -446,12 +448,14 @@ type setup struct {
 	ledger *memoryLedger
 	made   *target.Target
 	idle   time.Duration
+
+	sources roster.Precedence
 }
 
 func start(t testing.TB, s setup) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	feed := target.NewFeed(s.log, nil, slog.New(slog.DiscardHandler), time.Now)
+	feed := target.NewFeed(s.log, s.sources, slog.New(slog.DiscardHandler), time.Now)
 	p := &process{t: t, cancel: cancel, settled: make(chan target.Settled, 10_000), done: make(chan error, 1)}
 	p.link = target.NewLink(target.LinkOptions{
 		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,

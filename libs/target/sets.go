@@ -84,8 +84,9 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		case f.runOpen():
 			s.Deferred = "a run of the tenant is under way"
 			return
-		case f.silent(): // an empty set would take everybody away, and nobody has said that they are gone
-			s.Deferred = "no source of the tenant has run yet"
+		case e.link.mark.Set.Digest == "" && f.unheard():
+			// A first set without a source's people would take them away from a target that has them already.
+			s.Deferred = "a source of the tenant has not run yet"
 			return
 		}
 		maps.Copy(causes, f.causes) // the follower goes on while the set is made

@@ -54,7 +54,8 @@ findings. Names and numbers are masked unless --show-personal is given. FILE may
 With --report, standard output gets a report for the school instead, in Swedish or English: what was in the file per
 school and type of group, and what is missing. It names nobody.
 
-Exit status: 0 when the file was read completely, 2 when it is unreadable or incomplete.`,
+Exit status: 0 when the file was read to its end, 2 when it is unreadable or ends too early. A file that says of itself that
+it holds only what changed is read to its end too; the summary then has "complete":false.`,
 		Example: "  ess inspect --source alvis export.xml | jq .record\n  ess inspect --format ims --profile customer.yaml export.xml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
