@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -42,9 +41,6 @@ type Reader struct {
 	Options
 	wait time.Duration // before the log is asked again
 }
-
-// manyRecords is a read so large that its memory is worth a collection of its own.
-const manyRecords = 50_000
 
 // attempts is how often a run compares with the log and publishes before it fails.
 const attempts = 3
@@ -196,9 +192,6 @@ func (r *Reader) read(ctx context.Context, since Cursor, run, believed *Run) (*s
 	if res.Complete {
 		say.assembler = nil
 		say.take(asm.Assemble())
-		if len(say.records) > manyRecords {
-			runtime.GC() // the docs are gone, and comparing with the log needs the room
-		}
 		if say.persons == 0 {
 			return nil, res, reason.Errorf(reason.Transient, nil, reason.EmptyRead)
 		}
