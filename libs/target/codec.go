@@ -44,13 +44,11 @@ func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 			w.text(f.Name)
 			w.text(f.Value.Reveal())
 		}
+		w.ids(e.Needs)
 		w.number(len(e.Sets))
 		for _, s := range e.Sets {
 			w.text(s.Name)
-			w.number(len(s.Members))
-			for _, m := range s.Members {
-				w.id(m)
-			}
+			w.ids(s.Members)
 		}
 		w.reason(e.Reason)
 		w.cause(e.Cause)
@@ -89,12 +87,9 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 		for range r.number() {
 			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
 		}
+		e.Needs = r.ids()
 		for range r.number() {
-			s := Set{Name: r.name()}
-			for range r.number() {
-				s.Members = append(s.Members, r.id())
-			}
-			e.Sets = append(e.Sets, s)
+			e.Sets = append(e.Sets, Set{Name: r.name(), Members: r.ids()})
 		}
 		e.Reason, e.Cause = r.reason(), r.cause()
 		if r.short {
@@ -114,6 +109,13 @@ func (w *writer) number(n int) {
 func (w *writer) text(s string) {
 	w.number(len(s))
 	_, _ = w.WriteString(s)
+}
+
+func (w *writer) ids(list []ID) {
+	w.number(len(list))
+	for _, id := range list {
+		w.id(id)
+	}
 }
 
 func (w *writer) id(i ID) {
@@ -182,6 +184,16 @@ func (r *reader) name() string {
 func (r *reader) key() (k roster.Key) {
 	copy(k[:], r.bytes(len(k)))
 	return k
+}
+
+func (r *reader) ids() (list []ID) {
+	if n := r.number(); n > 0 {
+		list = make([]ID, 0, n)
+		for range n {
+			list = append(list, r.id())
+		}
+	}
+	return list
 }
 
 func (r *reader) id() ID { return ID{r.name(), r.text()} }

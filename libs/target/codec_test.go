@@ -14,7 +14,7 @@ func TestSetCodecKeepsEverything(t *testing.T) {
 	why := reason.New(reason.NeedsMissing, "resource", "class/1")
 	row := Entry{
 		ID: ID{"class", "1"}, Entity: roster.Ref{Kind: roster.KindGroup, Key: roster.Key{1}}, Held: true, State: Applied,
-		Fields: Fields{{"name", "9B"}, {"empty", ""}}, Sets: []Set{{"instructors", []ID{{"staff", "2"}}}},
+		Fields: Fields{{"name", "9B"}, {"empty", ""}}, Needs: []ID{{"location", "u"}}, Sets: []Set{{"instructors", []ID{{"staff", "2"}}}},
 		Cause: Cause{Seq: 7, Run: "run", When: time.UnixMilli(1_000)},
 	}
 	left := Entry{

@@ -526,6 +526,24 @@ func TestSetsKeepOrphans(t *testing.T) {
 	})
 }
 
+func TestAnOrphanGoesWithWhatItRefersTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, in := setsSetup()
+		s.log.publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		_ = p.stop()
+		s.log.events[4].Record, s.log.events[4].Mark = nil, roster.RunEnded // the group was never said
+		s.log.publish(gone(unit(1)))
+		p = start(t, s)
+		got := p.reach(s.log)
+		if got.Orphans != 1 || got.Waiting != 1 || got.Halted != nil || strings.Contains(in.last(), "group/") {
+			t.Errorf("settled %+v, want the group left out, for its unit is gone; delivered\n%s", got, in.last())
+		}
+		_ = p.stop()
+	})
+}
+
 func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 	for name, breakIt := range map[string]func(*inbox){
 		"pre-flight": func(in *inbox) {

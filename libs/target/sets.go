@@ -184,7 +184,7 @@ func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map
 			entry.State, entry.Reason = Parked, why
 			old := e.last[r.ID]
 			if entry.Held = old != nil && old.Held; entry.Held {
-				r.Fields, r.Sets = old.Fields, old.Sets
+				r.Fields, r.Needs, r.Sets = old.Fields, old.Needs, old.Sets
 			}
 		}
 		entries[r.ID] = entry
@@ -193,7 +193,7 @@ func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map
 		}
 	}
 	for _, o := range orphans {
-		add(Resource{ID: o.ID, Entity: o.Entity, Fields: o.Fields, Sets: o.Sets})
+		add(Resource{ID: o.ID, Entity: o.Entity, Fields: o.Fields, Needs: o.Needs, Sets: o.Sets})
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(e.wishes), roster.Ref.Compare) {
 		for _, w := range e.wishes[ref] {
@@ -209,7 +209,7 @@ func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map
 	set = standingSet(all, entries)
 	for i := range set {
 		entry := entries[set[i].ID]
-		entry.Fields, entry.Sets = set[i].Fields, set[i].Sets
+		entry.Fields, entry.Needs, entry.Sets = set[i].Fields, set[i].Needs, set[i].Sets
 		if old := e.last[entry.ID]; old != nil && same(old, entry.Fields, entry.Sets) {
 			entry.Cause = old.Cause
 		} else {

@@ -85,6 +85,7 @@ type Entry struct {
 	Native   string
 	Held     bool // the target holds the resource
 	Fields   Fields
+	Needs    []ID // of a complete set: what the resource refers to, for when its entity cannot be asked any more
 	Sets     []Set
 	State    EntryState
 	Reason   *reason.Reason
