@@ -68,6 +68,7 @@ const (
 
 	// A link.
 	LogRegressed    Code = "log-regressed"
+	Leaving         Code = "leaving"
 	NeedsMissing    Code = "needs-missing"
 	MembersRefused  Code = "members-refused"
 	PreflightFailed Code = "preflight-failed"
@@ -265,6 +266,10 @@ var catalogue = map[Code]entry{
 	RowTooMany: {
 		"{file}, rad {row}: {column} har fler värden än de {limit} som målet tar emot.", "{file}, row {row}: {column} has more values than the {limit} that the target takes.",
 		"Ta bort några i registret.", "Take some out in the register.",
+	},
+	Leaving: {
+		"Personen har slutat {since}; det som finns i målsystemet ligger kvar till {until}.", "The person left {since}; what the target holds stays until {until}.",
+		"Inget. Har personen inte slutat: rätta skolan eller datumen i registret.", "Nothing. If the person has not left, correct the school or the dates in the register.",
 	},
 	LogRegressed: {
 		"Loggen slutar vid {end} men länken har redan läst till {seen}: loggen har återställts eller bytts ut.", "The log ends at {end}, but the link has read up to {seen}: the log was restored or replaced.",

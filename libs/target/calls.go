@@ -99,7 +99,7 @@ func (c *calls) verify(ctx context.Context) error {
 
 func (c *calls) due(now time.Time, w *work) {
 	for _, e := range c.book.entries {
-		if !e.NextTry.IsZero() && !e.NextTry.After(now) {
+		if !e.Left.IsOpen() || !e.NextTry.IsZero() && !e.NextTry.After(now) {
 			w.add(e.Entity)
 		}
 	}
@@ -143,8 +143,12 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 }
 
 func (c *calls) nextTry() (next time.Time) {
+	today := roster.Today(c.link.o.Now())
 	for _, e := range c.book.entries {
 		next = earlier(next, e.NextTry)
+		if !e.Left.IsOpen() {
+			next = earlier(next, c.link.o.Lifecycle.next(e.Left, today, DisableStep, DeleteStep))
+		}
 	}
 	return next
 }
@@ -179,11 +183,11 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 			c.rekey(ref, roster.Ref{Kind: ref.Kind, Key: to})
 			ref.Key = to
 		}
-		state, wishes := roster.Missing, []Wish(nil)
+		merged, wishes := roster.Merged{State: roster.Missing}, []Wish(nil)
 		if f.known(ref) {
-			state, wishes = r.State(ref).State, c.link.o.Made.Mapping.Map(r, ref)
+			merged, wishes = r.State(ref), c.link.o.Made.Mapping.Map(r, ref)
 		}
-		found, lost := planEntity(ref, state, wishes, c.book)
+		found, lost := planEntity(ref, merged, wishes, c.book, c.link.o.Lifecycle, r.Today())
 		for i := range found {
 			found[i].cause = f.causes[ref]
 		}
@@ -211,7 +215,7 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 		switch in.verb {
 		case "":
 			c.put(in.entry)
-		case Delete:
+		case Disable, Delete:
 			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
 		default:
 			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
@@ -243,7 +247,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		if known != nil && known.NextTry.After(now) && !force {
 			continue
 		}
-		if in.verb == Delete {
+		if in.verb == Disable || in.verb == Delete {
 			out = append(out, in)
 			continue
 		}
@@ -264,9 +268,9 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		}
 		in.resource.Sets, in.entry.Sets = stand, stand
 		if known != nil && !force {
-			if same(known, in.resource.Fields, stand) {
+			if known.State != Disabled && same(known, in.resource.Fields, stand) {
 				settled := *known
-				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry = Applied, nil, "", 0, time.Time{}
+				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry, settled.Left = Applied, nil, "", 0, time.Time{}, 0
 				c.put(settled)
 				continue
 			}
@@ -337,7 +341,7 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 func (c *calls) operation(in intent) Operation {
 	op := Operation{Verb: in.verb, Resource: in.resource, Native: in.entry.Native}
 	if known := c.book.entries[in.resource.ID]; known != nil && known.Held {
-		op.Native, op.Before = known.Native, known.Fields
+		op.Native, op.Before, op.Enable = known.Native, known.Fields, known.State == Disabled && in.verb == Update
 		op.SetsAdd, op.SetsDrop = difference(in.resource.Sets, known.Sets), difference(known.Sets, in.resource.Sets)
 	}
 	return op
@@ -406,6 +410,9 @@ func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work)
 	case Update:
 		s.Updated++
 		d.Updated++
+	case Disable:
+		s.Disabled++
+		d.Disabled++
 	case Delete:
 		s.Deleted++
 		d.Deleted++
@@ -459,7 +466,7 @@ func (c *calls) save(ctx context.Context) error {
 
 func equalEntry(a, b Entry) bool {
 	return a.Entity == b.Entity && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
-		a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
+		a.Left == b.Left && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
 		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
 }
 

@@ -39,6 +39,7 @@ func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 		_, _ = w.Write(e.Entity.Key[:])
 		w.text(string(e.State))
 		w.number(held(e.Held))
+		w.number(int(e.Left))
 		w.number(len(e.Fields))
 		for _, f := range e.Fields {
 			w.text(f.Name)
@@ -84,6 +85,7 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 	for range r.number() {
 		e := Entry{ID: r.id(), Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}, State: EntryState(r.name())}
 		e.Held = r.number() > 0
+		e.Left = r.date()
 		for range r.number() {
 			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
 		}
@@ -184,6 +186,16 @@ func (r *reader) name() string {
 func (r *reader) key() (k roster.Key) {
 	copy(k[:], r.bytes(len(k)))
 	return k
+}
+
+func (r *reader) date() roster.Date {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 || n > 9999_12_31 {
+		r.short, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return roster.Date(n)
 }
 
 func (r *reader) ids() (list []ID) {

@@ -23,6 +23,8 @@ type LinkOptions struct {
 	Now      func() time.Time
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
 	Observer Observer      // told of every settlement; may be nil
+	// Lifecycle says what becomes of what the target holds for a person who leaves.
+	Lifecycle Lifecycle
 }
 
 // Observer is told what a link did.
@@ -33,26 +35,26 @@ const DefaultIdle = 30 * time.Second
 
 // Settled is what one round of a link came to.
 type Settled struct {
-	Created, Updated, Deleted         int
-	Waiting, Parked, Withheld         int // as they stand now, not only in this round
-	Orphans                           int // held at the target, but neither record nor tombstone is in the log
-	Kinds                             map[string]Delta
-	Delivered                         string // name of the package, when a complete set was delivered
-	Adopted                           bool   // what an interrupted round had begun was found done
-	Deferred                          string // why a complete set was not delivered now; empty when nothing waits
-	Halted                            *reason.Reason
-	Problems                          []Problem // what the pre-flight refused
-	Cursor                            roster.Position
-	WakeAt                            time.Time
-	Took                              time.Duration
-	PlanTook, RenderTook, DeliverTook time.Duration
+	Created, Updated, Disabled, Deleted int
+	Waiting, Parked, Withheld           int // as they stand now, not only in this round
+	Orphans                             int // held at the target, but neither record nor tombstone is in the log
+	Kinds                               map[string]Delta
+	Delivered                           string // name of the package, when a complete set was delivered
+	Adopted                             bool   // what an interrupted round had begun was found done
+	Deferred                            string // why a complete set was not delivered now; empty when nothing waits
+	Halted                              *reason.Reason
+	Problems                            []Problem // what the pre-flight refused
+	Cursor                              roster.Position
+	WakeAt                              time.Time
+	Took                                time.Duration
+	PlanTook, RenderTook, DeliverTook   time.Duration
 }
 
 // Delta counts what changes in one kind of resource.
-type Delta struct{ Created, Updated, Deleted int }
+type Delta struct{ Created, Updated, Disabled, Deleted int }
 
 // Operations is how many writes the round made or, for a complete set, how many resources changed.
-func (s Settled) Operations() int { return s.Created + s.Updated + s.Deleted }
+func (s Settled) Operations() int { return s.Created + s.Updated + s.Disabled + s.Deleted }
 
 // add counts what was done.
 func (s *Settled) add(d differences) {

@@ -226,6 +226,10 @@ func (school) Map(v target.View, e roster.Ref) []target.Wish {
 		if p == nil {
 			return nil
 		}
+		if p.MiddleName == "left" {
+			why := reason.New(reason.NoActiveRole)
+			return []target.Wish{{Resource: r, Withheld: &why, Leaves: true}}
+		}
 		if p.FamilyName == "" {
 			why := reason.New(reason.NeedsMissing, "resource", "family name")
 			return []target.Wish{{Resource: r, Withheld: &why}}
@@ -255,6 +259,7 @@ type directory struct {
 	mu      sync.Mutex
 	held    map[target.ID]target.Held
 	creates map[target.ID]int
+	off     map[target.ID]bool // disabled
 	calls   int
 	fail    func(op target.Operation) error
 	hook    func(step string) error
@@ -262,7 +267,7 @@ type directory struct {
 }
 
 func newDirectory() *directory {
-	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}}
+	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}, off: map[target.ID]bool{}}
 }
 
 // set changes how the directory answers.
@@ -276,6 +281,14 @@ func (d *directory) count() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.calls
+}
+
+// enabled tells whether the directory holds something that can be used.
+func (d *directory) enabled(id target.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, held := d.held[id]
+	return held && !d.off[id]
 }
 
 func (*directory) Kinds() []string { return []string{"organisation", "person", "group"} }
@@ -305,6 +318,8 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 	}
 	id := op.Resource.ID
 	switch op.Verb {
+	case target.Disable:
+		d.off[id] = true
 	case target.Delete:
 		delete(d.held, id)
 		return target.Outcome{}
@@ -313,6 +328,10 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 		d.serial++
 		d.held[id] = target.Held{ID: id, Native: fmt.Sprint("n", d.serial), Fields: op.Resource.Fields, Sets: op.Resource.Sets}
 	default:
+		if d.off[id] != op.Enable {
+			return target.Outcome{Err: fmt.Errorf("disabled is %t, and enable %t", d.off[id], op.Enable)}
+		}
+		delete(d.off, id)
 		h := d.held[id]
 		h.ID, h.Fields, h.Sets = id, op.Resource.Fields, op.Resource.Sets
 		d.held[id] = h
@@ -450,6 +469,7 @@ type setup struct {
 	idle   time.Duration
 
 	sources roster.Precedence
+	life    target.Lifecycle
 }
 
 func start(t testing.TB, s setup) *process {
@@ -460,7 +480,7 @@ func start(t testing.TB, s setup) *process {
 	p.link = target.NewLink(target.LinkOptions{
 		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,
 		Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
-		Observer: func(r target.Settled) { p.settled <- r },
+		Observer: func(r target.Settled) { p.settled <- r }, Lifecycle: s.life,
 	})
 	fed := make(chan struct{})
 	go func() { defer close(fed); _ = feed.Run(ctx) }()

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/fnv"
 	"maps"
@@ -85,32 +86,72 @@ type intent struct {
 // A resource is removed only because its entity's tombstone stands, or because its record stands and the mapping no
 // longer wishes the resource. What the ledger holds without record or tombstone is an orphan: it is left alone and
 // counted.
-func planEntity(ref roster.Ref, state roster.State, wishes []Wish, b *book) (intents []intent, orphans int) {
+//
+// What is held for a person who leaves goes by the stages of the lifecycle.
+func planEntity(ref roster.Ref, m roster.Merged, wishes []Wish, b *book, l Lifecycle, today roster.Date) (intents []intent, orphans int) {
+	remove := planRemoval
+	if leaves(ref, m, wishes) {
+		remove = func(e *Entry, why *reason.Reason) intent { return planLeaver(e, why, l, today) }
+	}
 	wished := make(map[ID]struct{}, len(wishes))
 	for _, w := range wishes {
 		wished[w.Resource.ID] = struct{}{}
-		intents = append(intents, planWish(w, b))
+		intents = append(intents, planWish(w, b, remove))
 	}
 	for _, id := range b.byEntity[ref] {
 		e := b.entries[id]
 		if _, ok := wished[id]; ok || e.State == Gone || e.State == Released {
 			continue
 		}
-		if state == roster.Missing {
+		if m.State == roster.Missing {
 			orphans++
 			continue
 		}
-		intents = append(intents, planRemoval(e, nil))
+		intents = append(intents, remove(e, nil))
 	}
 	return intents, orphans
 }
 
-func planWish(w Wish, b *book) intent {
+// leaves tells whether an entity is a person who has left: the register says nothing of the person any more, or the
+// mapping wishes nothing because of it.
+func leaves(ref roster.Ref, m roster.Merged, wishes []Wish) bool {
+	if ref.Kind != roster.KindPerson {
+		return false
+	}
+	if m.State == roster.Tombstoned {
+		return m.Reason == roster.TombstoneLeft
+	}
+	left := false
+	for _, w := range wishes {
+		if w.Withheld == nil {
+			return false
+		}
+		left = left || w.Leaves
+	}
+	return left
+}
+
+// planLeaver does what is due on a day to something that the target holds for a person who leaves.
+func planLeaver(e *Entry, why *reason.Reason, l Lifecycle, today roster.Date) intent {
+	left := cmp.Or(e.Left, today)
+	if !e.Held || l.reached(left, today, DeleteStep) {
+		return planRemoval(e, why)
+	}
+	next := *e
+	next.Left, next.Reason = left, l.leaving(left, DeleteStep)
+	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: next}
+	if e.State != Disabled && l.reached(left, today, DisableStep) {
+		in.verb, in.entry.State = Disable, Disabled
+	}
+	return in
+}
+
+func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) intent) intent {
 	id := w.Resource.ID
 	known, ok := b.entries[id]
 	if w.Withheld != nil {
 		if ok && known.Held {
-			return planRemoval(known, w.Withheld)
+			return remove(known, w.Withheld)
 		}
 		return intent{resource: w.Resource, entry: Entry{ID: id, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}}
 	}

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	e.behind = true
 	begun := e.link.o.Now()
 	var boundary time.Time
-	var orphans []*Entry
+	var carried []*Entry
 	causes := map[roster.Ref]Cause{}
 	if !e.link.o.Feed.read(func(f *Feed) {
 		pos = e.link.gather(f, &w) // the end of a run may have come since, and what came before it belongs to it
@@ -90,7 +91,10 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 			return
 		}
 		maps.Copy(causes, f.causes) // the follower goes on while the set is made
-		orphans, boundary = e.orphans(f), nextDay(f.roster)
+		carried, boundary = e.orphans(f), nextDay(f.roster)
+		s.Orphans = len(carried)
+		leavers, next := e.leavers(f)
+		carried, boundary = append(carried, leavers...), earlier(boundary, next)
 	}) {
 		e.link.unsettled = true
 		return s, nil
@@ -99,10 +103,10 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		return s, nil
 	}
 	e.link.mark.WakeAt = boundary
-	plan := e.plan(orphans, causes, &s)
+	plan := e.plan(carried, causes, &s)
 	s.PlanTook = e.link.o.Now().Sub(begun)
 	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
-	if plan.differ.any() || stale || e.lost || w.force {
+	if plan.differ.any() || plan.noted || stale || e.lost || w.force {
 		if done, err := e.deliver(ctx, plan, w.force, &s); err != nil || !done {
 			return s, err
 		}
@@ -119,16 +123,17 @@ type setPlan struct {
 	set     []Resource
 	entries map[ID]*Entry
 	differ  differences
+	noted   bool                                       // the ledger has to know something that the target does not: since when somebody has left
 	again   func(parked map[ID]*reason.Reason) setPlan // the same with some resources parked
 }
 
-// plan makes the set of what is wished, and the orphans.
-func (e *sets) plan(orphans []*Entry, causes map[roster.Ref]Cause, s *Settled) setPlan {
-	s.Orphans = len(orphans)
+// plan makes the set of what is wished, and of what is carried over from the last one.
+func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, s *Settled) setPlan {
 	var with func(parked map[ID]*reason.Reason) setPlan
 	with = func(parked map[ID]*reason.Reason) setPlan {
-		set, entries := e.resolve(orphans, causes, parked)
-		return setPlan{set, entries, e.compare(entries, s), with}
+		set, entries := e.resolve(carried, causes, parked)
+		differ := e.compare(entries, s)
+		return setPlan{set, entries, differ, e.noted(entries), with}
 	}
 	return with(nil)
 }
@@ -166,10 +171,29 @@ func (e *sets) orphans(f *Feed) (out []*Entry) {
 	return out
 }
 
+// leavers are resources that were delivered for a person who has left since, and whose time to go has not come. They
+// stay in the set as they were. The time is when the next of them goes.
+func (e *sets) leavers(f *Feed) (out []*Entry, next time.Time) {
+	l, today, step := e.link.o.Lifecycle, f.roster.Today(), cmp.Or(e.link.o.Made.Omission, DeleteStep)
+	for _, en := range e.last {
+		if !en.Held || !f.known(en.Entity) || !leaves(en.Entity, f.roster.State(en.Entity), e.wishes[en.Entity]) {
+			continue
+		}
+		left := cmp.Or(en.Left, today)
+		if l.reached(left, today, step) || l.reached(left, today, DeleteStep) {
+			continue
+		}
+		kept := *en
+		kept.Left, kept.Reason = left, l.leaving(left, step)
+		out, next = append(out, &kept), earlier(next, l.next(left, today, step, DeleteStep))
+	}
+	return out, next
+}
+
 // resolve returns the set in which every need stands, sorted by id, and the entry of every resource, those that are
 // left out with the reason. A resource that is parked stays as it was delivered, or is left out if it never was.
-func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map[ID]*reason.Reason) (set []Resource, entries map[ID]*Entry) {
-	size := len(orphans)
+func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked map[ID]*reason.Reason) (set []Resource, entries map[ID]*Entry) {
+	size := len(carried)
 	for _, wishes := range e.wishes {
 		size += len(wishes)
 	}
@@ -192,8 +216,9 @@ func (e *sets) resolve(orphans []*Entry, causes map[roster.Ref]Cause, parked map
 			all = append(all, r)
 		}
 	}
-	for _, o := range orphans {
+	for _, o := range carried {
 		add(Resource{ID: o.ID, Entity: o.Entity, Fields: o.Fields, Needs: o.Needs, Sets: o.Sets})
+		entries[o.ID].Left, entries[o.ID].Reason = o.Left, cmp.Or(entries[o.ID].Reason, o.Reason)
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(e.wishes), roster.Ref.Compare) {
 		for _, w := range e.wishes[ref] {
@@ -287,6 +312,16 @@ func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 		}
 	}
 	return d
+}
+
+// noted tells whether somebody is known to have left, or to be back, who was not before.
+func (e *sets) noted(entries map[ID]*Entry) bool {
+	for id, en := range entries {
+		if old := e.last[id]; old != nil && old.Held && en.Held && old.Left != en.Left {
+			return true
+		}
+	}
+	return false
 }
 
 // deliver brings a set to the target. It reports false when the set stays where it is for now.

@@ -89,7 +89,8 @@ type Entry struct {
 	Sets     []Set
 	State    EntryState
 	Reason   *reason.Reason
-	Refused  string // digest of the wish that was refused; the same wish is not tried again by itself
+	Left     roster.Date // since when its person has left; open while there is no sign of it
+	Refused  string      // digest of the wish that was refused; the same wish is not tried again by itself
 	Attempts int
 	NextTry  time.Time
 	Cause    Cause

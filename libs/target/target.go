@@ -45,6 +45,9 @@ type Target struct {
 	Applier   Applier       // a target that takes calls
 	Deliverer Deliverer     // a target that takes complete sets
 	Every     time.Duration // shortest time between two deliveries of complete sets
+	// Omission is what leaving a complete set means for an account: DisableStep where the vendor keeps it for a while,
+	// else DeleteStep. A leaver stays in the set until that step is due.
+	Omission Step
 }
 
 // Mapping says what a target should hold. It is pure: the same roster gives the same resources (rule R11).
@@ -69,6 +72,7 @@ type View interface {
 type Wish struct {
 	Resource Resource
 	Withheld *reason.Reason // why the target does not get it; Resource then needs only its ID and Entity
+	Leaves   bool           // it is withheld because the person has left: the stages of the link say when it goes
 }
 
 // ID names a resource of a link: its kind, and a key that is unique within the kind.
@@ -135,15 +139,17 @@ type Verb string
 
 // The verbs.
 const (
-	Create Verb = "create"
-	Update Verb = "update"
-	Delete Verb = "delete"
+	Create  Verb = "create"
+	Update  Verb = "update"
+	Disable Verb = "disable" // keep it, but let nobody use it
+	Delete  Verb = "delete"
 )
 
 // Operation is one thing to make so in a target.
 type Operation struct {
 	Verb     Verb
-	Resource Resource // wanted state; for a delete only ID and Entity
+	Resource Resource // wanted state; for a disable or delete only ID and Entity
+	Enable   bool     // with an update: the target holds it disabled
 	Native   string   // the target's own id, when known
 	Before   Fields   // what we know that the target holds
 	SetsAdd  []Set    // with an update: members to add

@@ -1,0 +1,197 @@
+package target_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+)
+
+const day = 24 * time.Hour
+
+// protected is a person whom the register marks.
+func protected(n int) roster.Record {
+	r := person(n, "")
+	r.Person, r.Tombstone = nil, &roster.Tombstone{Reason: roster.TombstoneProtected}
+	return r
+}
+
+// unenrolled is a person who is in the register, without a role in any school: the test's mapping says that she has left.
+func unenrolled(n int) roster.Record {
+	r := person(n, "Ek")
+	r.Person.MiddleName = "left"
+	return r
+}
+
+func inStages(s setup) setup {
+	s.life = target.Lifecycle{Stages: target.DefaultStages()}
+	s.idle = time.Minute // so that what is known survives the ledger
+	return s
+}
+
+func TestLeaveStagesInACompleteSet(t *testing.T) {
+	for name, leave := range map[string]roster.Record{"gone from the register": gone(person(11, "")), "without a role": unenrolled(11)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, in := setsSetup()
+				s = inStages(s)
+				s.made.Omission = target.DisableStep
+				s.log.publish(small()...)
+				p := start(t, s)
+				p.reach(s.log)
+				s.log.publish(leave, group(21, 1, 12))
+				p.reach(s.log)
+				if !strings.Contains(in.last(), "family=Ek") || strings.Contains(in.last(), "members=[person/"+key(11).String()) {
+					t.Errorf("on the day she left, want her row and no membership:\n%s", in.last())
+				}
+				_ = p.stop()
+				time.Sleep(29 * day)
+				p = start(t, s)
+				synctest.Wait()
+				if !strings.Contains(in.last(), "family=Ek") {
+					t.Errorf("her row is gone a day early:\n%s", in.last())
+				}
+				time.Sleep(2 * day) // the link is cold and wakes by itself
+				synctest.Wait()
+				if strings.Contains(in.last(), "family=Ek") {
+					t.Errorf("her row is still there after 30 days:\n%s", in.last())
+				}
+				s.log.publish(person(11, "Ek"))
+				p.reach(s.log)
+				if !strings.Contains(in.last(), "person/"+key(11).String()+" family=Ek") {
+					t.Errorf("she is back, and her row is not:\n%s", in.last())
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+func TestWhoReturnsBeforeTheStageNeverLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, in := setsSetup()
+		s = inStages(s)
+		s.log.publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		uploads := in.count()
+		s.log.publish(gone(person(13, "")))
+		p.reach(s.log)
+		time.Sleep(100 * day)
+		s.log.publish(person(13, "Björk"))
+		p.reach(s.log)
+		s.log.publish(gone(person(13, ""))) // and leaves again: the days count anew
+		p.reach(s.log)
+		time.Sleep(100 * day)
+		synctest.Wait()
+		if in.count() != uploads || !strings.Contains(in.last(), "Björk") {
+			t.Errorf("%d uploads, want %d, for nothing went:\n%s", in.count(), uploads, in.last())
+		}
+		time.Sleep(81 * day)
+		synctest.Wait()
+		if strings.Contains(in.last(), "Björk") {
+			t.Errorf("he is still there:\n%s", in.last())
+		}
+		_ = p.stop()
+	})
+}
+
+func TestR9ProtectionKnowsNoStages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, in := setsSetup()
+		s = inStages(s)
+		s.log.publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		s.log.publish(protected(11))
+		p.reach(s.log)
+		if strings.Contains(in.last(), key(11).String()) {
+			t.Errorf("a protected person is still there:\n%s", in.last())
+		}
+		_ = p.stop()
+	})
+}
+
+func TestLeaveStagesInCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := callsSetup()
+		s = inStages(s)
+		s.log.publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		ek := target.ID{Kind: "person", Key: key(11).String()}
+		s.log.publish(gone(person(11, "")), group(21, 1, 12))
+		got := p.reach(s.log)
+		if got.Disabled+got.Deleted != 0 || !d.enabled(ek) {
+			t.Errorf("on the day she left: %+v", got)
+		}
+		time.Sleep(31 * day)
+		synctest.Wait()
+		if d.enabled(ek) || d.creates[ek] != 1 {
+			t.Error("after 30 days her account is not disabled")
+		}
+		s.log.publish(person(11, "Ek"))
+		p.reach(s.log)
+		if !d.enabled(ek) || d.creates[ek] != 1 {
+			t.Error("she is back, and does not have the same account")
+		}
+		s.log.publish(gone(person(11, "")))
+		p.reach(s.log)
+		time.Sleep(181 * day)
+		synctest.Wait()
+		if strings.Contains(d.text(), "family=Ek") {
+			t.Errorf("after 180 days her account is still there:\n%s", d.text())
+		}
+		_ = p.stop()
+	})
+}
+
+func TestJulyEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the bubble's clock begins on 1 January 2000
+		s, in := setsSetup()
+		s = inStages(s)
+		s.life.Stages = []target.Stage{{After: 0, Do: target.DeleteStep}}
+		s.life.Quiet = []target.Season{{From: target.Day{Month: time.June, Day: 10}, To: target.Day{Month: time.August, Day: 20}}}
+		s.log.publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		time.Sleep(time.Date(2000, time.July, 3, 12, 0, 0, 0, time.UTC).Sub(time.Now()))
+		s.log.publish(gone(person(11, "")), gone(person(13, "")))
+		p.reach(s.log)
+		time.Sleep(30 * day)
+		synctest.Wait()
+		if !strings.Contains(in.last(), "family=Ek") || !strings.Contains(in.last(), "Björk") {
+			t.Errorf("somebody left in July:\n%s", in.last())
+		}
+		s.log.publish(person(13, "Björk")) // back for the autumn
+		time.Sleep(time.Date(2000, time.August, 22, 12, 0, 0, 0, time.UTC).Sub(time.Now()))
+		synctest.Wait()
+		if strings.Contains(in.last(), "family=Ek") || !strings.Contains(in.last(), "Björk") {
+			t.Errorf("after the summer, want the one gone and the other there:\n%s", in.last())
+		}
+		_ = p.stop()
+	})
+}
+
+func TestAGapBetweenTwoSchoolsIsNoLeaving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, in := setsSetup()
+		s = inStages(s)
+		s.life = target.Lifecycle{Gap: 3, Stages: []target.Stage{{After: 0, Do: target.DeleteStep}}}
+		s.log.publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		s.log.publish(unenrolled(11)) // on Friday
+		p.reach(s.log)
+		time.Sleep(2 * day)
+		s.log.publish(person(11, "Ek")) // on Monday, at the other school
+		p.reach(s.log)
+		if in.count() != 1 {
+			t.Errorf("%d uploads, want 1: a pupil who changes school over a weekend is never out", in.count())
+		}
+		_ = p.stop()
+	})
+}
