@@ -165,13 +165,13 @@ func (e emitted) trouble(t *testing.T) *municipality.Municipality {
 	t.Helper()
 	i := install(t, 60)
 	good := read(t, i.path("register", "alvis.xml"))
-	cut := strings.Index(good, "</person>")
+	before, _, _ := strings.Cut(good, "</person>")
 	odd := strings.Replace(strings.Replace(good, "<person>", oddPersons+"<person>", 1), "</enterprise>", oddMembers, 1)
 	exports := map[string]string{
 		"odd":       odd,
-		"cut":       good[:cut] + "</person><person><sourcedid><source>P</source><id>1</id></sourcedid><name><n><family>Avklippsson",
-		"malformed": good[:cut] + "<fn>Läckina Trasigsson</Trasigsson>",
-		"encoding":  good[:cut] + "<email>L\xe4ckina Trasigsson</email></person></enterprise>",
+		"cut":       before + "</person><person><sourcedid><source>P</source><id>1</id></sourcedid><name><n><family>Avklippsson",
+		"malformed": before + "<fn>Läckina Trasigsson</Trasigsson>",
+		"encoding":  before + "<email>L\xe4ckina Trasigsson</email></person></enterprise>",
 		"doctype":   strings.Replace(good, "<enterprise>", `<!DOCTYPE enterprise [<!ENTITY x "Läckina Trasigsson">]><enterprise>`, 1),
 		"two":       zipOf(t, "a.xml", good, "b.xml", good),
 	}

@@ -49,7 +49,7 @@ func prepare(ctx context.Context, o options, stdout, stderr io.Writer) (b *stand
 		}
 	}
 	fmt.Fprintf(stderr, "bench: making an export of %d persons, %d groups and %d memberships\n", o.size.persons, o.size.groups, o.size.members)
-	if _, err := b.child(ctx, nil, stepGenerate, "", "-file", b.export); err != nil {
+	if _, err := b.child(ctx, stepGenerate, "", "-file", b.export); err != nil {
 		return nil, err
 	}
 	password := rand.Text()
@@ -77,7 +77,7 @@ func (b *stand) path(parts ...string) string {
 }
 
 // child runs one step in a process of its own. Its profile, if any, is called by name.
-func (b *stand) child(ctx context.Context, env []string, step, name string, args ...string) (sample, error) {
+func (b *stand) child(ctx context.Context, step, name string, args ...string) (sample, error) {
 	s := b.size
 	args = append([]string{
 		childWord, step, "-persons", strconv.Itoa(s.persons), "-groups", strconv.Itoa(s.groups),
@@ -86,7 +86,7 @@ func (b *stand) child(ctx context.Context, env []string, step, name string, args
 	if b.profile != "" && name != "" {
 		args = append(args, "-profile", filepath.Join(b.profile, name))
 	}
-	return run(ctx, env, b.self, args...)
+	return run(ctx, b.self, args...)
 }
 
 // document writes what an operator would about the tenant. Each instance of the link has a ledger of its own.
@@ -163,11 +163,11 @@ func (b *stand) times(programs ...func(n int) (sample, error)) ([][]sample, erro
 // parse is the export, read and assembled, beside xmllint, which only looks whether it is well formed.
 func (b *stand) parse(ctx context.Context) (r row, err error) {
 	programs := []func(int) (sample, error){
-		func(int) (sample, error) { return b.child(ctx, nil, stepAssemble, "parse", "-file", b.export) },
+		func(int) (sample, error) { return b.child(ctx, stepAssemble, "parse", "-file", b.export) },
 	}
 	xmllint, err := exec.LookPath("xmllint")
 	if err == nil {
-		programs = append(programs, func(int) (sample, error) { return run(ctx, nil, xmllint, "--stream", "--noout", b.export) })
+		programs = append(programs, func(int) (sample, error) { return run(ctx, xmllint, "--stream", "--noout", b.export) })
 	}
 	s, err := b.times(programs...)
 	if err != nil {
@@ -192,14 +192,14 @@ func (b *stand) firstLoad(ctx context.Context) (r row, err error) {
 	}
 	programs := []func(int) (sample, error){
 		func(n int) (sample, error) {
-			return b.child(ctx, nil, stepRead, "first-load", "-data", b.log(n), "-document", document, "-want", string(source.Published))
+			return b.child(ctx, stepRead, "first-load", "-data", b.log(n), "-document", document, "-want", string(source.Published))
 		},
 	}
 	if b.raw != "" {
 		programs = append(programs, func(n int) (sample, error) {
 			to := b.path("raw" + strconv.Itoa(n))
 			defer os.RemoveAll(to)
-			return run(ctx, nil, b.raw, "-from", b.log(n), "-to", to, "-tenant", tenantName)
+			return run(ctx, b.raw, "-from", b.log(n), "-to", to, "-tenant", tenantName)
 		})
 	}
 	s, err := b.times(programs...)
@@ -221,7 +221,7 @@ func (b *stand) firstLoad(ctx context.Context) (r row, err error) {
 // reread is a whole run that finds nothing new: fetch, read, assemble, compare with the log.
 func (b *stand) reread(ctx context.Context) (r row, err error) {
 	s, err := b.times(func(int) (sample, error) {
-		return b.child(ctx, nil, stepRead, "reread", "-data", b.log(0), "-document", b.path("default.yaml"), "-want", string(source.Unchanged))
+		return b.child(ctx, stepRead, "reread", "-data", b.log(0), "-document", b.path("default.yaml"), "-want", string(source.Unchanged))
 	})
 	if err != nil {
 		return r, err
@@ -240,7 +240,7 @@ func (b *stand) fullSet(ctx context.Context) (r row, err error) {
 		if err != nil {
 			return sample{}, err
 		}
-		return b.child(ctx, nil, stepDeliver, "full-set", "-data", b.log(0), "-document", document)
+		return b.child(ctx, stepDeliver, "full-set", "-data", b.log(0), "-document", document)
 	})
 	if err != nil {
 		return r, err

@@ -118,8 +118,10 @@ func TestTheSampleIsValidAndShowsTheDefaults(t *testing.T) {
 		t.Errorf("the sample shows other defaults (-want +got):\n%s", diff)
 	}
 	// And every setting stands in it.
-	for _, key := range []string{"directory", "files", "maxAge", "settle", "profile", "host", "port", "user", "password", "key",
-		"keyPassphrase", "hostKeys", "connectTimeout", "idleTimeout", "schedule", "instance"} {
+	for _, key := range []string{
+		"directory", "files", "maxAge", "settle", "profile", "host", "port", "user", "password", "key",
+		"keyPassphrase", "hostKeys", "connectTimeout", "idleTimeout", "schedule", "instance",
+	} {
 		if !regexp.MustCompile(`(?m)^[ #-]*` + key + `:`).Match(data) {
 			t.Errorf("the sample does not show %s", key)
 		}

@@ -196,15 +196,21 @@ func TestNamedStates(t *testing.T) {
 			_, port, _ := net.SplitHostPort(g.Addr())
 			return strings.Replace(s, "port: "+port, "port: 1", 1)
 		}, want: reason.Unreachable, text: []string{"127.0.0.1:1"}},
-		"F48 wrong credentials": {spoil: func(_ *gotit, s string) string { return strings.Replace(s, "user: kommun", "user: another", 1) },
-			want: reason.WrongCredentials, text: []string{"another"}},
+		"F48 wrong credentials": {
+			spoil: func(_ *gotit, s string) string { return strings.Replace(s, "user: kommun", "user: another", 1) },
+			want:  reason.WrongCredentials, text: []string{"another"},
+		},
 		"F46 a changed host key": {spoil: func(g *gotit, s string) string {
 			return strings.Replace(s, g.Fingerprint(), "SHA256:"+strings.Repeat("A", 43), 1)
 		}, want: reason.HostKeyChanged},
-		"an unknown host key": {spoil: func(g *gotit, s string) string { return strings.Replace(s, "'"+g.Fingerprint()+"'", "", 1) },
-			want: reason.HostKeyUnknown, text: []string{"SHA256:"}},
-		"F68 no password": {spoil: func(_ *gotit, s string) string { return strings.Replace(s, "/password'", "/gone'", 1) },
-			want: reason.SecretUnusable, text: []string{"gone"}},
+		"an unknown host key": {
+			spoil: func(g *gotit, s string) string { return strings.Replace(s, "'"+g.Fingerprint()+"'", "", 1) },
+			want:  reason.HostKeyUnknown, text: []string{"SHA256:"},
+		},
+		"F68 no password": {
+			spoil: func(_ *gotit, s string) string { return strings.Replace(s, "/password'", "/gone'", 1) },
+			want:  reason.SecretUnusable, text: []string{"gone"},
+		},
 		"F29 no file":         {want: reason.NoFile, text: []string{"*.xml"}},
 		"F29 no directory":    {spoil: func(_ *gotit, s string) string { return s + "directory: /missing\n" }, want: reason.NoFile, text: []string{"/missing"}},
 		"not permitted":       {put: func(g *gotit) { g.put("export.xml", []byte(document)); g.when(refuse("Get")) }, want: reason.NotPermitted},
