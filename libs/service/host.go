@@ -158,11 +158,23 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	}
 	return target.NewLink(target.LinkOptions{
 		Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
-		Owner: h.Owner, Logger: logger, Now: h.Now,
+		Owner: h.Owner, Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
 		Observer: func(s target.Settled) {
 			h.settled(logger, d.Tenant, l.Ref(), s)
 		},
 	})
+}
+
+// lifecycle returns what the document says about leaving, in the words of the engine.
+func lifecycle(d *tenant.Document, l tenant.Link) target.Lifecycle {
+	out := target.Lifecycle{Gap: int(l.Gap)}
+	for _, s := range l.Leave {
+		out.Stages = append(out.Stages, target.Stage{After: int(s.After), Do: target.Step(s.Do)})
+	}
+	for _, q := range d.Quiet {
+		out.Quiet = append(out.Quiet, target.Season{From: target.Day(q.From), To: target.Day(q.To)})
+	}
+	return out
 }
 
 func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s target.Settled) {

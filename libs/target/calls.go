@@ -121,6 +121,10 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 			boundary = nextDay(f.roster)
 		})
 		s.PlanTook += c.link.o.Now().Sub(begun)
+		if c.link.o.Mode == ModePreview {
+			s.count(c.preview(intents))
+			return s, nil
+		}
 		next := work{}
 		if err := c.carryOut(ctx, intents, w.force, &s, &next); err != nil {
 			return s, err

@@ -23,6 +23,7 @@ type LinkOptions struct {
 	Now      func() time.Time
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
 	Observer Observer      // told of every settlement; may be nil
+	Mode     Mode
 	// Lifecycle says what becomes of what the target holds for a person who leaves.
 	Lifecycle Lifecycle
 }
@@ -39,6 +40,7 @@ type Settled struct {
 	Waiting, Parked, Withheld           int // as they stand now, not only in this round
 	Orphans                             int // held at the target, but neither record nor tombstone is in the log
 	Kinds                               map[string]Delta
+	Rows                                []Row  // of a link in preview: all that it would do, and what it would not send; nothing was written
 	Delivered                           string // name of the package, when a complete set was delivered
 	Adopted                             bool   // what an interrupted round had begun was found done
 	Deferred                            string // why a complete set was not delivered now; empty when nothing waits
@@ -59,7 +61,8 @@ func (s Settled) Operations() int { return s.Created + s.Updated + s.Disabled + 
 // add counts what was done.
 func (s *Settled) add(d differences) {
 	for kind, delta := range d {
-		s.Created, s.Updated, s.Deleted = s.Created+delta.Created, s.Updated+delta.Updated, s.Deleted+delta.Deleted
+		s.Created, s.Updated = s.Created+delta.Created, s.Updated+delta.Updated
+		s.Disabled, s.Deleted = s.Disabled+delta.Disabled, s.Deleted+delta.Deleted
 		s.Kinds[kind] = delta
 	}
 }
@@ -140,6 +143,9 @@ func NewLink(o LinkOptions) *Link {
 // Run owns the link until ctx ends, another process owns it (ErrOwnerLost), or the ledger fails. After an error run it
 // again: everything is dirty then, and what was in flight is read back.
 func (l *Link) Run(ctx context.Context) error {
+	if l.o.Mode == ModePaused {
+		return l.pause(ctx)
+	}
 	l.sub = l.o.Feed.subscribe()
 	defer l.o.Feed.unsubscribe(l.sub)
 	book, err := l.o.Ledger.Own(ctx, l.o.Target, l.o.Owner)

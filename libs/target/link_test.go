@@ -506,6 +506,36 @@ func TestTheFirstSetWaitsForEverySource(t *testing.T) {
 	})
 }
 
+func TestWhatIsMissingRemovesNobody(t *testing.T) {
+	for name, make := range map[string]func() (setup, func() string){
+		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
+		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, text := make()
+				s.log.publish(small()...)
+				p := start(t, s)
+				p.reach(s.log)
+				before := text()
+				s.log.publish(person(11, ""), person(14, "")) // one who is there lost her family name, one is new without
+				got := p.reach(s.log)
+				wantOps(t, got, 0, 0, 0)
+				if got.Parked != 1 || got.Withheld != 1 || text() != before {
+					t.Errorf("%d parked, %d withheld, and the target holds\n%s\nwant\n%s", got.Parked, got.Withheld, text(), before)
+				}
+				s.log.publish(person(11, "Ekman"))
+				got = p.reach(s.log)
+				wantOps(t, got, 0, 1, 0)
+				if got.Parked != 0 {
+					t.Errorf("%d parked after it was mended", got.Parked)
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
 func TestSetsKeepOrphans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()

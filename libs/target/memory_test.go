@@ -228,11 +228,11 @@ func (school) Map(v target.View, e roster.Ref) []target.Wish {
 		}
 		if p.MiddleName == "left" {
 			why := reason.New(reason.NoActiveRole)
-			return []target.Wish{{Resource: r, Withheld: &why, Leaves: true}}
+			return []target.Wish{{Resource: r, Withheld: &why, Fate: target.Leaves}}
 		}
 		if p.FamilyName == "" {
 			why := reason.New(reason.NeedsMissing, "resource", "family name")
-			return []target.Wish{{Resource: r, Withheld: &why}}
+			return []target.Wish{{Resource: r, Withheld: &why, Fate: target.Stays}}
 		}
 		r.Fields = target.Fields{{Name: "family", Value: p.FamilyName}}
 	case roster.KindGroup:
@@ -470,6 +470,7 @@ type setup struct {
 
 	sources roster.Precedence
 	life    target.Lifecycle
+	mode    target.Mode
 }
 
 func start(t testing.TB, s setup) *process {
@@ -480,7 +481,7 @@ func start(t testing.TB, s setup) *process {
 	p.link = target.NewLink(target.LinkOptions{
 		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,
 		Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
-		Observer: func(r target.Settled) { p.settled <- r }, Lifecycle: s.life,
+		Observer: func(r target.Settled) { p.settled <- r }, Lifecycle: s.life, Mode: s.mode,
 	})
 	fed := make(chan struct{})
 	go func() { defer close(fed); _ = feed.Run(ctx) }()

@@ -126,7 +126,7 @@ func leaves(ref roster.Ref, m roster.Merged, wishes []Wish) bool {
 		if w.Withheld == nil {
 			return false
 		}
-		left = left || w.Leaves
+		left = left || w.Fate == Leaves
 	}
 	return left
 }
@@ -150,7 +150,12 @@ func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) intent) inten
 	id := w.Resource.ID
 	known, ok := b.entries[id]
 	if w.Withheld != nil {
-		if ok && known.Held {
+		switch {
+		case ok && known.Held && w.Fate == Stays:
+			next := *known
+			next.State, next.Reason = Parked, w.Withheld
+			return intent{resource: w.Resource, entry: next}
+		case ok && known.Held:
 			return remove(known, w.Withheld)
 		}
 		return intent{resource: w.Resource, entry: Entry{ID: id, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}}

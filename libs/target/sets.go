@@ -105,6 +105,10 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	e.link.mark.WakeAt = boundary
 	plan := e.plan(carried, causes, &s)
 	s.PlanTook = e.link.o.Now().Sub(begun)
+	if e.link.o.Mode == ModePreview {
+		e.preview(plan, &s)
+		return s, nil
+	}
 	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
 	if plan.differ.any() || plan.noted || stale || e.lost || w.force {
 		if done, err := e.deliver(ctx, plan, w.force, &s); err != nil || !done {
@@ -116,6 +120,12 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	ctx, cancel := finish(ctx)
 	defer cancel()
 	return s, e.link.save(ctx, nil)
+}
+
+// preview tells all that a set would change, and what the pre-flight says of it.
+func (e *sets) preview(plan setPlan, s *Settled) {
+	_, plan = e.render(plan, s)
+	s.count(rowsOf(e.last, plan.entries))
 }
 
 // setPlan is a set that could be delivered, and what it changes.
@@ -222,9 +232,13 @@ func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked map
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(e.wishes), roster.Ref.Compare) {
 		for _, w := range e.wishes[ref] {
+			old := e.last[w.Resource.ID]
 			switch {
 			case w.Withheld == nil:
 				add(w.Resource)
+			case w.Fate == Stays && old != nil && old.Held && entries[old.ID] == nil:
+				add(Resource{ID: old.ID, Entity: old.Entity, Fields: old.Fields, Needs: old.Needs, Sets: old.Sets})
+				entries[old.ID].State, entries[old.ID].Reason = Parked, w.Withheld
 			case entries[w.Resource.ID] == nil:
 				entries[w.Resource.ID] = &Entry{ID: w.Resource.ID, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}
 			}

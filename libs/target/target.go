@@ -72,8 +72,18 @@ type View interface {
 type Wish struct {
 	Resource Resource
 	Withheld *reason.Reason // why the target does not get it; Resource then needs only its ID and Entity
-	Leaves   bool           // it is withheld because the person has left: the stages of the link say when it goes
+	Fate     Fate           // what becomes of a withheld resource that the target holds
 }
+
+// Fate says what becomes of a resource that the target holds and the mapping withholds.
+type Fate string
+
+// The fates.
+const (
+	Taken  Fate = ""       // it goes at once
+	Leaves Fate = "leaves" // its person has left: it goes by the stages of the link
+	Stays  Fate = "stays"  // what is known cannot be made a resource of: what the target holds stays as it is
+)
 
 // ID names a resource of a link: its kind, and a key that is unique within the kind.
 type ID struct{ Kind, Key string }

@@ -4,6 +4,7 @@ package tenant
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +21,12 @@ import (
 
 // Document is what an operator writes about one customer: which registers are read and which targets are kept right.
 type Document struct {
-	Tenant  string   `yaml:"tenant"`  // name: lower-case letters, digits and hyphens; a token of every subject
-	Title   string   `yaml:"title"`   // the customer's name, for people
-	Service Level    `yaml:"service"` // bronze, silver or gold
-	Pepper  Secret   `yaml:"pepper"`  // secret that makes the keys; it never rotates
+	Tenant  string `yaml:"tenant"`  // name: lower-case letters, digits and hyphens; a token of every subject
+	Title   string `yaml:"title"`   // the customer's name, for people
+	Service Level  `yaml:"service"` // bronze, silver or gold
+	Pepper  Secret `yaml:"pepper"`  // secret that makes the keys; it never rotates
+	// Quiet are the spans of every year in which absence ends nothing, such as 06-10..08-20.
+	Quiet   []Season `yaml:"quiet"`
 	Sources []Source `yaml:"sources"` // in order of precedence: the first one's attributes win
 	Links   []Link   `yaml:"links"`
 }
@@ -48,10 +51,31 @@ type Source struct {
 
 // Link is one target of a tenant.
 type Link struct {
-	Target   string   `yaml:"target"`
-	Instance string   `yaml:"instance"` // default "default"
+	Target   string `yaml:"target"`
+	Instance string `yaml:"instance"` // default "default"
+	Mode     Mode   `yaml:"mode"`     // preview, active or paused; default preview
+	// Gap is how long a person may be between two schools without being a leaver; default 0d.
+	Gap Days `yaml:"gap"`
+	// Leave are the stages of leaving, by the days since; default leaveGroups at 0d, disable at 30d, delete at 180d.
+	Leave    []Stage  `yaml:"leave"`
 	Settings ast.Node `yaml:"settings"` // the connector's own
 }
+
+// Stage is one step of leaving.
+type Stage struct {
+	After Days   `yaml:"after"`
+	Do    string `yaml:"do"` // leaveGroups, disable or delete
+}
+
+// Mode says how much a link does.
+type Mode string
+
+// The modes. A link that names none is in preview: it shows what it would do, and writes nothing.
+const (
+	Preview Mode = "preview"
+	Active  Mode = "active"
+	Paused  Mode = "paused"
+)
 
 // Ref returns the source's system and instance.
 func (s Source) Ref() roster.Source { return roster.Source{System: s.System, Instance: s.Instance} }
@@ -77,7 +101,11 @@ func Parse(data []byte) (*Document, error) {
 		d.Sources[i].Instance = orDefault(d.Sources[i].Instance)
 	}
 	for i := range d.Links {
-		d.Links[i].Instance = orDefault(d.Links[i].Instance)
+		l := &d.Links[i]
+		l.Instance, l.Mode = orDefault(l.Instance), cmp.Or(l.Mode, Preview)
+		if l.Leave == nil {
+			l.Leave = []Stage{{0, LeaveGroups}, {30, Disable}, {180, Delete}}
+		}
 	}
 	p := NewProblems()
 	d.validate(p)
@@ -166,7 +194,27 @@ func (d *Document) validate(p Problems) {
 	}
 	clear(seen)
 	for i, l := range d.Links {
+		l.validate(p.At("links[%d]", i))
 		checkRef(p.At("links[%d]", i), "target", l.Ref(), seen)
+	}
+}
+
+func (l Link) validate(p Problems) {
+	if !slices.Contains([]Mode{Preview, Active, Paused}, l.Mode) {
+		p.At("mode").Add("%q is not a mode: write preview, active or paused", l.Mode)
+	}
+	steps := []string{LeaveGroups, Disable, Delete}
+	last := Stage{Do: LeaveGroups}
+	for i, s := range l.Leave {
+		at := p.At("leave[%d]", i)
+		switch harsher := slices.Index(steps, s.Do); {
+		case harsher < 0:
+			at.At("do").Add("%q is not a step: write leaveGroups, disable or delete", s.Do)
+		case s.After < last.After || harsher < slices.Index(steps, last.Do):
+			at.Add("stands after a later or harsher stage: write them in the order in which they come")
+		default:
+			last = s
+		}
 	}
 }
 

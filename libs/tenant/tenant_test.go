@@ -141,3 +141,40 @@ func TestSecret(t *testing.T) {
 		}
 	})
 }
+
+func TestLeavingAndModes(t *testing.T) {
+	d, err := Parse([]byte(good + `
+    gap: 14d
+    leave: [{after: 0d, do: leaveGroups}, {after: 120d, do: delete}]
+    mode: active
+  - target: other
+quiet: ["06-10..08-20", "12-20..01-07"]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := d.Links[0]; l.Mode != Active || l.Gap != 14 || len(l.Leave) != 2 || l.Leave[1] != (Stage{120, Delete}) {
+		t.Errorf("link %+v", l)
+	}
+	if l := d.Links[1]; l.Mode != Preview || len(l.Leave) != 3 || l.Leave[1] != (Stage{30, Disable}) {
+		t.Errorf("a link that says nothing: %+v", l)
+	}
+	if len(d.Quiet) != 2 || d.Quiet[1].To != (Day{1, 7}) {
+		t.Errorf("quiet %+v", d.Quiet)
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"mode":    {"    mode: dry\n", `links[0].mode: "dry"`},
+		"step":    {"    leave: [{after: 0d, do: destroy}]\n", `links[0].leave[0].do: "destroy"`},
+		"order":   {"    leave: [{after: 30d, do: delete}, {after: 60d, do: disable}]\n", "links[0].leave[1]: stands after"},
+		"earlier": {"    leave: [{after: 30d, do: disable}, {after: 3d, do: delete}]\n", "links[0].leave[1]: stands after"},
+		"days":    {"    gap: 14\n", "not a number of days"},
+		"season":  {"quiet: [\"juni\"]\n", "not a span of days"},
+		"leap":    {"quiet: [\"02-29..03-01\"]\n", "not a span of days"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Parse([]byte(good + c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v does not say %s", err, c.want)
+			}
+		})
+	}
+}

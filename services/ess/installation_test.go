@@ -73,6 +73,8 @@ sources:
     settings: {sftp: %s, settle: 10ms}
 links:
   - target: apple-school-manager
+    mode: active
+    leave: [{after: 0d, do: delete}]
     settings: {sftp: %s, every: 0s}
 `, tenantName, i.path("pepper"), i.login(i.register), i.login(i.inbox)))
 	i.export()

@@ -302,7 +302,9 @@ type Entry struct {
 	NextTry    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_try,json=nextTry,proto3" json:"next_try,omitempty"`
 	Cause      *Cause                 `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Digest of the wish that the target refused; the same wish is not tried again.
-	Refused       string `protobuf:"bytes,14,opt,name=refused,proto3" json:"refused,omitempty"`
+	Refused string `protobuf:"bytes,14,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Since when the person of the resource has left, YYYYMMDD; 0 while there is no sign of it.
+	Left          int32 `protobuf:"varint,15,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +435,13 @@ func (x *Entry) GetRefused() string {
 		return x.Refused
 	}
 	return ""
+}
+
+func (x *Entry) GetLeft() int32 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
 }
 
 // ResourceId names a resource of a link.
@@ -677,7 +686,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xd0\x03\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xe4\x03\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -695,7 +704,8 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\battempts\x18\v \x01(\x03R\battempts\x125\n" +
 	"\bnext_try\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\anextTry\x12#\n" +
 	"\x05cause\x18\r \x01(\v2\r.ess.v1.CauseR\x05cause\x12\x18\n" +
-	"\arefused\x18\x0e \x01(\tR\arefused\"2\n" +
+	"\arefused\x18\x0e \x01(\tR\arefused\x12\x12\n" +
+	"\x04left\x18\x0f \x01(\x05R\x04left\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +

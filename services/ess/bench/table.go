@@ -108,6 +108,7 @@ sources:
 links:
   - target: apple-school-manager
     instance: %s
+    mode: active
     settings:
       sftp: %s
       every: 0s

@@ -241,6 +241,8 @@ sources:
       settle: 100ms
 links:
   - target: apple-school-manager
+    mode: active
+    leave: [{after: 0d, do: delete}]
     settings:
       %s
       directory: dropbox

@@ -45,6 +45,7 @@ func (c *Config) Open(env target.Env) (*target.Target, error) {
 				Upload:    sftp.UploadOptions{Atomic: c.Upload},
 			},
 		},
-		Every: c.Every,
+		Every:    c.Every,
+		Omission: target.DisableStep, // Apple deactivates who is not in the files, and deletes the account 120 days later
 	}, nil
 }

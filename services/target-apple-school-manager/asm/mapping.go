@@ -98,11 +98,11 @@ func (m *mapping) person(v target.View, e roster.Ref) []target.Wish {
 	case p.Marking.Protects():
 		r.withhold(reason.NotFound)
 	case role == roster.RoleNone:
-		r.withhold(reason.NoActiveRole)
+		r.leave(reason.NoActiveRole)
 	}
 	units, grade := stations(v, p, role)
 	if len(units) == 0 {
-		r.withhold(reason.NoSchoolUnit)
+		r.leave(reason.NoSchoolUnit)
 	}
 
 	account := persona(p, role)
@@ -322,13 +322,29 @@ func (r *row) withhold(code reason.Code, args ...any) {
 	}
 }
 
+// leave withholds the row of a person who has left.
+func (r *row) leave(code reason.Code) {
+	r.withhold(code)
+	if r.wish.Withheld.Code == code {
+		r.wish.Fate = target.Leaves
+	}
+}
+
+// doubt withholds a row that cannot be made of what is known. One that Apple has stays as it is (rule R3).
+func (r *row) doubt(code reason.Code, column string) {
+	r.withhold(code, "column", column)
+	if r.wish.Withheld.Code == code {
+		r.wish.Fate = target.Stays
+	}
+}
+
 // put sets a column that may be empty.
 func (r *row) put(column string, value roster.Personal) {
 	text := clean(value.Reveal())
 	switch {
 	case text == "" || r.wish.Withheld != nil:
 	case strings.ContainsRune("=+-@", rune(text[0])):
-		r.withhold(reason.FormulaLike, "column", column)
+		r.doubt(reason.FormulaLike, column)
 	default:
 		r.wish.Resource.Fields = append(r.wish.Resource.Fields, target.Field{Name: column, Value: roster.Personal(text)})
 	}
@@ -337,7 +353,7 @@ func (r *row) put(column string, value roster.Personal) {
 // require sets a column that may not be empty.
 func (r *row) require(column string, value roster.Personal) {
 	if clean(value.Reveal()) == "" {
-		r.withhold(reason.MissingValue, "column", column)
+		r.doubt(reason.MissingValue, column)
 	}
 	r.put(column, value)
 }

@@ -1,0 +1,121 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// Mode says how much a link does. The zero Mode is ModeActive.
+type Mode string
+
+// The modes.
+const (
+	ModePreview Mode = "preview" // plans, and checks what it would send; writes nothing
+	ModeActive  Mode = "active"
+	ModePaused  Mode = "paused" // does nothing at all; what changes meanwhile is found when it goes on
+)
+
+// ErrPaused answers a command to a link that is paused.
+var ErrPaused = errors.New("the link is paused: set its mode to active first")
+
+// pause waits until ctx ends, and refuses commands.
+func (l *Link) pause(ctx context.Context) error {
+	for {
+		select {
+		case c := <-l.commands:
+			l.answer(&c, Settled{}, ErrPaused)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Row is one resource that a link in preview would create, change or take away, or that it would not send and why.
+type Row struct {
+	ID     ID
+	Entity roster.Ref
+	Verb   Verb           // empty for a resource that would not be sent
+	Before Fields         // what the target is known to hold
+	After  Fields         // what it would hold
+	Reason *reason.Reason // why it would not be sent, why it is on its way out, or what the pre-flight says of it
+}
+
+// rowsOf returns what a set would change, sorted by id.
+func rowsOf(last, entries map[ID]*Entry) []Row {
+	var rows []Row
+	for id, en := range entries {
+		old := last[id]
+		row := Row{ID: id, Entity: en.Entity, After: en.Fields, Reason: en.Reason}
+		if old != nil && old.Held {
+			row.Before = old.Fields
+		}
+		switch {
+		case !en.Held && row.Before != nil:
+			row.Verb, row.After = Delete, nil
+		case !en.Held:
+			row.After = nil
+		case row.Before == nil:
+			row.Verb = Create
+		case !same(old, en.Fields, en.Sets):
+			row.Verb = Update
+		case en.Reason == nil:
+			continue // as it is, and for good
+		}
+		rows = append(rows, row)
+	}
+	for id, old := range last {
+		if entries[id] == nil && old.Held {
+			rows = append(rows, Row{ID: id, Entity: old.Entity, Verb: Delete, Before: old.Fields})
+		}
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return a.ID.Compare(b.ID) })
+	return rows
+}
+
+// count adds up what the rows of a preview would do.
+func (s *Settled) count(rows []Row) {
+	d := differences{}
+	for _, r := range rows {
+		d.count(r.ID.Kind, func(n *Delta) {
+			switch r.Verb {
+			case Create:
+				n.Created++
+			case Update:
+				n.Updated++
+			case Disable:
+				n.Disabled++
+			case Delete:
+				n.Deleted++
+			}
+		})
+	}
+	maps.DeleteFunc(d, func(_ string, n Delta) bool { return n == Delta{} })
+	s.add(d)
+	s.Rows = rows
+}
+
+// preview returns what the intents would come to, with every need and member standing that is wished too.
+func (c *calls) preview(intents []intent) []Row {
+	rows := make([]Row, 0, len(intents))
+	for _, in := range intents {
+		row := Row{ID: in.resource.ID, Entity: in.resource.Entity, Verb: in.verb, After: in.resource.Fields, Reason: in.entry.Reason}
+		known := c.book.entries[row.ID]
+		if known != nil && known.Held {
+			row.Before = known.Fields
+			if in.verb == Update && known.State != Disabled && same(known, in.resource.Fields, in.resource.Sets) {
+				continue
+			}
+		}
+		if in.verb == "" && row.Reason == nil {
+			continue
+		}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return a.ID.Compare(b.ID) })
+	return rows
+}
