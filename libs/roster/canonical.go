@@ -38,6 +38,8 @@ func AppendJSON(dst []byte, r *Record, reveal bool) []byte {
 	})
 	j.keys("former", r.Former)
 	j.flag("overlay", r.Overlay)
+	j.keys("sameAs", r.SameAs)
+	j.directives(r.Directives)
 	switch {
 	case r.Organisation != nil:
 		j.organisation(r.Organisation)
@@ -93,6 +95,16 @@ type encoder struct {
 	reveal bool
 }
 
+func (j *encoder) directives(list []Directive) {
+	each(j, "directives", list, func(d *Directive) {
+		j.text("directive", string(d.Kind))
+		j.date("until", d.Until)
+		j.personal("owner", d.Owner)
+		j.personal("reason", d.Reason)
+		j.personal("doc", d.Doc)
+	})
+}
+
 func (j *encoder) organisation(o *Organisation) {
 	j.text("displayName", o.DisplayName)
 	j.text("organisationType", string(o.Type))
@@ -117,6 +129,7 @@ func (j *encoder) person(p *Person) {
 	j.personal("birthDate", p.BirthDate)
 	j.text("sex", string(p.Sex))
 	j.text("securityMarking", string(p.Marking))
+	j.flag("suspended", p.Suspended)
 	each(j, "personas", p.Personas, func(p *Persona) {
 		j.text("role", string(p.Role))
 		j.personal("email", p.Email)
@@ -365,10 +378,22 @@ func (r *Record) Validate() error {
 	if slices.ContainsFunc(r.Former, func(k Key) bool { return k.IsZero() || k == r.Ref.Key }) {
 		wrong("a former key is zero or the record's own")
 	}
+	if slices.ContainsFunc(r.SameAs, func(k Key) bool { return k.IsZero() || k == r.Ref.Key }) || len(r.SameAs) > 0 && r.Person == nil {
+		wrong("the same as nobody, as itself, or no person")
+	}
+	if slices.ContainsFunc(r.Directives, func(d Directive) bool { return d.Kind == "" || d.Owner == "" || d.Reason == "" }) {
+		wrong("a directive lacks its kind, its owner or its reason")
+	}
+	if len(r.Directives) > 0 && r.Tombstone != nil {
+		wrong("a tombstone has directives")
+	}
 	if r.Organisation != nil && r.Organisation.Parent == r.Ref.Key {
 		wrong("an organisation is its own parent")
 	}
 	if p := r.Person; p != nil {
+		if p.Suspended {
+			wrong("a person is suspended without a directive")
+		}
 		if slices.ContainsFunc(p.Enrolments, func(e Enrolment) bool { return e.EnroledAt.IsZero() }) {
 			wrong("an enrolment names no unit")
 		}

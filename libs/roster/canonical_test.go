@@ -128,6 +128,17 @@ func genRecord(kinds ...Kind) *rapid.Generator[*Record] {
 			if rapid.Bool().Draw(t, "former") {
 				r.Former = []Key{g.key('p')}
 			}
+			if rapid.IntRange(0, 3).Draw(t, "same") == 0 {
+				r.SameAs = []Key{g.key('p')}
+			}
+			if rapid.Bool().Draw(t, "directed") {
+				r.Directives = list(g, func() Directive {
+					return Directive{
+						Kind:  rapid.SampledFrom([]DirectiveKind{Exclude, KeepUntil, Suspend, Override, MarkProtected, JoinKeys}).Draw(t, "directive"),
+						Until: rapid.SampledFrom([]Date{0, day - 1, day, day + 1}).Draw(t, "until"), Owner: "skolchef", Reason: "beslut", Doc: Personal(g.text()),
+					}
+				})
+			}
 		case r.Ref.Kind == KindGroup:
 			r.Group = &Group{DisplayName: g.text(), Organisation: g.key('o'), Interval: g.interval(), Members: list(g, func() Membership {
 				return Membership{Person: g.key('p'), Role: MemberRole(g.text()), Interval: g.interval()}
@@ -175,6 +186,7 @@ func TestNormalizeAndHashForgetOrder(t *testing.T) {
 		r := genRecord(Kinds()...).Draw(t, "record")
 		shuffled := r.clone()
 		shuffled.Origins = rapid.Permutation(shuffled.Origins).Draw(t, "origins")
+		shuffled.Directives = rapid.Permutation(shuffled.Directives).Draw(t, "directives")
 		if p := shuffled.Person; p != nil {
 			p.Personas = rapid.Permutation(p.Personas).Draw(t, "personas")
 			p.Enrolments = append(p.Enrolments, p.Enrolments...)
@@ -231,6 +243,13 @@ func TestHashSeesEveryField(t *testing.T) {
 		"origin":        func(r *Record) { r.Origins[0].ID = "x" },
 		"origin's doc":  func(r *Record) { r.Origins[0].Doc = "x" },
 		"former":        func(r *Record) { r.Former = []Key{key('p', 9)} },
+		"same as":       func(r *Record) { r.SameAs = []Key{key('p', 9)} },
+		"directive":     func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "a", Reason: "b"}} },
+		"its kind":      func(r *Record) { r.Directives = []Directive{{Kind: Suspend, Owner: "a", Reason: "b"}} },
+		"its end":       func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "a", Reason: "b", Until: day}} },
+		"its owner":     func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "x", Reason: "b"}} },
+		"its reason":    func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "a", Reason: "x"}} },
+		"its doc":       func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "a", Reason: "b", Doc: "x"}} },
 		"overlay":       func(r *Record) { r.Overlay = true },
 		"unknown":       func(r *Record) { r.Unknown = []byte{0} },
 		"source":        func(r *Record) { r.Source = skola },
@@ -307,6 +326,19 @@ func TestValidate(t *testing.T) {
 		{"became nothing", func(r *Record) { r.Person, r.Tombstone = nil, &Tombstone{Reason: TombstoneBecame} }, "another key"},
 		{"left and became", func(r *Record) { r.Person, r.Tombstone = nil, &Tombstone{TombstoneLeft, key('p', 9)} }, "another key"},
 		{"became itself", func(r *Record) { r.Person, r.Tombstone = nil, &Tombstone{TombstoneBecame, r.Ref.Key} }, "another key"},
+		{"the same as itself", func(r *Record) { r.SameAs = []Key{r.Ref.Key} }, "the same as"},
+		{"the same as nobody", func(r *Record) { r.SameAs = []Key{{}} }, "the same as"},
+		{"a tombstone that joins", func(r *Record) {
+			r.Person, r.Tombstone, r.SameAs = nil, &Tombstone{Reason: TombstoneLeft}, []Key{key('p', 9)}
+		}, "the same as"},
+		{"directed", func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "skolchef", Reason: "beslut"}} }, ""},
+		{"directed by nobody", func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Reason: "Testa"}} }, "its owner"},
+		{"directed without reason", func(r *Record) { r.Directives = []Directive{{Kind: Exclude, Owner: "Testa"}} }, "its reason"},
+		{"a directed tombstone", func(r *Record) {
+			r.Person, r.Tombstone = nil, &Tombstone{Reason: TombstoneLeft}
+			r.Directives = []Directive{{Kind: Exclude, Owner: "skolchef", Reason: "beslut"}}
+		}, "a tombstone has directives"},
+		{"suspended by itself", func(r *Record) { r.Person.Suspended = true }, "suspended without"},
 		{"own parent", func(r *Record) {
 			*r = Record{Ref: Ref{KindOrganisation, key('o', 1)}, Source: alvis, Organisation: &Organisation{Parent: key('o', 1)}}
 		}, "its own parent"},

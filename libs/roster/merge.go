@@ -45,17 +45,21 @@ type Merged struct {
 	Became Key             // the key that the entity has now, with TombstoneBecame
 	// Protected says that a marking or a tombstone of any source protects the person (rule R9).
 	Protected bool
-	// Conflict says that records under this key speak of two people. The first source's person stands alone; what the
-	// others say is not mixed in, but for protection.
+	// Conflict says that records under this key speak of two people: the first source's person stands alone, and what
+	// the others say is not mixed in, but for protection; or that a statement would join the key to that of somebody
+	// else: then both stand as if it had not been made.
 	Conflict bool
-	Former   []Key // keys that the entity had before, sorted
+	Former   []Key // keys that the entity had before, sorted; those that are joined to it too
+	// Directives are those of all records, also of days that have passed, by the precedence of their sources.
+	Directives []Directive
 
 	Organisation *Organisation
 	Person       *Person
 	Group        *Group
 }
 
-// Merge makes one of the records of one entity, at most one a source, in any order.
+// Merge makes one of the records of one entity on a day, in any order: at most one a source, or, of a person with joined
+// keys, one a source and key.
 //
 //   - A protected tombstone of any source takes the person away, whatever others say; else a marking of any source
 //     that protects stands in the merged person (rule R9).
@@ -68,40 +72,47 @@ type Merged struct {
 //     source states no other.
 //   - An overlay comes after every register, whatever the precedence: it fills what no register states of a persona
 //     that is there. A persona is there when a register states it, or an enrolment (pupil) or duty (staff) does.
+//   - A directive holds to the end of its day, and then has no effect. A record that keeps a person until a day that
+//     has passed is a tombstone [TombstoneLeft]; an overlay that overrides until a day that has passed says nothing
+//     but its marking. An override wins over every source; a person who stands and is excluded is tombstoned; one who
+//     is suspended as well stands. None of them makes anybody exist.
+//   - An overlay of a group adds its members to a group that stands.
 //   - Two birth dates, or names that have nothing in common, under one key are a conflict; see [Merged.Conflict].
-func Merge(p Precedence, records []*Record) Merged {
+func Merge(p Precedence, today Date, records []*Record) Merged {
 	if len(records) > 1 && !slices.IsSortedFunc(records, p.compareRecords) {
 		records = slices.SortedFunc(slices.Values(records), p.compareRecords)
 	}
+	return mergeSorted(today, records)
+}
+
+func mergeSorted(today Date, records []*Record) Merged {
 	m := Merged{State: Missing}
-	standing := make([]*Record, 0, 4)
-	var overlays []*Record
+	parts := parts{standing: make([]*Record, 0, 4)}
 	for _, r := range records {
 		m.Former = append(m.Former, r.Former...)
-		switch t := r.Tombstone; {
-		case t == nil && r.Overlay:
-			overlays = append(overlays, r)
-		case t == nil:
-			standing = append(standing, r)
-		case !r.Overlay || t.Reason == TombstoneProtected:
-			if m.State == Missing || t.Reason.weight() > m.Reason.weight() {
-				m.State, m.Reason, m.Became = Tombstoned, t.Reason, t.Became
-			}
-		}
+		m.Directives = append(m.Directives, r.Directives...)
 		m.Protected = m.Protected || r.protects()
+		if t := parts.add(r, today); t != nil && (m.State == Missing || t.Reason.weight() > m.Reason.weight()) {
+			m.State, m.Reason, m.Became = Tombstoned, t.Reason, t.Became
+		}
 	}
 	m.Former = order(m.Former, Key.Compare)
-	if m.Reason == TombstoneProtected || len(standing) == 0 {
+	standing := parts.standing
+	switch {
+	case m.Reason == TombstoneProtected || len(standing) == 0:
+		return m
+	case parts.excluded && !parts.suspended:
+		m.State, m.Reason, m.Became = Tombstoned, TombstoneExcluded, Key{}
 		return m
 	}
 	m.State, m.Reason, m.Became = Standing, "", Key{}
 	switch first := standing[0]; {
 	case first.Person != nil:
-		m.person(standing, overlays)
+		m.person(&parts)
 	case first.Group != nil:
 		m.Group = first.Group
-		if len(standing) > 1 {
-			m.Group = mergeGroups(standing)
+		if len(standing)+len(parts.overlays) > 1 {
+			m.Group = mergeGroups(slices.Concat(standing, parts.overlays))
 		}
 	case first.Organisation != nil:
 		m.Organisation = first.Organisation
@@ -112,6 +123,42 @@ func Merge(p Precedence, records []*Record) Merged {
 		m.State = Missing
 	}
 	return m
+}
+
+// parts are the records of an entity by what they do on a day.
+type parts struct {
+	standing, overlays, overrides []*Record
+	lapsed                        []*Record // of these only the marking counts
+	excluded, suspended           bool
+}
+
+// add takes a record, and returns the tombstone that it is.
+func (p *parts) add(r *Record, today Date) *Tombstone {
+	if r.Tombstone != nil {
+		if r.Overlay && r.Tombstone.Reason != TombstoneProtected {
+			return nil
+		}
+		return r.Tombstone
+	}
+	if len(r.Directives) > 0 {
+		p.excluded = p.excluded || r.directed(Exclude, today)
+		p.suspended = p.suspended || r.directed(Suspend, today)
+		if r.Person != nil && r.directed(Override, today) {
+			p.overrides = append(p.overrides, r)
+		}
+	}
+	switch {
+	case r.Overlay && r.lapsed(Override, today):
+		p.lapsed = append(p.lapsed, r)
+	case r.Overlay:
+		p.overlays = append(p.overlays, r)
+	case r.lapsed(KeepUntil, today):
+		p.lapsed = append(p.lapsed, r)
+		return &Tombstone{Reason: TombstoneLeft}
+	default:
+		p.standing = append(p.standing, r)
+	}
+	return nil
 }
 
 func (p Precedence) compareRecords(a, b *Record) int { return p.Compare(a.Source, b.Source) }
@@ -125,7 +172,8 @@ func (r *Record) protects() bool {
 	return r.Tombstone != nil && r.Tombstone.Reason == TombstoneProtected || r.Person != nil && r.Person.Marking.Protects()
 }
 
-func (m *Merged) person(standing, overlays []*Record) {
+func (m *Merged) person(parts *parts) {
+	standing, overlays := parts.standing, parts.overlays
 	agreeing := standing[:1:1] // grows beside standing, which is still needed whole
 	for _, r := range standing[1:] {
 		if slices.ContainsFunc(agreeing, func(a *Record) bool { return conflict(a.Person, r.Person) }) {
@@ -137,17 +185,21 @@ func (m *Merged) person(standing, overlays []*Record) {
 	m.Person = standing[0].Person
 	marking := m.Person.Marking
 	if m.Protected && !marking.Protects() {
-		for _, r := range slices.Concat(standing, overlays) {
+		for _, r := range slices.Concat(standing, overlays, parts.lapsed) {
 			if r.Person != nil && r.Person.Marking.Protects() {
 				marking = r.Person.Marking
 				break
 			}
 		}
 	}
-	if len(agreeing) == 1 && len(overlays) == 0 && !needsSpreading(m.Person.Personas) && marking == m.Person.Marking {
+	if len(agreeing) == 1 && len(overlays)+len(parts.overrides) == 0 && !parts.suspended && !needsSpreading(m.Person.Personas) && marking == m.Person.Marking {
 		return
 	}
 	m.Person = mergePersons(agreeing, overlays)
+	for _, r := range slices.Backward(parts.overrides) {
+		m.Person.override(r.Person)
+	}
+	m.Person.Suspended = parts.suspended
 	if marking.Protects() {
 		m.Person.Marking = marking
 	}
@@ -379,6 +431,7 @@ func (m Merged) Format(f fmt.State, _ rune) {
 		j.flag("protected", m.Protected)
 		j.flag("conflict", m.Conflict)
 		j.keys("former", m.Former)
+		j.directives(m.Directives)
 		switch {
 		case m.Organisation != nil:
 			j.organisation(m.Organisation)

@@ -156,7 +156,7 @@ func TestMerge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 2 {
-				if d := cmp.Diff(tt.want, Merge(Precedence{skola}, tt.records)); d != "" {
+				if d := cmp.Diff(tt.want, Merge(Precedence{skola}, day, tt.records)); d != "" {
 					t.Errorf("%s", d)
 				}
 				slices.Reverse(tt.records)
@@ -181,8 +181,8 @@ func TestMergeIsPure(t *testing.T) {
 		for _, r := range records {
 			before = append(before, k.Hash(r))
 		}
-		want := Merge(Precedence{skola}, records)
-		got := Merge(Precedence{skola}, rapid.Permutation(records).Draw(t, "order"))
+		want := Merge(Precedence{skola}, day, records)
+		got := Merge(Precedence{skola}, day, rapid.Permutation(records).Draw(t, "order"))
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatal(d)
 		}

@@ -10,6 +10,8 @@ import (
 func (r *Record) Normalize() {
 	r.Origins = order(r.Origins, Origin.compare)
 	r.Former = order(r.Former, Key.Compare)
+	r.SameAs = order(r.SameAs, Key.Compare)
+	r.Directives = order(r.Directives, Directive.compare)
 	if o := r.Organisation; o != nil {
 		o.UnitCodes = order(o.UnitCodes, cmp.Compare[string])
 		o.SchoolTypes = order(o.SchoolTypes, cmp.Compare[SchoolType])
@@ -32,7 +34,8 @@ func (r *Record) Normalize() {
 
 // isNormal tells whether the lists stand in their order, each item once.
 func (r *Record) isNormal() bool {
-	ok := inOrder(r.Origins, Origin.compare) && inOrder(r.Former, Key.Compare)
+	ok := inOrder(r.Origins, Origin.compare) && inOrder(r.Former, Key.Compare) && inOrder(r.SameAs, Key.Compare) &&
+		inOrder(r.Directives, Directive.compare)
 	if o := r.Organisation; ok && o != nil {
 		ok = inOrder(o.UnitCodes, cmp.Compare[string]) && inOrder(o.SchoolTypes, cmp.Compare[SchoolType])
 	}
@@ -50,6 +53,7 @@ func (r *Record) isNormal() bool {
 func (r *Record) clone() *Record {
 	c := *r
 	c.Origins, c.Former = slices.Clone(r.Origins), slices.Clone(r.Former)
+	c.SameAs, c.Directives = slices.Clone(r.SameAs), slices.Clone(r.Directives)
 	if r.Organisation != nil {
 		o := *r.Organisation
 		o.UnitCodes, o.SchoolTypes = slices.Clone(o.UnitCodes), slices.Clone(o.SchoolTypes)

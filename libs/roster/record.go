@@ -11,6 +11,11 @@ type Record struct {
 	Former []Key
 	// Overlay marks a record of a target that makes data: it adds attributes to a persona and never makes a person exist.
 	Overlay bool
+	// SameAs are keys under which the same person stands: a statement of the source, which the roster follows by
+	// joining them to Ref.Key for as long as it stands. Of persons only.
+	SameAs []Key
+	// Directives are what people decided about the entity by hand.
+	Directives []Directive
 
 	Organisation *Organisation
 	Person       *Person
@@ -42,6 +47,8 @@ const (
 	TombstoneProtected TombstoneReason = "protected"
 	TombstoneBecame    TombstoneReason = "became"
 	TombstoneErased    TombstoneReason = "erased"
+	// TombstoneExcluded is why a merged person is gone whom a directive excludes. It never stands in a log.
+	TombstoneExcluded TombstoneReason = "excluded"
 )
 
 // Organisation is an authority, a school or a school unit (SS 12000: Organisation).
@@ -69,6 +76,9 @@ type Person struct {
 	Enrolments  []Enrolment
 	Duties      []Duty
 	Extra       Extra
+	// Suspended says that a directive suspends the person: no target lets her or him in. Only a merged person has it; a
+	// record says so by a directive.
+	Suspended bool
 }
 
 // Persona is a person in a role. It owns what an account is made of, so that a pupil who also works at the school has

@@ -16,9 +16,12 @@ type Roster struct {
 	precedence Precedence
 	today      Date
 	entities   map[Kind]map[Key]*entity
-	heirs      map[Key][]heir // by former key, who says that the entity has another now
-	starts     map[Date]int   // how many intervals start on a day
-	ends       map[Date]int   // how many intervals have a day as their last
+	heirs      map[Key][]heir      // by former key, who says that the entity has another now
+	joins      map[Key]*join       // of persons: by every key of the join
+	claimed    map[Key]map[Key]int // by key of a person: under which keys records say that it is the same, and how many
+	dated      map[Key]struct{}    // persons with directives, who may be others on another day
+	starts     map[Date]int        // how many intervals start on a day
+	ends       map[Date]int        // how many intervals have a day as their last
 	len        int
 }
 
@@ -41,7 +44,7 @@ type heir struct {
 func NewRoster(p Precedence, today Date) *Roster {
 	r := &Roster{
 		precedence: slices.Clone(p), today: today, entities: map[Kind]map[Key]*entity{},
-		heirs: map[Key][]heir{}, starts: map[Date]int{}, ends: map[Date]int{},
+		heirs: map[Key][]heir{}, joins: map[Key]*join{}, claimed: map[Key]map[Key]int{}, dated: map[Key]struct{}{}, starts: map[Date]int{}, ends: map[Date]int{},
 	}
 	for _, k := range Kinds() {
 		r.entities[k] = map[Key]*entity{}
@@ -53,7 +56,16 @@ func NewRoster(p Precedence, today Date) *Roster {
 func (r *Roster) Today() Date { return r.today }
 
 // SetToday moves the roster to another day. What that concerns is not told: on a new day a link looks at everything.
-func (r *Roster) SetToday(d Date) { r.today = d }
+func (r *Roster) SetToday(d Date) {
+	if d == r.today {
+		return
+	}
+	r.today = d
+	keys := slices.Concat(slices.Collect(maps.Keys(r.dated)), slices.Collect(maps.Keys(r.joins)))
+	if len(keys) > 0 {
+		r.reform(keys, func() {})
+	}
+}
 
 // Apply takes a record in, a tombstone too, in the place of what its source said of the entity before. It returns what
 // the change may concern, each once: the entity itself first, then, sorted, its neighbours before and after (a person's
@@ -69,14 +81,28 @@ func (r *Roster) Apply(rec Record) (dirty []Ref) {
 		rec.Normalize()
 	}
 	e := r.entity(rec.Ref)
+	if rec.Ref.Kind == KindPerson && (len(rec.SameAs) > 0 || r.joins[rec.Ref.Key] != nil) {
+		all := append([]Key{rec.Ref.Key}, rec.SameAs...)
+		return distinct(append([]Ref{rec.Ref}, r.reform(all, func() { r.replace(r.entity(rec.Ref), &rec) })...))
+	}
 	dirty = r.neighbours(append(dirty, rec.Ref), rec.Ref, e)
+	r.replace(e, &rec)
+	r.settle(rec.Ref, e)
+	return distinct(r.neighbours(dirty, rec.Ref, e))
+}
+
+// settle makes an entity what its records say now, with what hangs on that.
+func (r *Roster) settle(ref Ref, e *entity) {
 	before := e.merged
 	r.count(&before, -1)
-	r.replace(e, &rec)
-	e.merged = Merge(r.precedence, e.records)
+	e.merged = r.merge(ref, e)
 	r.count(&e.merged, +1)
-	r.relink(rec.Ref, &before, &e.merged)
-	return distinct(r.neighbours(dirty, rec.Ref, e))
+	r.relink(ref, &before, &e.merged)
+	if ref.Kind == KindPerson && len(e.merged.Directives) > 0 {
+		r.dated[ref.Key] = struct{}{}
+	} else {
+		delete(r.dated, ref.Key)
+	}
 }
 
 // replace puts a record in the place of its source's earlier one.
@@ -91,11 +117,13 @@ func (r *Roster) replace(e *entity, rec *Record) {
 		for _, k := range e.records[i].Former {
 			r.disinherit(k, heir{rec.Source, rec.Ref})
 		}
+		r.claim(e.records[i], -1)
 		e.records[i] = rec
 	}
 	for _, k := range rec.Former {
 		r.heirs[k] = append(r.heirs[k], heir{rec.Source, rec.Ref})
 	}
+	r.claim(rec, +1)
 }
 
 func (r *Roster) disinherit(k Key, h heir) {
@@ -146,8 +174,14 @@ func (r *Roster) unlink(to, from Ref) {
 			delete(e.users, from.Kind)
 		}
 	}
-	if len(e.records) == 0 && len(e.groups) == 0 && len(e.users) == 0 {
-		delete(r.entities[to.Kind], to.Key)
+	r.forget(to)
+}
+
+// forget takes a node away that nothing needs any more.
+func (r *Roster) forget(ref Ref) {
+	e := r.entities[ref.Kind][ref.Key]
+	if e != nil && len(e.records) == 0 && len(e.groups) == 0 && len(e.users) == 0 && (ref.Kind != KindPerson || r.joins[ref.Key] == nil) {
+		delete(r.entities[ref.Kind], ref.Key)
 	}
 }
 
@@ -233,6 +267,9 @@ func (r *Roster) count(m *Merged, n int) {
 		}
 		add(r.starts, i.Start)
 		add(r.ends, i.End)
+	}
+	for i := range m.Directives {
+		add(r.ends, m.Directives[i].Until)
 	}
 	switch {
 	case m.Organisation != nil:
@@ -375,7 +412,7 @@ func (r *Roster) Each() iter.Seq2[Ref, Merged] {
 func (r *Roster) Len() int { return r.len }
 
 // NextBoundary returns the first day after today on which an interval of anything that stands begins or has ended, or
-// an open date when none will.
+// a directive has, or an open date when none will.
 func (r *Roster) NextBoundary() Date {
 	var next Date
 	earlier := func(d Date) {

@@ -24,17 +24,110 @@ type view struct {
 // model is a roster that looks at everything each time.
 type model map[Ref]map[Source]*Record
 
-func (m model) merged(ref Ref) Merged {
-	return Merge(Precedence{skola}, slices.Collect(maps.Values(m[ref])))
+func (m model) merged(ref Ref, today Date) Merged {
+	got := Merge(Precedence{skola}, today, slices.Collect(maps.Values(m[ref])))
+	switch ref.Kind {
+	case KindGroup:
+		if got.Group != nil {
+			g := *got.Group
+			g.Members = nil
+			for _, x := range got.Group.Members {
+				if j := m.joined(x.Person, today); len(j) > 0 {
+					x.Person = j[0]
+				}
+				g.Members = append(g.Members, x)
+			}
+			slices.SortFunc(g.Members, Membership.compare)
+			g.Members = slices.Compact(g.Members)
+			got.Group = &g
+		}
+	case KindPerson:
+		j := m.joined(ref.Key, today)
+		if len(j) == 0 {
+			got.Conflict = got.Conflict || got.State == Standing && len(m.connected(ref.Key)) > 1
+			return got
+		}
+		var all []*Record
+		for _, k := range j {
+			for _, r := range m[Ref{KindPerson, k}] {
+				if r.Tombstone == nil || !slices.Contains(j, r.Tombstone.Became) {
+					all = append(all, r)
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b *Record) int {
+			return cmp3(Precedence{skola}.Compare(a.Source, b.Source), slices.Index(j, a.Ref.Key)-slices.Index(j, b.Ref.Key))
+		})
+		got = Merge(Precedence{skola}, today, all)
+		if ref.Key != j[0] {
+			if got.State == Missing {
+				return Merged{State: Missing}
+			}
+			return Merged{State: Tombstoned, Reason: TombstoneBecame, Became: j[0]}
+		}
+		got.Former = slices.DeleteFunc(append(got.Former, j...), func(k Key) bool { return k == j[0] })
+		got.Former = order(got.Former, Key.Compare)
+	}
+	return got
 }
 
-func (m model) view(ref Ref) view {
-	v := view{Self: m.merged(ref), Neighbours: map[Ref]Merged{}}
+func cmp3(a, b int) int {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// connected returns the keys that statements connect with one, sorted.
+func (m model) connected(with Key) []Key {
+	set := map[Key]bool{with: true}
+	for n := 0; n != len(set); {
+		n = len(set)
+		for ref, records := range m {
+			for _, r := range records {
+				for _, k := range r.SameAs {
+					if set[ref.Key] || set[k] {
+						set[ref.Key], set[k] = true, true
+					}
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(set), Key.Compare)
+}
+
+// joined returns the keys of the person who stands under a key, the lead first; nothing when there is but one.
+func (m model) joined(k Key, today Date) []Key {
+	keys := m.connected(k)
+	claimed, standing := map[Key]bool{}, []*Person{}
+	for _, k := range keys {
+		for _, r := range m[Ref{KindPerson, k}] {
+			for _, other := range r.SameAs {
+				claimed[other] = true
+			}
+		}
+		alone := Merge(Precedence{skola}, today, slices.Collect(maps.Values(m[Ref{KindPerson, k}])))
+		if alone.Conflict || alone.Person != nil && slices.ContainsFunc(standing, func(p *Person) bool { return conflict(p, alone.Person) }) {
+			return nil
+		}
+		if alone.Person != nil {
+			standing = append(standing, alone.Person)
+		}
+	}
+	if len(keys) == 1 {
+		return nil
+	}
+	i := max(0, slices.IndexFunc(keys, func(k Key) bool { return !claimed[k] }))
+	return append([]Key{keys[i]}, slices.Concat(keys[:i], keys[i+1:])...)
+}
+
+func (m model) view(ref Ref, today Date) view {
+	v := view{Self: m.merged(ref, today), Neighbours: map[Ref]Merged{}}
 	for to := range references(&v.Self) {
-		v.Neighbours[to] = m.merged(to)
+		v.Neighbours[to] = m.merged(to, today)
 	}
 	for other := range m {
-		o := m.merged(other)
+		o := m.merged(other, today)
 		for to := range references(&o) {
 			if to == ref {
 				v.Neighbours[other] = o
@@ -48,14 +141,17 @@ func (m model) view(ref Ref) view {
 	return v
 }
 
-func (m model) nextBoundary() (next Date) {
+func (m model) nextBoundary(today Date) (next Date) {
 	see := func(i Interval) {
-		if d := i.NextBoundary(day); !d.IsOpen() && (next.IsOpen() || d < next) {
+		if d := i.NextBoundary(today); !d.IsOpen() && (next.IsOpen() || d < next) {
 			next = d
 		}
 	}
 	for ref := range m {
-		e := m.merged(ref)
+		e := m.merged(ref, today)
+		for _, d := range e.Directives {
+			see(Interval{End: d.Until})
+		}
 		if e.Organisation != nil {
 			see(e.Organisation.Interval)
 		}
@@ -103,7 +199,7 @@ func TestRosterEqualsModel(t *testing.T) {
 			before := map[Ref]view{}
 			becameBefore := map[Ref]Key{}
 			for _, ref := range universe() {
-				before[ref] = m.view(ref)
+				before[ref] = m.view(ref, day)
 				becameBefore[ref], _ = r.becameOnce(ref.Key)
 			}
 			if m[rec.Ref] == nil {
@@ -120,7 +216,7 @@ func TestRosterEqualsModel(t *testing.T) {
 				}
 			}
 			for _, ref := range universe() {
-				after := m.view(ref)
+				after := m.view(ref, day)
 				if d := cmp.Diff(before[ref], after); d != "" && !slices.Contains(dirty, ref) {
 					t.Fatalf("%v changed and is not dirty: %s", ref, d)
 				}
@@ -134,11 +230,23 @@ func TestRosterEqualsModel(t *testing.T) {
 					t.Fatal(ref, d)
 				}
 			}
-			if got, want := r.NextBoundary(), m.nextBoundary(); got != want {
+			if got, want := r.NextBoundary(), m.nextBoundary(day); got != want {
 				t.Fatalf("next boundary %v, want %v", got, want)
 			}
 			if r.Len() != len(m) {
 				t.Fatalf("has %d entities, want %d", r.Len(), len(m))
+			}
+		}
+		// Dates are events: on another day the roster is what it would have been from the start.
+		for _, today := range []Date{day + 1, day + 2, day - 1, day} {
+			r.SetToday(today)
+			for _, ref := range universe() {
+				if d := cmp.Diff(m.view(ref, today).Self, r.State(ref)); d != "" {
+					t.Fatal(today, ref, d)
+				}
+			}
+			if got, want := r.NextBoundary(), m.nextBoundary(today); got != want {
+				t.Fatalf("on %v: next boundary %v, want %v", today, got, want)
 			}
 		}
 	})
@@ -184,7 +292,7 @@ var _ interface {
 
 // content is all that a roster holds, in a form that compares.
 func content(r *Roster) map[string]any {
-	c := map[string]any{"next": r.NextBoundary(), "len": r.Len(), "starts": r.starts, "ends": r.ends}
+	c := map[string]any{"next": r.NextBoundary(), "len": r.Len(), "starts": r.starts, "ends": r.ends, "claimed": r.claimed, "dated": r.dated}
 	for ref, m := range r.Each() {
 		c[ref.String()] = m
 		c[ref.String()+" records"] = r.Records(ref)
@@ -194,7 +302,9 @@ func content(r *Roster) map[string]any {
 			name := Ref{kind, k}.String()
 			c[name+" groups"] = append([]Key{}, e.groups...)
 			users := map[Kind]map[Key]struct{}{}
-			maps.Copy(users, e.users)
+			for kind, by := range e.users {
+				users[kind] = maps.Clone(by)
+			}
 			c[name+" users"] = users
 			became, _ := r.Became(k)
 			c[name+" became"] = became

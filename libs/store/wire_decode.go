@@ -62,6 +62,15 @@ func recordFrom(p *essv1.Record) (roster.Record, error) {
 	for _, f := range p.GetFormer() {
 		r.Former = append(r.Former, k.from(f))
 	}
+	for _, s := range p.GetSameAs() {
+		r.SameAs = append(r.SameAs, k.from(s))
+	}
+	for _, d := range p.GetDirectives() {
+		r.Directives = append(r.Directives, roster.Directive{
+			Kind: roster.DirectiveKind(d.GetKind()), Until: roster.Date(d.GetUntil()),
+			Owner: roster.Personal(d.GetOwner()), Reason: roster.Personal(d.GetReason()), Doc: roster.Personal(d.GetDoc()),
+		})
+	}
 	switch s := p.GetState().(type) {
 	case *essv1.Record_Tombstone:
 		r.Tombstone = &roster.Tombstone{

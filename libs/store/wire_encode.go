@@ -13,13 +13,13 @@ import (
 )
 
 // encodeRecord returns a record as it stands on the log. Of a tombstone nothing stands there that could be personal: no
-// origins, and nothing that a newer version added to the record.
+// origins, no directives, and nothing that a newer version added to the record.
 func encodeRecord(r roster.Record) ([]byte, error) {
 	if err := checkRef(r.Ref); err != nil {
 		return nil, err
 	}
 	if r.Tombstone != nil {
-		r.Origins, r.Unknown = nil, nil
+		r.Origins, r.SameAs, r.Directives, r.Unknown = nil, nil, nil, nil
 	}
 	p := recordTo(r)
 	if err := checkState(p); err != nil {
@@ -76,6 +76,14 @@ func recordTo(r roster.Record) *essv1.Record {
 	}
 	for _, k := range r.Former {
 		p.Former = append(p.Former, keyTo(k))
+	}
+	for _, k := range r.SameAs {
+		p.SameAs = append(p.SameAs, keyTo(k))
+	}
+	for _, d := range r.Directives {
+		p.Directives = append(p.Directives, &essv1.Directive{
+			Kind: string(d.Kind), Until: int32(d.Until), Owner: d.Owner.Reveal(), Reason: d.Reason.Reveal(), Doc: d.Doc.Reveal(),
+		})
 	}
 	switch {
 	case r.Tombstone != nil:

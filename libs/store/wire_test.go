@@ -39,6 +39,13 @@ var (
 		r.Origins = list(t, "origins", rapid.Custom(func(t *rapid.T) roster.Origin {
 			return roster.Origin{ID: genPersonal.Draw(t, "id"), Doc: genPersonal.Draw(t, "doc")}
 		}))
+		r.SameAs = list(t, "same as", genKey)
+		r.Directives = list(t, "directives", rapid.Custom(func(t *rapid.T) roster.Directive {
+			return roster.Directive{
+				Kind: roster.DirectiveKind(genText.Draw(t, "directive")), Until: genDate.Draw(t, "until"), Owner: genPersonal.Draw(t, "owner"),
+				Reason: genPersonal.Draw(t, "reason"), Doc: genPersonal.Draw(t, "doc"),
+			}
+		}))
 		switch r.Ref.Kind {
 		case roster.KindOrganisation:
 			r.Organisation = &roster.Organisation{

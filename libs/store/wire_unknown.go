@@ -11,7 +11,7 @@ import (
 // all records costs a third of reading a log; a test walks them and holds the two together.
 func hasUnknown(r *essv1.Record) bool {
 	o, p, g := r.GetOrganisation(), r.GetPerson(), r.GetGroup()
-	return unknownIn(r) || r.Source != nil && unknownIn(r.Source) || unknownIn(r.GetOrigins()...) ||
+	return unknownIn(r) || r.Source != nil && unknownIn(r.Source) || unknownIn(r.GetOrigins()...) || unknownIn(r.GetDirectives()...) ||
 		r.GetTombstone() != nil && unknownIn(r.GetTombstone()) || o != nil && unknownIn(o) ||
 		p != nil && (unknownIn(p) || p.CivicNo != nil && unknownIn(p.CivicNo) || unknownIn(p.Personas...) || unknownIn(p.Enrolments...) || unknownIn(p.Duties...)) ||
 		g != nil && (unknownIn(g) || unknownIn(g.Members...))

@@ -40,6 +40,10 @@ type Record struct {
 	Former [][]byte `protobuf:"bytes,6,rep,name=former,proto3" json:"former,omitempty"`
 	// The record adds attributes to a persona and never makes a person exist.
 	Overlay bool `protobuf:"varint,7,opt,name=overlay,proto3" json:"overlay,omitempty"`
+	// Keys under which the same person stands.
+	SameAs [][]byte `protobuf:"bytes,8,rep,name=same_as,json=sameAs,proto3" json:"same_as,omitempty"`
+	// What people decided about the entity by hand.
+	Directives []*Directive `protobuf:"bytes,9,rep,name=directives,proto3" json:"directives,omitempty"`
 	// Types that are valid to be assigned to State:
 	//
 	//	*Record_Organisation
@@ -128,6 +132,20 @@ func (x *Record) GetOverlay() bool {
 		return x.Overlay
 	}
 	return false
+}
+
+func (x *Record) GetSameAs() [][]byte {
+	if x != nil {
+		return x.SameAs
+	}
+	return nil
+}
+
+func (x *Record) GetDirectives() []*Directive {
+	if x != nil {
+		return x.Directives
+	}
+	return nil
 }
 
 func (x *Record) GetState() isRecord_State {
@@ -307,6 +325,85 @@ func (x *Origin) GetDoc() string {
 	return ""
 }
 
+// Directive is what a human being decided about an entity, past what the registers say.
+type Directive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// exclude, keepUntil, suspend, override, member, protect or sameAs.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The last day on which it holds.
+	Until         int32  `protobuf:"varint,2,opt,name=until,proto3" json:"until,omitempty"`
+	Owner         string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Doc           string `protobuf:"bytes,5,opt,name=doc,proto3" json:"doc,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Directive) Reset() {
+	*x = Directive{}
+	mi := &file_ess_v1_record_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Directive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Directive) ProtoMessage() {}
+
+func (x *Directive) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_record_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Directive.ProtoReflect.Descriptor instead.
+func (*Directive) Descriptor() ([]byte, []int) {
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Directive) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Directive) GetUntil() int32 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Directive) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Directive) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Directive) GetDoc() string {
+	if x != nil {
+		return x.Doc
+	}
+	return ""
+}
+
 // Tombstone says why an entity is gone. It holds no personal data.
 type Tombstone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -320,7 +417,7 @@ type Tombstone struct {
 
 func (x *Tombstone) Reset() {
 	*x = Tombstone{}
-	mi := &file_ess_v1_record_proto_msgTypes[3]
+	mi := &file_ess_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -332,7 +429,7 @@ func (x *Tombstone) String() string {
 func (*Tombstone) ProtoMessage() {}
 
 func (x *Tombstone) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[3]
+	mi := &file_ess_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -345,7 +442,7 @@ func (x *Tombstone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tombstone.ProtoReflect.Descriptor instead.
 func (*Tombstone) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Tombstone) GetReason() string {
@@ -379,7 +476,7 @@ type Organisation struct {
 
 func (x *Organisation) Reset() {
 	*x = Organisation{}
-	mi := &file_ess_v1_record_proto_msgTypes[4]
+	mi := &file_ess_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +488,7 @@ func (x *Organisation) String() string {
 func (*Organisation) ProtoMessage() {}
 
 func (x *Organisation) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[4]
+	mi := &file_ess_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +501,7 @@ func (x *Organisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Organisation.ProtoReflect.Descriptor instead.
 func (*Organisation) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Organisation) GetDisplayName() string {
@@ -485,7 +582,7 @@ type Person struct {
 
 func (x *Person) Reset() {
 	*x = Person{}
-	mi := &file_ess_v1_record_proto_msgTypes[5]
+	mi := &file_ess_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +594,7 @@ func (x *Person) String() string {
 func (*Person) ProtoMessage() {}
 
 func (x *Person) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[5]
+	mi := &file_ess_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +607,7 @@ func (x *Person) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Person.ProtoReflect.Descriptor instead.
 func (*Person) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Person) GetCivicNo() *CivicNo {
@@ -608,7 +705,7 @@ type CivicNo struct {
 
 func (x *CivicNo) Reset() {
 	*x = CivicNo{}
-	mi := &file_ess_v1_record_proto_msgTypes[6]
+	mi := &file_ess_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +717,7 @@ func (x *CivicNo) String() string {
 func (*CivicNo) ProtoMessage() {}
 
 func (x *CivicNo) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[6]
+	mi := &file_ess_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +730,7 @@ func (x *CivicNo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CivicNo.ProtoReflect.Descriptor instead.
 func (*CivicNo) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CivicNo) GetValue() string {
@@ -663,7 +760,7 @@ type Persona struct {
 
 func (x *Persona) Reset() {
 	*x = Persona{}
-	mi := &file_ess_v1_record_proto_msgTypes[7]
+	mi := &file_ess_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +772,7 @@ func (x *Persona) String() string {
 func (*Persona) ProtoMessage() {}
 
 func (x *Persona) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[7]
+	mi := &file_ess_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +785,7 @@ func (x *Persona) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Persona.ProtoReflect.Descriptor instead.
 func (*Persona) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Persona) GetRole() string {
@@ -735,7 +832,7 @@ type Enrolment struct {
 
 func (x *Enrolment) Reset() {
 	*x = Enrolment{}
-	mi := &file_ess_v1_record_proto_msgTypes[8]
+	mi := &file_ess_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +844,7 @@ func (x *Enrolment) String() string {
 func (*Enrolment) ProtoMessage() {}
 
 func (x *Enrolment) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[8]
+	mi := &file_ess_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +857,7 @@ func (x *Enrolment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrolment.ProtoReflect.Descriptor instead.
 func (*Enrolment) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Enrolment) GetEnroledAt() []byte {
@@ -826,7 +923,7 @@ type Duty struct {
 
 func (x *Duty) Reset() {
 	*x = Duty{}
-	mi := &file_ess_v1_record_proto_msgTypes[9]
+	mi := &file_ess_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -838,7 +935,7 @@ func (x *Duty) String() string {
 func (*Duty) ProtoMessage() {}
 
 func (x *Duty) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[9]
+	mi := &file_ess_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -851,7 +948,7 @@ func (x *Duty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Duty.ProtoReflect.Descriptor instead.
 func (*Duty) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Duty) GetDutyAt() []byte {
@@ -908,7 +1005,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_ess_v1_record_proto_msgTypes[10]
+	mi := &file_ess_v1_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1017,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[10]
+	mi := &file_ess_v1_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1030,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Group) GetDisplayName() string {
@@ -1020,7 +1117,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_ess_v1_record_proto_msgTypes[11]
+	mi := &file_ess_v1_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1032,7 +1129,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_record_proto_msgTypes[11]
+	mi := &file_ess_v1_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1045,7 +1142,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_ess_v1_record_proto_rawDescGZIP(), []int{11}
+	return file_ess_v1_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Membership) GetPerson() []byte {
@@ -1087,7 +1184,7 @@ var File_ess_v1_record_proto protoreflect.FileDescriptor
 
 const file_ess_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x13ess/v1/record.proto\x12\x06ess.v1\"\x93\x03\n" +
+	"\x13ess/v1/record.proto\x12\x06ess.v1\"\xdf\x03\n" +
 	"\x06Record\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
@@ -1095,7 +1192,11 @@ const file_ess_v1_record_proto_rawDesc = "" +
 	"\x06source\x18\x04 \x01(\v2\x0e.ess.v1.SourceR\x06source\x12(\n" +
 	"\aorigins\x18\x05 \x03(\v2\x0e.ess.v1.OriginR\aorigins\x12\x16\n" +
 	"\x06former\x18\x06 \x03(\fR\x06former\x12\x18\n" +
-	"\aoverlay\x18\a \x01(\bR\aoverlay\x12:\n" +
+	"\aoverlay\x18\a \x01(\bR\aoverlay\x12\x17\n" +
+	"\asame_as\x18\b \x03(\fR\x06sameAs\x121\n" +
+	"\n" +
+	"directives\x18\t \x03(\v2\x11.ess.v1.DirectiveR\n" +
+	"directives\x12:\n" +
 	"\forganisation\x18\n" +
 	" \x01(\v2\x14.ess.v1.OrganisationH\x00R\forganisation\x12(\n" +
 	"\x06person\x18\v \x01(\v2\x0e.ess.v1.PersonH\x00R\x06person\x12%\n" +
@@ -1107,7 +1208,13 @@ const file_ess_v1_record_proto_rawDesc = "" +
 	"\binstance\x18\x02 \x01(\tR\binstance\"*\n" +
 	"\x06Origin\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
-	"\x03doc\x18\x02 \x01(\tR\x03doc\";\n" +
+	"\x03doc\x18\x02 \x01(\tR\x03doc\"u\n" +
+	"\tDirective\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05until\x18\x02 \x01(\x05R\x05until\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x10\n" +
+	"\x03doc\x18\x05 \x01(\tR\x03doc\";\n" +
 	"\tTombstone\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06became\x18\x02 \x01(\fR\x06became\"\xb8\x02\n" +
@@ -1211,44 +1318,46 @@ func file_ess_v1_record_proto_rawDescGZIP() []byte {
 	return file_ess_v1_record_proto_rawDescData
 }
 
-var file_ess_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_ess_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_ess_v1_record_proto_goTypes = []any{
 	(*Record)(nil),       // 0: ess.v1.Record
 	(*Source)(nil),       // 1: ess.v1.Source
 	(*Origin)(nil),       // 2: ess.v1.Origin
-	(*Tombstone)(nil),    // 3: ess.v1.Tombstone
-	(*Organisation)(nil), // 4: ess.v1.Organisation
-	(*Person)(nil),       // 5: ess.v1.Person
-	(*CivicNo)(nil),      // 6: ess.v1.CivicNo
-	(*Persona)(nil),      // 7: ess.v1.Persona
-	(*Enrolment)(nil),    // 8: ess.v1.Enrolment
-	(*Duty)(nil),         // 9: ess.v1.Duty
-	(*Group)(nil),        // 10: ess.v1.Group
-	(*Membership)(nil),   // 11: ess.v1.Membership
-	nil,                  // 12: ess.v1.Organisation.ExtraEntry
-	nil,                  // 13: ess.v1.Person.ExtraEntry
-	nil,                  // 14: ess.v1.Group.ExtraEntry
+	(*Directive)(nil),    // 3: ess.v1.Directive
+	(*Tombstone)(nil),    // 4: ess.v1.Tombstone
+	(*Organisation)(nil), // 5: ess.v1.Organisation
+	(*Person)(nil),       // 6: ess.v1.Person
+	(*CivicNo)(nil),      // 7: ess.v1.CivicNo
+	(*Persona)(nil),      // 8: ess.v1.Persona
+	(*Enrolment)(nil),    // 9: ess.v1.Enrolment
+	(*Duty)(nil),         // 10: ess.v1.Duty
+	(*Group)(nil),        // 11: ess.v1.Group
+	(*Membership)(nil),   // 12: ess.v1.Membership
+	nil,                  // 13: ess.v1.Organisation.ExtraEntry
+	nil,                  // 14: ess.v1.Person.ExtraEntry
+	nil,                  // 15: ess.v1.Group.ExtraEntry
 }
 var file_ess_v1_record_proto_depIdxs = []int32{
 	1,  // 0: ess.v1.Record.source:type_name -> ess.v1.Source
 	2,  // 1: ess.v1.Record.origins:type_name -> ess.v1.Origin
-	4,  // 2: ess.v1.Record.organisation:type_name -> ess.v1.Organisation
-	5,  // 3: ess.v1.Record.person:type_name -> ess.v1.Person
-	10, // 4: ess.v1.Record.group:type_name -> ess.v1.Group
-	3,  // 5: ess.v1.Record.tombstone:type_name -> ess.v1.Tombstone
-	12, // 6: ess.v1.Organisation.extra:type_name -> ess.v1.Organisation.ExtraEntry
-	6,  // 7: ess.v1.Person.civic_no:type_name -> ess.v1.CivicNo
-	7,  // 8: ess.v1.Person.personas:type_name -> ess.v1.Persona
-	8,  // 9: ess.v1.Person.enrolments:type_name -> ess.v1.Enrolment
-	9,  // 10: ess.v1.Person.duties:type_name -> ess.v1.Duty
-	13, // 11: ess.v1.Person.extra:type_name -> ess.v1.Person.ExtraEntry
-	11, // 12: ess.v1.Group.members:type_name -> ess.v1.Membership
-	14, // 13: ess.v1.Group.extra:type_name -> ess.v1.Group.ExtraEntry
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 2: ess.v1.Record.directives:type_name -> ess.v1.Directive
+	5,  // 3: ess.v1.Record.organisation:type_name -> ess.v1.Organisation
+	6,  // 4: ess.v1.Record.person:type_name -> ess.v1.Person
+	11, // 5: ess.v1.Record.group:type_name -> ess.v1.Group
+	4,  // 6: ess.v1.Record.tombstone:type_name -> ess.v1.Tombstone
+	13, // 7: ess.v1.Organisation.extra:type_name -> ess.v1.Organisation.ExtraEntry
+	7,  // 8: ess.v1.Person.civic_no:type_name -> ess.v1.CivicNo
+	8,  // 9: ess.v1.Person.personas:type_name -> ess.v1.Persona
+	9,  // 10: ess.v1.Person.enrolments:type_name -> ess.v1.Enrolment
+	10, // 11: ess.v1.Person.duties:type_name -> ess.v1.Duty
+	14, // 12: ess.v1.Person.extra:type_name -> ess.v1.Person.ExtraEntry
+	12, // 13: ess.v1.Group.members:type_name -> ess.v1.Membership
+	15, // 14: ess.v1.Group.extra:type_name -> ess.v1.Group.ExtraEntry
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_record_proto_init() }
@@ -1268,7 +1377,7 @@ func file_ess_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ess_v1_record_proto_rawDesc), len(file_ess_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
