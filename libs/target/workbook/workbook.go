@@ -1,0 +1,242 @@
+// Package workbook writes what a link in preview would do as an Excel workbook that a school can read and sign.
+//
+// It holds names, for the school has to recognise its pupils. Whoever writes it to a file decides who may read it.
+package workbook
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/target"
+)
+
+// Preview is what a workbook tells.
+type Preview struct {
+	Tenant string
+	Link   string
+	When   string
+	Rows   []target.Row
+	Faults []target.Problem // what the pre-flight refuses
+}
+
+// words are the texts of a workbook in one language.
+type words struct {
+	summary, tenant, link, when, kind                          string
+	create, update, disable, remove, stays                     string
+	what, reason, next, before, faults, signature, none, total string
+}
+
+func wordsIn(l reason.Language) words {
+	if l == reason.Swedish {
+		return words{
+			summary: "Sammanfattning", tenant: "Kund", link: "Mål", when: "Tid", kind: "Slag",
+			create: "skapas", update: "ändras", disable: "inaktiveras", remove: "tas bort", stays: "skickas inte eller ligger kvar",
+			what: "Vad händer", reason: "Varför", next: "Gör så här", before: "före", faults: "Förhandskontrollens fel",
+			signature: "Godkänd av, datum:", none: "Inget ändras.", total: "Summa",
+		}
+	}
+	return words{
+		summary: "Summary", tenant: "Customer", link: "Target", when: "Time", kind: "Kind",
+		create: "created", update: "changed", disable: "disabled", remove: "removed", stays: "not sent, or stays",
+		what: "What happens", reason: "Why", next: "What to do", before: "before", faults: "Problems of the pre-flight",
+		signature: "Approved by, date:", none: "Nothing changes.", total: "Total",
+	}
+}
+
+func (w words) verb(v target.Verb) string {
+	switch v {
+	case target.Create:
+		return w.create
+	case target.Update:
+		return w.update
+	case target.Disable:
+		return w.disable
+	case target.Delete:
+		return w.remove
+	default:
+		return w.stays
+	}
+}
+
+// verbs are in the order of the summary's columns.
+func verbs() []target.Verb {
+	return []target.Verb{target.Create, target.Update, target.Disable, target.Delete, ""}
+}
+
+// Write writes the workbook: a summary with a line to sign, and a sheet for each kind of resource. Every cell is a text,
+// never a formula.
+func Write(out io.Writer, p Preview, l reason.Language) error {
+	w := wordsIn(l)
+	f := excelize.NewFile()
+	defer f.Close() //nolint:errcheck // it holds nothing but memory
+	if err := f.SetSheetName("Sheet1", w.summary); err != nil {
+		return err
+	}
+	kinds := map[string][]target.Row{}
+	for _, r := range p.Rows {
+		kinds[r.ID.Kind] = append(kinds[r.ID.Kind], r)
+	}
+	if err := summary(f, p, kinds, w, l); err != nil {
+		return fmt.Errorf("write the summary: %w", err)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		if err := sheet(f, kind, kinds[kind], w, l); err != nil {
+			return fmt.Errorf("write the sheet of %s: %w", kind, err)
+		}
+	}
+	_, err := f.WriteTo(out)
+	return err
+}
+
+func summary(f *excelize.File, p Preview, kinds map[string][]target.Row, w words, l reason.Language) error {
+	t, err := newTable(f, w.summary)
+	if err != nil {
+		return err
+	}
+	t.row(w.tenant, p.Tenant)
+	t.row(w.link, p.Link)
+	t.row(w.when, p.When)
+	t.row()
+	t.heading(append([]string{w.kind}, apply(verbs(), w.verb)...)...)
+	sum := map[target.Verb]int{}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		n := map[target.Verb]int{}
+		for _, r := range kinds[kind] {
+			n[r.Verb]++
+			sum[r.Verb]++
+		}
+		t.row(append([]string{kind}, apply(verbs(), func(v target.Verb) string { return fmt.Sprint(n[v]) })...)...)
+	}
+	t.row(append([]string{w.total}, apply(verbs(), func(v target.Verb) string { return fmt.Sprint(sum[v]) })...)...)
+	if len(p.Rows) == 0 {
+		t.row(w.none)
+	}
+	t.row()
+	if len(p.Faults) > 0 {
+		t.heading(w.faults)
+		for _, fault := range p.Faults {
+			t.row(fault.ID.String(), fault.Reason.Text(l), fault.Reason.Next(l))
+		}
+		t.row()
+	}
+	t.row(w.signature)
+	return t.flush()
+}
+
+// sheet writes the rows of one kind: what happens, the values that the target would hold, and beside each that changes
+// the value that it holds now.
+func sheet(f *excelize.File, kind string, rows []target.Row, w words, l reason.Language) error {
+	if _, err := f.NewSheet(kind); err != nil {
+		return err
+	}
+	t, err := newTable(f, kind)
+	if err != nil {
+		return err
+	}
+	var columns []string
+	for _, r := range rows {
+		for _, field := range append(slices.Clone(r.After), r.Before...) {
+			if !slices.Contains(columns, field.Name) {
+				columns = append(columns, field.Name)
+			}
+		}
+	}
+	head := append([]string{w.what}, columns...)
+	for _, c := range columns {
+		head = append(head, c+" ("+w.before+")")
+	}
+	t.heading(append(head, w.reason, w.next)...)
+	for _, r := range rows {
+		line := []string{w.verb(r.Verb)}
+		for _, c := range columns {
+			line = append(line, cmp.Or(values(r.After, c), onlyBefore(r, c)))
+		}
+		for _, c := range columns {
+			was := values(r.Before, c)
+			if r.Verb != target.Update || was == values(r.After, c) {
+				was = ""
+			}
+			line = append(line, was)
+		}
+		if r.Reason != nil {
+			line = append(line, r.Reason.Text(l), r.Reason.Next(l))
+		}
+		t.row(line...)
+	}
+	return t.flush()
+}
+
+// onlyBefore shows who it is that goes, in a row that has no values after.
+func onlyBefore(r target.Row, column string) string {
+	if len(r.After) > 0 {
+		return ""
+	}
+	return values(r.Before, column)
+}
+
+func values(fields target.Fields, name string) string {
+	var list []string
+	for _, f := range fields {
+		if f.Name == name {
+			list = append(list, f.Value.Reveal())
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func apply[T any](list []T, to func(T) string) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = to(v)
+	}
+	return out
+}
+
+// table writes a sheet from the top. The first error is kept.
+type table struct {
+	w    *excelize.StreamWriter
+	bold int
+	n    int
+	err  error
+}
+
+func newTable(f *excelize.File, name string) (*table, error) {
+	bold, err := f.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}})
+	if err != nil {
+		return nil, err
+	}
+	w, err := f.NewStreamWriter(name)
+	if err != nil {
+		return nil, err
+	}
+	const columns, width = 26, 22
+	return &table{w: w, bold: bold, err: w.SetColWidth(1, columns, width)}, nil
+}
+
+func (t *table) row(cells ...string)     { t.write(0, cells) }
+func (t *table) heading(cells ...string) { t.write(t.bold, cells) }
+
+func (t *table) write(style int, cells []string) {
+	t.n++
+	list := make([]any, len(cells))
+	for i, c := range cells {
+		list[i] = excelize.Cell{StyleID: style, Value: c}
+	}
+	if t.err == nil && len(list) > 0 {
+		t.err = t.w.SetRow(fmt.Sprintf("A%d", t.n), list)
+	}
+}
+
+func (t *table) flush() error {
+	if t.err != nil {
+		return t.err
+	}
+	return t.w.Flush()
+}

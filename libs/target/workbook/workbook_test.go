@@ -1,0 +1,75 @@
+package workbook
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/target"
+)
+
+func TestWorkbook(t *testing.T) {
+	why := reason.New(reason.NoActiveRole)
+	id := func(key string) target.ID { return target.ID{Kind: "student", Key: key} }
+	p := Preview{
+		Tenant: "Prov", Link: "apple-school-manager/default", When: "2026-11-22",
+		Rows: []target.Row{
+			{ID: id("1"), Verb: target.Create, After: target.Fields{{Name: "first_name", Value: "=HYPERLINK(1)"}}},
+			{ID: id("2"), Verb: target.Update, Before: target.Fields{{Name: "first_name", Value: "Testa"}}, After: target.Fields{{Name: "first_name", Value: "Fejka"}}},
+			{ID: id("3"), Verb: target.Delete, Before: target.Fields{{Name: "first_name", Value: "Åke"}}},
+			{ID: id("4"), Reason: &why},
+		},
+		Faults: []target.Problem{{ID: id("1"), Reason: reason.New(reason.Unexpected)}},
+	}
+	var out bytes.Buffer
+	if err := Write(&out, p, reason.Swedish); err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := f.GetRows("student")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{
+		{"Vad händer", "first_name", "first_name (före)", "Varför", "Gör så här"},
+		{"skapas", "=HYPERLINK(1)"},
+		{"ändras", "Fejka", "Testa"},
+		{"tas bort", "Åke"},
+		{"skickas inte eller ligger kvar", "", "", why.Text(reason.Swedish), why.Next(reason.Swedish)},
+	}
+	for i := range rows { // cells at the end of a row that are empty may be left out
+		for len(rows[i]) > 0 && rows[i][len(rows[i])-1] == "" {
+			rows[i] = rows[i][:len(rows[i])-1]
+		}
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("the sheet (-want +got):\n%s", diff)
+	}
+	if formula, err := f.GetCellFormula("student", "B2"); err != nil || formula != "" {
+		t.Errorf("a name became the formula %q, %v", formula, err)
+	}
+	summary, err := f.GetRows("Sammanfattning")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{{"student", "1", "1", "0", "1", "1"}, {"Summa", "1", "1", "0", "1", "1"}} {
+		if !slices.ContainsFunc(summary, func(r []string) bool { return slices.Equal(r, line) }) {
+			t.Errorf("the summary %q has no %q", summary, line)
+		}
+	}
+}
+
+func TestAWorkbookOfNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := Write(&out, Preview{}, reason.English); err != nil || out.Len() == 0 {
+		t.Errorf("%d bytes, %v", out.Len(), err)
+	}
+}
