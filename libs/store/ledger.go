@@ -71,14 +71,24 @@ func (l *Ledger) Marks(ctx context.Context) (map[roster.Source]target.Mark, erro
 	return marks, err
 }
 
-// Book is the ledger of one link in the hands of its owner. It is safe for concurrent use; writes wait for each other.
+// Look returns the book of a link to read only, whoever owns it.
+func (l *Ledger) Look(_ context.Context, link roster.Source) (target.Book, error) {
+	if err := validSource(link); err != nil {
+		return nil, err
+	}
+	return &Book{l: l, link: link, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link), readOnly: true}, nil
+}
+
+// Book is the ledger of one link in the hands of its owner, or of who only looks. It is safe for concurrent use; writes wait for each other.
 type Book struct {
 	l      *Ledger
 	link   roster.Source
 	prefix string
 	blobs  string
 	epoch  uint64
-	mu     sync.Mutex
+
+	readOnly bool
+	mu       sync.Mutex
 }
 
 // Load reads every entry, and the mark.
@@ -145,6 +155,9 @@ type writer struct {
 func (b *Book) writer() *writer { return &writer{b: b} }
 
 func (w *writer) add(ctx context.Context, m *nats.Msg) error {
+	if w.b.readOnly {
+		return target.ErrReadOnly
+	}
 	if len(w.msgs) >= maxBatch-1 || len(w.msgs) > 0 && w.size+m.Size() > maxBatchBytes {
 		if err := w.flush(ctx); err != nil {
 			return err

@@ -148,20 +148,33 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 	l.sub = l.o.Feed.subscribe()
 	defer l.o.Feed.unsubscribe(l.sub)
-	book, err := l.o.Ledger.Own(ctx, l.o.Target, l.o.Owner)
-	if err != nil {
-		return fmt.Errorf("own link %s: %w", l.o.Target, err)
+	if err := l.open(ctx); err != nil {
+		return err
 	}
-	l.book = book
 	pending := &command{} // on start everything is dirty
 	for {
 		if err := l.warm(ctx, pending); err != nil {
 			return fmt.Errorf("link %s: %w", l.o.Target, err)
 		}
-		if pending, err = l.cold(ctx); err != nil {
+		c, err := l.cold(ctx)
+		if err != nil {
 			return err
 		}
+		pending = c
 	}
+}
+
+// open takes the ledger over, or only looks at it for a preview, so that an owner elsewhere stays the owner.
+func (l *Link) open(ctx context.Context) (err error) {
+	if l.o.Mode == ModePreview {
+		l.book, err = l.o.Ledger.Look(ctx, l.o.Target)
+	} else {
+		l.book, err = l.o.Ledger.Own(ctx, l.o.Target, l.o.Owner)
+	}
+	if err != nil {
+		return fmt.Errorf("open the ledger of link %s: %w", l.o.Target, err)
+	}
+	return nil
 }
 
 // cold waits for the doorbell, the mark's time or a command.
@@ -385,7 +398,7 @@ func (l *Link) lost(f *Feed) bool {
 
 // save records entries and the mark, if there is anything that the ledger does not have.
 func (l *Link) save(ctx context.Context, entries []Entry) error {
-	if len(entries) == 0 && l.mark == l.saved {
+	if l.o.Mode == ModePreview || len(entries) == 0 && l.mark == l.saved {
 		return nil
 	}
 	if err := l.book.Save(ctx, entries, l.mark); err != nil {

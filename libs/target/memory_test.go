@@ -146,6 +146,13 @@ func (l *memoryLedger) Own(context.Context, roster.Source, string) (target.Book,
 	return &memoryBook{l, l.epoch}, nil
 }
 
+func (l *memoryLedger) Look(context.Context, roster.Source) (target.Book, error) {
+	return &memoryBook{l, readOnly}, nil
+}
+
+// readOnly is the epoch of a book that was taken to look at only.
+const readOnly = -1
+
 type memoryBook struct {
 	*memoryLedger
 	mine int
@@ -166,6 +173,9 @@ func (b *memoryBook) Save(_ context.Context, entries []target.Entry, m target.Ma
 	if err := b.step("before save"); err != nil {
 		return err
 	}
+	if b.mine == readOnly {
+		return target.ErrReadOnly
+	}
 	b.mu.Lock()
 	if b.mine != b.epoch {
 		b.mu.Unlock()
@@ -185,6 +195,9 @@ func (b *memoryBook) Save(_ context.Context, entries []target.Entry, m target.Ma
 }
 
 func (b *memoryBook) Put(_ context.Context, name, keep string, data []byte) error {
+	if b.mine == readOnly {
+		return target.ErrReadOnly
+	}
 	if err := b.step("before put"); err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@ import (
 // ErrOwnerLost says that another process owns the link now: stop at once, nothing was recorded.
 var ErrOwnerLost = errors.New("another process owns the link")
 
+// ErrReadOnly says that a book was taken to look at only.
+var ErrReadOnly = errors.New("the ledger was opened to look at only")
+
 // Log is the roster log of one tenant, as a link reads it.
 type Log interface {
 	// End returns the position of the end of the log.
@@ -31,6 +34,8 @@ type Log interface {
 type Ledger interface {
 	// Own makes the caller the owner of a link: what an older owner writes is refused from then on.
 	Own(ctx context.Context, link roster.Source, owner string) (Book, error)
+	// Look returns the book of a link as it is, whoever owns it. Every write of it fails with ErrReadOnly.
+	Look(ctx context.Context, link roster.Source) (Book, error)
 }
 
 // Book is the ledger of one link in the hands of its owner. Every write fails with ErrOwnerLost once another owns it.
