@@ -107,6 +107,17 @@ const (
 	IDReused           Code = "id-reused"
 	PublishRefused     Code = "publish-refused"
 
+	// The guard of a source.
+	ChangesHeld       Code = "changes-held"
+	TooManyNew        Code = "too-many-new"
+	TooManyIdentities Code = "too-many-identities"
+	TooManyKeptBack   Code = "too-many-kept-back"
+	GroupsExchanged   Code = "groups-exchanged"
+	HoldGone          Code = "hold-gone"
+	HoldChanged       Code = "hold-changed"
+	HoldExpired       Code = "hold-expired"
+	HoldGroupUnknown  Code = "hold-group-unknown"
+
 	// Reading a document whose elements refer to each other.
 	TruncatedFile     Code = "truncated-file"
 	EncodingSuspect   Code = "encoding-suspect"
@@ -398,6 +409,42 @@ var catalogue = map[Code]entry{
 	PublishRefused: {
 		"Loggen tog inte emot ändringarna på {attempts} försök.", "The log did not take the changes in {attempts} attempts.",
 		"Se om en annan läsare av samma källa kör, och om loggen svarar.", "See whether another reader of the same source runs, and whether the log answers.",
+	},
+	ChangesHeld: {
+		"{count} ändringar är fler än vad som får ske utan att någon ser dem; de väntar ({digest}).", "{count} changes are more than may happen without anybody looking at them; they wait ({digest}).",
+		"Visa dem med essctl held show, kontrollera dem mot registret, och godkänn eller avslå dem.", "Show them with essctl held show, compare them with the register, then approve or reject them.",
+	},
+	TooManyNew: {
+		"Läsningen har {count} nya personer, fler än gränsen; hela läsningen väntar.", "The read has {count} new persons, more than the limit; all of it waits.",
+		"Kontrollera med skolan att det stämmer. Visa med essctl held show, och godkänn, eller rätta registret.", "Ask the school whether that is right. Show it with essctl held show, then approve it, or mend the register.",
+	},
+	TooManyIdentities: {
+		"{count} personer har fått en annan identitet, fler än gränsen; hela läsningen väntar.", "{count} persons have another identity, more than the limit; all of it waits.",
+		"Fråga leverantören om id eller nummer har bytts. Visa med essctl held show, och godkänn, eller rätta registret.", "Ask the vendor whether ids or numbers were replaced. Show it with essctl held show, then approve it, or mend the register.",
+	},
+	TooManyKeptBack: {
+		"{count} personer som redan finns har uppgifter som inte går att använda, fler än gränsen; hela läsningen väntar.", "{count} persons who are known already have data that cannot be used, more than the limit; all of it waits.",
+		"Se läsningens anmärkningar med essctl findings, och rätta registret.", "See what the read found with essctl findings, and mend the register.",
+	},
+	GroupsExchanged: {
+		"{count} grupper har nästan bara andra elever än förut; hela läsningen väntar.", "{count} groups have almost only other pupils than before; all of it waits.",
+		"Kontrollera om registret har återanvänt gruppernas id. Visa med essctl held show, och godkänn, eller rätta registret.", "Check whether the register has given the groups' ids to others. Show it with essctl held show, then approve it, or mend the register.",
+	},
+	HoldGone: {
+		"Inget väntar: {digest} är redan godkänt eller återtaget.", "Nothing waits: {digest} was approved already, or the register took it back.",
+		"Visa vad som väntar nu med essctl held show.", "Show what waits now with essctl held show.",
+	},
+	HoldChanged: {
+		"Det som väntar är inte längre {digest} utan {now}: en läsning har kommit emellan.", "What waits is no longer {digest} but {now}: a read came between.",
+		"Visa det med essctl held show och ta ställning på nytt.", "Show it with essctl held show and decide again.",
+	},
+	HoldExpired: {
+		"{digest} sågs senast {seen} och är för gammalt att ta ställning till.", "{digest} was last seen at {seen} and is too old to be decided about.",
+		"Läs källan igen.", "Read the source again.",
+	},
+	HoldGroupUnknown: {
+		"{digest} har ingen grupp {group}.", "{digest} has no group {group}.",
+		"Visa grupperna med essctl held show.", "Show the groups with essctl held show.",
 	},
 	TruncatedFile: {
 		"{file} slutar för tidigt, på rad {line}: {what}.", "{file} ends too early, at line {line}: {what}.",

@@ -123,6 +123,12 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	if !settings(s.Settings, config, p) {
 		return nil
 	}
+	var limits source.Limits
+	if err := tenant.Decode(s.Guard, &limits); err != nil {
+		p.At("guard").Check(err)
+		return nil
+	}
+	limits.Validate(p.At("guard"))
 	logger := h.Logger.With("tenant", d.Tenant, "source", s.Ref().String())
 	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now})
 	if err != nil {
@@ -135,7 +141,7 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	}
 	return source.NewReader(source.Options{
 		Tenant: d.Tenant, Name: s.Ref(), Source: opened, Defaults: defaults, Keyer: k, Log: h.Store.Log(d.Tenant),
-		Runs: h.Store.Runs(d.Tenant), Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
+		Runs: h.Store.Runs(d.Tenant), Holds: h.Store.Holds(d.Tenant), Limits: limits, Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
 		Ended: func(ctx context.Context, r source.Run) {
 			h.Telemetry.run(ctx, d.Tenant, r)
 			if h.Observe.Run != nil {
@@ -187,6 +193,8 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	switch {
 	case s.Halted != nil:
 		logger.ErrorContext(ctx, "the link is halted", append(attrs, "reason", s.Halted.String(), "next_step", s.Halted.Next(reason.English), "next_try", s.WakeAt)...)
+	case len(s.Rows) > 0:
+		logger.InfoContext(ctx, "in preview: this would be done", attrs...)
 	case s.Delivered != "":
 		logger.InfoContext(ctx, "delivered", append(attrs, "package", s.Delivered, "adopted", s.Adopted)...)
 	case s.Operations() > 0:

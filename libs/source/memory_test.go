@@ -150,6 +150,24 @@ func (m *memoryRuns) Save(_ context.Context, r source.Run) error {
 	return nil
 }
 
+// memoryHolds keeps what guards know.
+type memoryHolds struct{ kept source.Guarded }
+
+func (m *memoryHolds) Guarded(context.Context, roster.Source) (source.Guarded, error) {
+	g := m.kept
+	g.Decisions, g.Passed = slices.Clone(g.Decisions), slices.Clone(g.Passed)
+	return g, nil
+}
+
+func (m *memoryHolds) SaveGuarded(_ context.Context, _ roster.Source, g source.Guarded) error {
+	if g.Version != m.kept.Version {
+		return source.ErrConflict
+	}
+	g.Version++
+	m.kept = g
+	return nil
+}
+
 // register is a source: what it has, and how a read of it goes. A read with a cursor sees only changed.
 type register struct {
 	docs    map[string]fact.Doc
@@ -202,6 +220,7 @@ type world struct {
 	reg  *register
 	log  *memoryLog
 	runs *memoryRuns
+	hold *memoryHolds
 	now  time.Time
 	opts source.Options
 	n    int
@@ -212,9 +231,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, reg: &register{docs: map[string]fact.Doc{}}, log: newLog(), runs: &memoryRuns{}, now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC)}
+	w := &world{t: t, reg: &register{docs: map[string]fact.Doc{}}, log: newLog(), runs: &memoryRuns{}, hold: &memoryHolds{}, now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC)}
 	w.opts = source.Options{
-		Tenant: "town", Name: name, Source: w.reg, Keyer: k, Log: w.log, Runs: w.runs, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Tenant: "town", Name: name, Source: w.reg, Keyer: k, Log: w.log, Runs: w.runs, Holds: w.hold, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now: func() time.Time { return w.now }, NewID: func() string { w.n++; return fmt.Sprint("run", w.n) },
 	}
 	w.reg.set("unit", fact.Unit{ID: "u", Name: "Skolan"})

@@ -28,6 +28,8 @@ type Options struct {
 	Keyer      *roster.Keyer
 	Log        Log
 	Runs       Runs
+	Holds      Holds
+	Limits     Limits // the tenant's own; nil for the defaults
 	Logger     *slog.Logger
 	Now        func() time.Time
 	NewID      func() string              // makes the ids of runs
@@ -84,12 +86,12 @@ func (r *Reader) Run(ctx context.Context) (Run, error) {
 		attribute.String("tenant", r.Tenant), attribute.String("source", r.Name.String()), attribute.String("run", run.ID)))
 	defer span.End()
 
-	_, believed, err := r.Runs.Last(ctx, r.Name)
+	newest, believed, err := r.Runs.Last(ctx, r.Name)
 	if err != nil {
 		return run, fmt.Errorf("run %s of %s: read the last run: %w", run.ID, r.Name, err)
 	}
 	logger.InfoContext(ctx, "run started")
-	err = r.run(ctx, &run, believed)
+	err = r.run(ctx, &run, newest, believed)
 	if ctx.Err() != nil {
 		return run, fmt.Errorf("run %s of %s: %w", run.ID, r.Name, context.Cause(ctx))
 	}
@@ -127,7 +129,7 @@ func attrsOf(run Run) []slog.Attr {
 }
 
 // run does the steps of a run, and settles its state.
-func (r *Reader) run(ctx context.Context, run *Run, believed *Run) error {
+func (r *Reader) run(ctx context.Context, run, newest, believed *Run) error {
 	run.State = Failed
 	since, err := r.since(ctx, believed)
 	if err != nil {
@@ -137,12 +139,12 @@ func (r *Reader) run(ctx context.Context, run *Run, believed *Run) error {
 	// refused by its expectations, and it is scanned again.
 	ahead := r.scanAhead(ctx)
 	defer ahead.end()
-	say, read, err := r.read(ctx, since, run, believed)
+	say, read, err := r.read(ctx, since, run, lastDataTime(newest, believed))
 	if err != nil {
 		run.State = stateOf(err)
 		return err
 	}
-	state, err := r.publish(ctx, run, say, read.DataTime, ahead)
+	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed == nil)
 	run.Findings = totals(append(read.Findings, say.findings...))
 	for ref := range say.keptBack {
 		run.Counts[string(ref.Kind)+".keptBack"]++
@@ -150,8 +152,20 @@ func (r *Reader) run(ctx context.Context, run *Run, believed *Run) error {
 	if err != nil {
 		return err
 	}
-	run.State, run.Cursor = state, read.Cursor
+	run.Cursor = read.Cursor
 	return nil
+}
+
+// lastDataTime returns the time of the newest data that was compared with the log. A read that was held was compared
+// too: an older file would take back what it showed.
+func lastDataTime(newest, believed *Run) (t time.Time) {
+	if believed != nil {
+		t = believed.DataTime
+	}
+	if newest != nil && newest.State == Held && newest.DataTime.After(t) {
+		t = newest.DataTime
+	}
+	return t
 }
 
 // since returns the cursor to read from: that of the last believed run, or none to read everything. The first read of
@@ -169,8 +183,8 @@ func (r *Reader) since(ctx context.Context, believed *Run) (Cursor, error) {
 }
 
 // read reads the source and assembles what it says. A read is not believed if it ends with an error, is older than
-// what was believed before, or is complete and has no persons.
-func (r *Reader) read(ctx context.Context, since Cursor, run, believed *Run) (*statement, Result, error) {
+// what was compared with the log before, or is complete and has no persons.
+func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.Time) (*statement, Result, error) {
 	ctx, span := r.Tracer.Start(ctx, "source.read")
 	defer span.End()
 	today := roster.Today(r.Now())
@@ -185,7 +199,7 @@ func (r *Reader) read(ctx context.Context, since Cursor, run, believed *Run) (*s
 	if err != nil {
 		return nil, res, wrap("read", err)
 	}
-	if believed != nil && !res.DataTime.IsZero() && res.DataTime.Before(believed.DataTime) {
+	if !res.DataTime.IsZero() && res.DataTime.Before(newest) {
 		return nil, res, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", res.Origin, "time", res.DataTime.Format(time.RFC3339))
 	}
 	say := &statement{reader: r, assembler: asm, complete: res.Complete}
@@ -199,9 +213,10 @@ func (r *Reader) read(ctx context.Context, since Cursor, run, believed *Run) (*s
 	return say, res, nil
 }
 
-// publish compares what the source says with the log and publishes what differs. A refusal is no proof of another
-// writer, and after a time-out the batch may stand: it looks again, and fails after the last attempt.
-func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead) (State, error) {
+// publish compares what the source says with the log, and publishes what differs and the guard lets through; the rest is
+// frozen, and then the state is Held and the error says why. A refusal is no proof of another writer, and after a time-out
+// the batch may stand: it looks again, and fails after the last attempt.
+func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead, first bool) (State, error) {
 	ctx, span := r.Tracer.Start(ctx, "source.publish")
 	defer span.End()
 	state := Unchanged
@@ -214,25 +229,33 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 		if err != nil {
 			return Failed, err
 		}
-		if len(changes) == 0 && !scan.Open {
-			return state, nil
-		}
-		for i := range changes {
-			changes[i].SourceTime = sourceTime
-		}
 		done := 0
-		err = r.Log.Publish(ctx, r.Name, run.ID, changes, func(n int) {
-			done = n
-			r.Progress(n, len(changes))
-		})
-		if err == nil {
-			done = len(changes)
+		var guarded guarded
+		if guarded, err = r.guard(ctx, run, say, scan, changes, first); err == nil && (len(guarded.publish) > 0 || scan.Open) {
+			changes = guarded.publish
+			for i := range changes {
+				changes[i].SourceTime = sourceTime
+			}
+			err = r.Log.Publish(ctx, r.Name, run.ID, changes, func(n int) {
+				done = n
+				r.Progress(n, len(changes))
+			})
+			if err == nil {
+				done = len(changes)
+			}
+			for _, c := range changes[:done] {
+				run.Counts[operation(c, scan)]++
+				state = Published
+			}
 		}
-		for _, c := range changes[:done] {
-			run.Counts[operation(c, scan)]++
-			state = Published
-		}
 		if err == nil {
+			if err := r.settle(ctx, guarded); err != nil {
+				return Failed, err
+			}
+			if why := guarded.reason(); why != nil {
+				guarded.count(run.Counts)
+				return Held, &reason.Error{Fault: reason.Conflict, Reason: *why}
+			}
 			return state, nil
 		}
 		if fault := reason.FaultOf(err); ctx.Err() != nil || fault != reason.Transient && fault != reason.Conflict {

@@ -235,8 +235,8 @@ func TestStreamsHaveNoTTLAndNoRollup(t *testing.T) {
 			t.Errorf("stream %s: age %v, TTL %v, marker %v, rollup %v, discard %v, storage %v", c.Name, c.MaxAge, c.AllowMsgTTL, c.SubjectDeleteMarkerTTL, c.AllowRollup, c.Discard, c.Storage)
 		}
 	}
-	if n != 2 {
-		t.Errorf("a tenant has %d streams, want 2", n)
+	if n != 3 {
+		t.Errorf("a tenant has %d streams, want 3", n)
 	}
 }
 

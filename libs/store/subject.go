@@ -15,6 +15,8 @@ const (
 	ledgerSubjects = "ess-ledger."
 	blobSubjects   = "ess-blob."
 	runSubjects    = "ess-run."
+	holdSubjects   = "ess-hold."
+	auditSubjects  = "ess-audit."
 
 	markKind = "run" // stands where a change has its kind
 )
@@ -42,6 +44,7 @@ func validSource(s roster.Source) error {
 
 func logStream(tenant string) string    { return "ESS-" + tenant }
 func ledgerStream(tenant string) string { return "ESS-LEDGER-" + tenant }
+func auditStream(tenant string) string  { return "ESS-AUDIT-" + tenant }
 
 // under returns the subject of a system's instance below a family, with a point at the end.
 func under(family, tenant string, s roster.Source) string {

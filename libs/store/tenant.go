@@ -35,8 +35,8 @@ func (s *Store) EnsureTenant(ctx context.Context, tenant string, replicas int) e
 		if err != nil {
 			return err
 		}
-		if exists[i] && i > 0 && !exists[i-1] { // they are made in this order
-			return reason.Errorf(reason.Misconfigured, nil, reason.LogMissing, "stream", configs[i-1].Name)
+		if i == 1 && exists[1] && !exists[0] { // the ledger is made after the log
+			return reason.Errorf(reason.Misconfigured, nil, reason.LogMissing, "stream", configs[0].Name)
 		}
 	}
 	for i, c := range configs {
@@ -72,13 +72,19 @@ func streamConfigs(tenant string, replicas int) []jetstream.StreamConfig {
 		Duplicates:         time.Second, // expectations, not message ids, keep what is sent twice from being stored twice
 		AllowAtomicPublish: true,
 	}
-	log, ledger := base, base
+	log, ledger, audit := base, base, base
 	log.Name = logStream(tenant)
 	log.Description = "roster log of " + tenant
 	log.Subjects = []string{logSubjects + tenant + ".>"}
 	ledger.Name = ledgerStream(tenant)
-	ledger.Description = "ledgers, delivered sets and runs of " + tenant
-	ledger.Subjects = []string{ledgerSubjects + tenant + ".>", blobSubjects + tenant + ".>", runSubjects + tenant + ".>"}
+	ledger.Description = "ledgers, delivered sets, runs and holds of " + tenant
+	ledger.Subjects = []string{
+		ledgerSubjects + tenant + ".>", blobSubjects + tenant + ".>", runSubjects + tenant + ".>", holdSubjects + tenant + ".>",
+	}
 	ledger.MaxMsgsPerSubject = 1
-	return []jetstream.StreamConfig{log, ledger}
+	audit.Name = auditStream(tenant)
+	audit.Description = "who did what to " + tenant + ", and why"
+	audit.Subjects = []string{auditSubjects + tenant + ".>"}
+	audit.DenyDelete, audit.DenyPurge = true, true
+	return []jetstream.StreamConfig{log, ledger, audit}
 }

@@ -46,6 +46,7 @@ type Source struct {
 	System   string   `yaml:"system"`
 	Instance string   `yaml:"instance"` // default "default"
 	Schedule string   `yaml:"schedule"` // cron expression of five fields in Europe/Stockholm; default the connector's
+	Guard    ast.Node `yaml:"guard"`    // limits of what may change without being approved; see the source's runtime
 	Settings ast.Node `yaml:"settings"` // the connector's own
 }
 

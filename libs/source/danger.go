@@ -1,0 +1,165 @@
+package source
+
+import (
+	"slices"
+	"strings"
+
+	"eventful.se/ess/libs/roster"
+)
+
+// differences returns the dangerous operations by which a record became another of the same entity.
+func differences(old, now *roster.Record, today roster.Date) (ops []Operation) {
+	if slices.ContainsFunc(now.Former, func(k roster.Key) bool { return !slices.Contains(old.Former, k) }) {
+		ops = append(ops, Identity)
+	}
+	switch {
+	case old.Person != nil && now.Person != nil:
+		ops = append(ops, personDifferences(old.Person, now.Person, today)...)
+	case old.Group != nil && now.Group != nil:
+		if !old.Group.Organisation.IsZero() && old.Group.Organisation != now.Group.Organisation {
+			ops = append(ops, Units)
+		}
+	case old.Organisation != nil && now.Organisation != nil:
+		if !old.Organisation.Parent.IsZero() && old.Organisation.Parent != now.Organisation.Parent {
+			ops = append(ops, Units)
+		}
+	}
+	return ops
+}
+
+func personDifferences(old, now *roster.Person, today roster.Date) (ops []Operation) {
+	if !old.CivicNo.IsZero() && old.CivicNo.Reveal() != now.CivicNo.Reveal() {
+		ops = append(ops, Identity)
+	}
+	personas, account := len(old.Personas) != len(now.Personas), false
+	for i := range old.Personas {
+		was := &old.Personas[i]
+		n := slices.IndexFunc(now.Personas, func(p roster.Persona) bool { return p.Role == was.Role })
+		if n < 0 {
+			personas = true
+			continue
+		}
+		is := &now.Personas[n]
+		account = account || changed(was.Username, is.Username) || changed(was.EPPN, is.EPPN) || changed(domain(was.Email), domain(is.Email))
+	}
+	if personas {
+		ops = append(ops, Personas)
+	}
+	if left(old, now, today) {
+		ops = append(ops, Units)
+	}
+	if account {
+		ops = append(ops, Account)
+	}
+	return ops
+}
+
+// changed tells whether a value that stood is another now, or none. What is filled in is harmless.
+func changed(was, is roster.Personal) bool { return was != "" && was != is }
+
+func domain(email roster.Personal) roster.Personal {
+	_, d, _ := strings.Cut(email.Reveal(), "@")
+	return roster.Personal(strings.ToLower(d))
+}
+
+// left tells whether a person is no longer at a unit: what was over already may go, and what is given an end that has
+// passed is gone.
+func left(old, now *roster.Person, today roster.Date) bool {
+	at := units(now, today)
+	for k := range units(old, today) {
+		if !at[k] {
+			return true
+		}
+	}
+	return false
+}
+
+// units returns the units at which a person is or will be.
+func units(p *roster.Person, today roster.Date) map[roster.Key]bool {
+	at := map[roster.Key]bool{}
+	for _, e := range p.Enrolments {
+		if !e.Interval.Ended(today) {
+			at[e.EnroledAt] = true
+		}
+	}
+	for _, d := range p.Duties {
+		if !d.Interval.Ended(today) {
+			at[d.DutyAt] = true
+		}
+	}
+	return at
+}
+
+// exchange compares a group's pupils with those before. It is another group when most of them are others; it is emptied
+// when most of them went elsewhere. Who left the register is not counted, for that is counted by itself, and a person
+// with another key is the same person.
+func exchange(old, now *roster.Group, gone map[roster.Key]bool, became map[roster.Key]roster.Key) (emptied, exchanged bool) {
+	before, after := pupils(old), pupils(now)
+	stay, leave := 0, 0
+	for k := range before {
+		if next, ok := became[k]; ok {
+			k = next
+		}
+		switch {
+		case after[k]:
+			stay++
+		case !gone[k]:
+			leave++
+		}
+	}
+	if len(before) < exchangedFrom {
+		return false, false
+	}
+	limit := exchangedShare * float64(len(before))
+	missing, joined := len(before)-stay, len(after)-stay
+	exchanged = float64(min(missing, joined)) >= limit
+	return !exchanged && float64(leave) >= limit, exchanged
+}
+
+func pupils(g *roster.Group) map[roster.Key]bool {
+	set := map[roster.Key]bool{}
+	for _, m := range g.Members {
+		if m.Role == roster.MemberPupil {
+			set[m.Person] = true
+		}
+	}
+	return set
+}
+
+// formsOf returns the school forms in which a record is counted.
+func formsOf(r *roster.Record) (forms []roster.SchoolType) {
+	switch {
+	case r.Person != nil:
+		for _, e := range r.Person.Enrolments {
+			if !slices.Contains(forms, e.SchoolType) {
+				forms = append(forms, e.SchoolType)
+			}
+		}
+	case r.Group != nil:
+		forms = append(forms, r.Group.SchoolType)
+	}
+	if len(forms) == 0 {
+		forms = append(forms, "")
+	}
+	return forms
+}
+
+// newBefore returns a count of nothing, which remembers the records of the given entities.
+func newBefore(wanted []Change) before {
+	b := before{map[Bucket]int{}, make(map[roster.Ref]*roster.Record, len(wanted))}
+	for i := range wanted {
+		b.old[wanted[i].Record.Ref] = nil
+	}
+	return b
+}
+
+// add takes in what the log holds of an entity.
+func (b *before) add(r *roster.Record) {
+	b.live[Bucket{r.Ref.Kind, AllForms, ""}]++
+	for _, f := range formsOf(r) {
+		b.live[Bucket{r.Ref.Kind, f, ""}]++
+	}
+	if _, wanted := b.old[r.Ref]; wanted {
+		b.old[r.Ref] = r
+	}
+}

@@ -1,0 +1,120 @@
+package source
+
+import (
+	"slices"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/tenant"
+)
+
+// Operation is what a change does, as the guard counts it.
+type Operation string
+
+// The operations. Those from Delete to Emptied are dangerous: the guard counts them against their limits, and holds them
+// when they are too many. Create and KeptBack have limits too, over which the whole read is in doubt, as over that of
+// Identity. Update is everything else; nothing limits it.
+const (
+	Delete   Operation = "delete"   // gone from the register
+	Identity Operation = "identity" // identity number, former keys, or the source's own id behind a key
+	Personas Operation = "persona"  // a role began or ended
+	Units    Operation = "unit"     // no longer at a unit: a person, a group, or a unit under another one
+	Account  Operation = "account"  // user name, eppn or domain of the e-mail address
+	Emptied  Operation = "emptied"  // a group lost most of its pupils, who are still in the register
+	Create   Operation = "create"
+	Update   Operation = "update"
+	KeptBack Operation = "keptBack" // persons of the log whom a read keeps back
+)
+
+// dangerous lists the operations that are counted, the gravest first.
+func dangerous() []Operation { return []Operation{Delete, Identity, Personas, Units, Account, Emptied} }
+
+// AllForms stands in a [Bucket] for every school form together.
+const AllForms roster.SchoolType = "*"
+
+// Bucket is what is counted together. Of a person with enrolments in two school forms it is counted in both, and each is
+// counted in all forms together; staff and what has no school form are counted under an empty one.
+type Bucket struct {
+	Kind      roster.Kind
+	Form      roster.SchoolType
+	Operation Operation
+}
+
+// Limit says how many of a bucket may pass within [Window] before a person is asked: Floor, or Percent of what the log
+// holds, whichever is more. An empty Kind or School fits every one.
+type Limit struct {
+	Operation Operation         `yaml:"operation"`
+	Kind      roster.Kind       `yaml:"kind"`
+	School    roster.SchoolType `yaml:"schoolForm"`
+	Percent   float64           `yaml:"percent"`
+	Floor     int               `yaml:"floor"`
+}
+
+// Limits are a tenant's own limits. The most exact one that fits a bucket counts, of equally exact ones the last; where
+// none fits, the default does:
+//
+//	delete, persona, account, emptied   5 %, at least 10
+//	identity                            2 %, at least 10
+//	unit                               20 %, at least 10
+//	create (persons, one read)         30 %, at least 50
+//	keptBack (persons, one read)        2 %, at least 10
+//
+// A limit with a school form does not raise that of all forms together.
+type Limits []Limit
+
+// defaultLimit returns the limit of an operation where the tenant has none.
+func defaultLimit(o Operation) Limit {
+	switch o {
+	case Identity, KeptBack:
+		return Limit{Operation: o, Percent: 2, Floor: 10}
+	case Units:
+		return Limit{Operation: o, Percent: 20, Floor: 10}
+	case Create:
+		return Limit{Operation: o, Percent: 30, Floor: 50}
+	default:
+		return Limit{Operation: o, Percent: 5, Floor: 10}
+	}
+}
+
+// Validate reports what is wrong with the limits.
+func (l Limits) Validate(p tenant.Problems) {
+	known := append(dangerous(), Create, KeptBack)
+	for i, x := range l {
+		at := p.At("[%d]", i)
+		if !slices.Contains(known, x.Operation) {
+			at.At("operation").Add("%q is no operation with a limit: write one of %v", x.Operation, known)
+		}
+		if x.Kind != "" && !slices.Contains(roster.Kinds(), x.Kind) {
+			at.At("kind").Add("%q is no kind: write one of %v, or leave it out for all", x.Kind, roster.Kinds())
+		}
+		if (x.Operation == Create || x.Operation == KeptBack) && (x.School != "" || x.Kind != "" && x.Kind != roster.KindPerson) {
+			at.At("operation").Add("%s is counted for persons of all school forms together: leave kind and schoolForm out", x.Operation)
+		}
+		if x.Percent < 0 || x.Percent > 100 {
+			at.At("percent").Add("is %v: write 0 to 100", x.Percent)
+		}
+		if x.Floor < 0 {
+			at.At("floor").Add("is %d: write 0 or more", x.Floor)
+		}
+	}
+}
+
+// allowed returns how many of a bucket may pass, when the log holds so many.
+func (l Limits) allowed(b Bucket, of int) int {
+	best, exact := defaultLimit(b.Operation), -1
+	for _, x := range l {
+		if x.Operation != b.Operation || x.Kind != "" && x.Kind != b.Kind || x.School != "" && x.School != b.Form {
+			continue
+		}
+		score := 0
+		if x.Kind != "" {
+			score++
+		}
+		if x.School != "" {
+			score += 2
+		}
+		if score >= exact {
+			best, exact = x, score
+		}
+	}
+	return max(best.Floor, int(best.Percent*float64(of)/100))
+}

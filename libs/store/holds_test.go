@@ -1,0 +1,144 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+)
+
+func held(n int) source.HeldItem {
+	return source.HeldItem{
+		Item: source.Item{Ref: roster.Ref{Kind: roster.KindPerson, Key: key(n)}, Expect: uint64(n), Operation: source.Delete, Hash: strings.Repeat("ab", 16)},
+		Unit: key(1 << 20), Class: key(1<<20 + 1), Doubted: n%2 == 0,
+	}
+}
+
+func TestGuardedIsKeptAsItWas(t *testing.T) {
+	holds := open(t).Holds(demo)
+	now := time.Unix(1_800_000_000, 0).UTC()
+	if got, err := holds.Guarded(t.Context(), alvis); err != nil || !cmp.Equal(got, source.Guarded{}) {
+		t.Fatalf("of nothing: %+v, %v", got, err)
+	}
+	why := reason.New(reason.TooManyNew, "count", 300)
+	want := source.Guarded{
+		Hold:      &source.Hold{Digest: "d", Run: "r", Since: now, Seen: now.Add(time.Hour), Doubt: &why, Items: []source.HeldItem{held(1), held(2)}},
+		Decisions: []source.Decision{{Item: held(1).Item, Verdict: source.Approved, At: now, By: "somebody"}},
+		Passed:    []source.Passed{{At: now, Bucket: source.Bucket{Kind: roster.KindPerson, Form: "GR", Operation: source.Units}, Marks: []uint64{1, 1 << 63}}},
+	}
+	if err := holds.SaveGuarded(t.Context(), alvis, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := holds.Guarded(t.Context(), alvis)
+	if err != nil || got.Version == 0 {
+		t.Fatalf("version %d, %v", got.Version, err)
+	}
+	want.Version = got.Version
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if other, err := holds.Guarded(t.Context(), roster.Source{System: "alvis", Instance: "vux"}); err != nil || other.Hold != nil {
+		t.Errorf("another instance sees it: %+v, %v", other, err)
+	}
+}
+
+func TestGuardedIsSavedByOneAtATime(t *testing.T) {
+	holds := open(t).Holds(demo)
+	if err := holds.SaveGuarded(t.Context(), alvis, source.Guarded{}); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := holds.Guarded(t.Context(), alvis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := mine
+	theirs.Hold = &source.Hold{Digest: "theirs"}
+	if err := holds.SaveGuarded(t.Context(), alvis, theirs); err != nil {
+		t.Fatal(err)
+	}
+	if err := holds.SaveGuarded(t.Context(), alvis, mine); !errors.Is(err, source.ErrConflict) {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	if err := holds.SaveGuarded(t.Context(), alvis, source.Guarded{}); !errors.Is(err, source.ErrConflict) {
+		t.Errorf("one that has read nothing: %v, want a conflict", err)
+	}
+	if got, err := holds.Guarded(t.Context(), alvis); err != nil || got.Hold == nil || got.Hold.Digest != "theirs" {
+		t.Errorf("what stands is %+v, %v", got, err)
+	}
+}
+
+// TestGuardedOfAWholeRegister holds a read of many persons, and then only a few: nothing of the larger set stays.
+func TestGuardedOfAWholeRegister(t *testing.T) {
+	s := open(t)
+	holds := s.Holds(demo)
+	big := source.Guarded{Hold: &source.Hold{Digest: "big"}}
+	for n := range 20_000 {
+		big.Hold.Items = append(big.Hold.Items, held(n))
+	}
+	if err := holds.SaveGuarded(t.Context(), alvis, big); err != nil {
+		t.Fatal(err)
+	}
+	got, err := holds.Guarded(t.Context(), alvis)
+	if err != nil || !cmp.Equal(got.Hold, big.Hold) {
+		t.Fatalf("%d items, %v", len(got.Hold.Items), err)
+	}
+	small := source.Guarded{Version: got.Version, Hold: &source.Hold{Digest: "small", Items: []source.HeldItem{held(7)}}}
+	if err := holds.SaveGuarded(t.Context(), alvis, small); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = holds.Guarded(t.Context(), alvis); err != nil || !cmp.Equal(got.Hold, small.Hold) {
+		t.Fatalf("%+v, %v", got.Hold, err)
+	}
+	for n := 1; ; n++ {
+		m, err := s.lastMsg(t.Context(), ledgerStream(demo), under(holdSubjects, demo, alvis)+"part."+fmt.Sprint(n))
+		if errors.Is(err, jetstream.ErrMsgNotFound) && n > 1 {
+			break
+		}
+		if err != nil || len(m.Data) > 0 {
+			t.Fatalf("part %d of the larger set still stands: %v", n, err)
+		}
+	}
+}
+
+func TestAuditOnlyGrows(t *testing.T) {
+	s := open(t)
+	audit := s.Audit(demo)
+	now := time.Unix(1_800_000_000, 0).UTC()
+	want := []AuditEntry{
+		{When: now, Who: "anna", What: "held.approve", On: "alvis/default", Why: "the leavers of June", Details: map[string]string{"digest": "d"}},
+		{When: now.Add(time.Second), Who: "anna", What: "held.approve", On: "alvis/default", Why: "once more"},
+	}
+	for _, e := range want {
+		if err := audit.Record(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := audit.Entries(t.Context())
+	if err != nil || !cmp.Equal(want, got) {
+		t.Fatalf("%v, %s", err, cmp.Diff(want, got))
+	}
+	if err := s.purge(t.Context(), auditStream(demo)); err == nil {
+		t.Error("the audit could be purged")
+	}
+	for name, e := range map[string]AuditEntry{
+		"who":  {When: now, What: "held.approve", Why: "x"},
+		"why":  {When: now, What: "held.approve", Who: "x"},
+		"when": {What: "held.approve", Who: "x", Why: "x"},
+		"what": {When: now, What: "held.>", Who: "x", Why: "x"},
+	} {
+		if err := audit.Record(t.Context(), e); err == nil {
+			t.Errorf("an entry without %s was taken", name)
+		}
+	}
+	if got, err := audit.Entries(t.Context()); err != nil || len(got) != 2 {
+		t.Errorf("%d entries, %v", len(got), err)
+	}
+}
