@@ -47,6 +47,7 @@ type Assembler struct {
 	persons  map[string]*person // by source id
 	groups   map[string]*group
 	byKey    map[roster.Key]*human
+	foreign  map[foreignID]foreignKey
 	gone     map[string]bool // kind and id of what a deleted doc stated: that others still refer to it is no fault
 	findings []Finding
 
@@ -72,7 +73,7 @@ type place struct{ doc, fact int32 }
 func NewAssembler(o Options) *Assembler {
 	return &Assembler{
 		opts: o, byID: map[string]*entry{}, gone: map[string]bool{},
-		units: map[string]*unit{}, persons: map[string]*person{}, groups: map[string]*group{}, byKey: map[roster.Key]*human{},
+		units: map[string]*unit{}, persons: map[string]*person{}, groups: map[string]*group{}, foreign: map[foreignID]foreignKey{}, byKey: map[roster.Key]*human{},
 		dates: map[string]known[roster.Date]{}, schoolTypes: map[string]known[roster.SchoolType]{},
 		schoolYears: map[[2]string]known[[2]string]{}, groupTypes: map[string]known[roster.GroupType]{},
 		dutyRoles: map[string]known[roster.DutyRole]{}, memberRoles: map[string]known[roster.MemberRole]{},
@@ -87,7 +88,7 @@ func (a *Assembler) Add(d Doc) error {
 	}
 	for _, f := range d.Facts {
 		switch f.(type) {
-		case Unit, Person, Group, Enrolment, Duty, Member:
+		case Unit, Person, Group, Enrolment, Duty, Member, Foreign, Directive, SameAs:
 		default:
 			return fmt.Errorf("doc at %q states a %T, which is not a fact", d.Where, f)
 		}
@@ -140,7 +141,7 @@ func (a *Assembler) replace(old, by *entry) {
 			continue
 		}
 		for _, g := range by.Facts {
-			if q, ok := g.(Person); ok && cleanID(p.ID) == cleanID(q.ID) && contradict(identityOf(p), identityOf(q)) {
+			if q, ok := g.(Person); ok && !p.About && !q.About && cleanID(p.ID) == cleanID(q.ID) && contradict(identityOf(p), identityOf(q)) {
 				a.personOf(cleanID(p.ID)).conflict = true
 			}
 		}
@@ -190,6 +191,9 @@ func (a *Assembler) eachFact(f func(place, *entry, Fact)) {
 func (a *Assembler) collect(at place, e *entry, f Fact) {
 	kind, id := stated(f)
 	if kind == "" {
+		if f, ok := f.(Foreign); ok {
+			a.collectForeign(e, f)
+		}
 		return
 	}
 	if id == "" {

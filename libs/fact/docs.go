@@ -11,8 +11,9 @@ import (
 // what changed over them.
 //
 // A record does not tell everything. What one of several docs of an entity states, all of them state; a role that
-// follows from an enrolment or a duty is taken to be stated nowhere else; what a finding dropped is gone. A complete
-// read puts all of that right.
+// follows from an enrolment or a duty is taken to be stated nowhere else; what a finding dropped is gone; that a record
+// may have another source's key shows by its being an overlay or having directives. A complete read puts all of that
+// right.
 func Docs(records []roster.Record) []Doc {
 	d := unassembler{index: map[roster.Personal]int{}, origins: map[roster.Ref][]roster.Origin{}}
 	for i := range records {
@@ -81,16 +82,21 @@ func (d *unassembler) organisation(r *roster.Record) {
 func (d *unassembler) person(r *roster.Record) {
 	p := r.Person
 	f := Person{
-		FormerKeys: r.Former, CivicNo: p.CivicNo.Reveal(), GivenName: p.GivenName.Reveal(), MiddleName: p.MiddleName.Reveal(),
+		About: r.Overlay, FormerKeys: r.Former, CivicNo: p.CivicNo.Reveal(), GivenName: p.GivenName.Reveal(), MiddleName: p.MiddleName.Reveal(),
 		FamilyName: p.FamilyName.Reveal(), DisplayName: p.DisplayName.Reveal(), BirthDate: p.BirthDate.Reveal(),
 		Sex: string(p.Sex), Marking: string(p.Marking), Extra: reveal(p.Extra),
 	}
 	for _, from := range r.Origins {
 		f.ID = from.ID.Reveal()
+		d.foreign(r, from)
 		for _, persona := range statedPersonas(p) {
 			f.Role, f.Email, f.Username, f.EPPN = string(persona.Role), persona.Email.Reveal(), persona.Username.Reveal(), persona.EPPN.Reveal()
 			d.state(from.Doc, f)
 		}
+	}
+	d.directives(r)
+	for _, k := range r.SameAs {
+		d.state(r.Origins[0].Doc, SameAs{Person: r.Origins[0].ID.Reveal(), Other: keyRef(k)})
 	}
 	for _, e := range p.Enrolments {
 		d.state(e.Doc, Enrolment{
@@ -135,9 +141,11 @@ func statedPersonas(p *roster.Person) []roster.Persona {
 
 func (d *unassembler) group(r *roster.Record) {
 	g := r.Group
+	d.directives(r)
 	for _, from := range r.Origins {
+		d.foreign(r, from)
 		d.state(from.Doc, Group{
-			ID: from.ID.Reveal(), Name: g.DisplayName, Type: string(g.Type), Unit: d.id(roster.KindOrganisation, g.Organisation, from.Doc),
+			ID: from.ID.Reveal(), About: r.Overlay, Name: g.DisplayName, Type: string(g.Type), Unit: d.id(roster.KindOrganisation, g.Organisation, from.Doc),
 			SchoolType: string(g.SchoolType), Subject: g.Subject, SchoolYear: g.SchoolYear,
 			Start: g.Interval.Start.String(), End: g.Interval.End.String(), Extra: reveal(g.Extra),
 		})
@@ -146,6 +154,23 @@ func (d *unassembler) group(r *roster.Record) {
 		d.state(m.Doc, Member{
 			Group: d.id(roster.KindGroup, r.Ref.Key, m.Doc), Person: d.id(roster.KindPerson, m.Person, m.Doc), Role: string(m.Role),
 			Start: m.Interval.Start.String(), End: m.Interval.End.String(),
+		})
+	}
+}
+
+// foreign states the key of a record that may be another source's: of an overlay, and of one with directives. What a
+// register states of its own has a key that follows from its facts.
+func (d *unassembler) foreign(r *roster.Record, from roster.Origin) {
+	if r.Overlay || len(r.Directives)+len(r.SameAs) > 0 {
+		d.state(from.Doc, Foreign{Kind: r.Ref.Kind, ID: from.ID.Reveal(), Key: r.Ref.Key})
+	}
+}
+
+func (d *unassembler) directives(r *roster.Record) {
+	for _, x := range r.Directives {
+		d.state(x.Doc, Directive{
+			Kind: string(x.Kind), Of: r.Ref.Kind, ID: d.id(r.Ref.Kind, r.Ref.Key, x.Doc), Until: x.Until.String(),
+			Owner: x.Owner.Reveal(), Why: x.Reason.Reveal(),
 		})
 	}
 }

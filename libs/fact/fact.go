@@ -16,7 +16,8 @@ type Doc struct {
 	Facts   []Fact
 }
 
-// Fact is one thing that a doc says: a [Unit], [Person], [Group], [Enrolment], [Duty] or [Member].
+// Fact is one thing that a doc says: a [Unit], [Person], [Group], [Enrolment], [Duty] or [Member]; and, of a source that
+// speaks of what others state, a [Foreign], [Directive] or [SameAs].
 type Fact interface{ isFact() }
 
 // Unit states an organisation: an authority, a school or a school unit.
@@ -33,7 +34,10 @@ type Unit struct {
 
 // Person states a person.
 type Person struct {
-	ID          string
+	ID string
+	// About says that the fact speaks of a person whom others state: what is said under the id only so makes nobody
+	// exist, and the record is an overlay.
+	About       bool
 	FormerIDs   []string     // ids that the source says the person had before
 	FormerKeys  []roster.Key // the same, of a doc that came out of the log; a source knows no keys
 	CivicNo     string
@@ -54,6 +58,7 @@ type Person struct {
 // Group states a group.
 type Group struct {
 	ID         string
+	About      bool // the fact speaks of a group that others state; see [Person]
 	Name       string
 	Type       string // a roster.GroupType, or the source's word
 	Unit       string // id of the unit that it belongs to
@@ -90,9 +95,42 @@ type Member struct {
 	Start, End string
 }
 
+// Foreign says that by an id this source means what another source of the tenant states, so that what it says under the
+// id comes out under the other's key. It must say so wherever the other's key is made of: for a person the number, if
+// the other source states one, and else that source's id. An entity has one id in all docs.
+type Foreign struct {
+	Kind    roster.Kind
+	ID      string        // by which this source's facts call the entity
+	Source  roster.Source // whose it is; none for a person with a personnummer or samordningsnummer, who is one everywhere
+	OtherID string        // that source's id
+	CivicNo string        // of a person: the number that the other source states
+	// SchoolYear is the läsår of a group, where that source gives next year's groups this year's ids.
+	SchoolYear string
+	Key        roster.Key // the same, of a doc that came out of the log; a source knows no keys
+}
+
+// Directive states what a human being decided about a person or group that the source states, or speaks about.
+type Directive struct {
+	Kind  string      // a roster.DirectiveKind
+	Of    roster.Kind // person or group
+	ID    string
+	Until string // the last day; nothing where no day ends it
+	Owner string // who answers for it: an office, no pupil
+	Why   string
+}
+
+// SameAs states that a person is the one whom another id calls, and is to stand under the key of the first.
+type SameAs struct {
+	Person string
+	Other  string
+}
+
 func (Unit) isFact()      {}
 func (Person) isFact()    {}
 func (Group) isFact()     {}
 func (Enrolment) isFact() {}
 func (Duty) isFact()      {}
 func (Member) isFact()    {}
+func (Foreign) isFact()   {}
+func (Directive) isFact() {}
+func (SameAs) isFact()    {}

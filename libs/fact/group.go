@@ -11,24 +11,32 @@ type group struct {
 	places  []place
 	origins []roster.Origin
 	what    roster.Group
+	states  bool // a fact states the group, and not only something about one that others state
+
+	directives []roster.Directive
 }
 
 func (g *group) ref() roster.Ref { return roster.Ref{Kind: roster.KindGroup, Key: g.key} }
 
 func (g *group) record() roster.Record {
-	return roster.Record{Ref: g.ref(), Origins: g.origins, Group: &g.what}
+	return roster.Record{Ref: g.ref(), Origins: g.origins, Overlay: !g.states, Directives: g.directives, Group: &g.what}
 }
 
 // joinGroups makes one group of what the docs say of each; the members follow with relate.
 func (a *Assembler) joinGroups() {
 	for _, g := range a.groups {
+		if key, ok := a.foreign[foreignID{roster.KindGroup, g.id}]; ok {
+			g.key = key.Key
+		}
 		a.sortPlaces(g.places)
 		g.origins = a.origins(g.id, g.places)
 		var c cleaner
 		for _, at := range g.places {
 			e := a.docs[at.doc]
 			c = cleaner{a, g.ref(), e.Where}
-			a.joinGroup(&g.what, e.Facts[at.fact].(Group), c)
+			f := e.Facts[at.fact].(Group)
+			g.states = g.states || !f.About
+			a.joinGroup(&g.what, f, c)
 		}
 		g.what.SchoolType, g.what.SchoolYear = c.schoolYearOf(g.what.SchoolType, g.what.SchoolYear)
 	}

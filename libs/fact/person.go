@@ -28,14 +28,22 @@ type human struct {
 	pupil    bool             // an enrolment says so, even one at an unknown unit
 	staff    bool             // a duty says so
 	conflict bool
+	states   bool // a fact states the person, and not only something about one whom others state
+
+	sameAs     []roster.Key
+	directives []roster.Directive
 }
 
 func (h *human) ref() roster.Ref { return roster.Ref{Kind: roster.KindPerson, Key: h.key} }
 
 // record returns the record, with the personas settled.
 func (h *human) record() roster.Record {
-	h.what.Personas = h.personas()
-	return roster.Record{Ref: h.ref(), Origins: h.origins, Former: h.former, Person: &h.what}
+	if h.what.Personas = h.personas(); !h.states && slices.Equal(h.what.Personas, []roster.Persona{{}}) {
+		h.what.Personas = nil
+	}
+	return roster.Record{
+		Ref: h.ref(), Origins: h.origins, Former: h.former, Overlay: !h.states, SameAs: h.sameAs, Directives: h.directives, Person: &h.what,
+	}
 }
 
 // identify gives every person a number and a key, and brings those with one key together. An invalid number is kept but
@@ -58,7 +66,10 @@ func (a *Assembler) identify() {
 		if known.Kind() == roster.UnknownNumber {
 			known = roster.CivicNo{}
 		}
-		key := a.opts.Keyer.Person(a.opts.Source, p.id, known)
+		key := a.foreign[foreignID{roster.KindPerson, p.id}].Key
+		if key.IsZero() {
+			key = a.opts.Keyer.Person(a.opts.Source, p.id, known)
+		}
 		if known != p.number {
 			a.find(roster.Ref{Kind: roster.KindPerson, Key: key}, a.where(p), Warning, Noted, reason.InvalidNumber)
 		}
@@ -133,8 +144,14 @@ func (a *Assembler) joinPersons() {
 }
 
 func (a *Assembler) contradictory(places []place) bool {
-	for i := 1; i < len(places); i++ {
-		if contradict(identityOf(a.personAt(places[0])), identityOf(a.personAt(places[i]))) {
+	var first *Person
+	for _, at := range places {
+		f := a.personAt(at)
+		switch {
+		case f.About: // to give another name is what it may be for
+		case first == nil:
+			first = &f
+		case contradict(identityOf(*first), identityOf(f)):
 			return true
 		}
 	}
@@ -143,6 +160,7 @@ func (a *Assembler) contradictory(places []place) bool {
 
 func (h *human) join(f Person, c cleaner) {
 	w := &h.what
+	h.states = h.states || !f.About
 	first(c, "givenName", &w.GivenName, c.personal("givenName", f.GivenName))
 	first(c, "middleName", &w.MiddleName, c.personal("middleName", f.MiddleName))
 	first(c, "familyName", &w.FamilyName, c.personal("familyName", f.FamilyName))

@@ -30,23 +30,44 @@ func anyDocs() *rapid.Generator[[]fact.Doc] {
 			return nil
 		}
 		one := func() fact.Fact {
-			switch rapid.IntRange(0, 5).Draw(t, "fact") {
+			switch rapid.IntRange(0, 9).Draw(t, "fact") {
 			case 0:
 				return fact.Unit{
 					ID: id("u"), Name: pick("Skolan", "Ska\u030Alan", ""), Type: pick("", "Huvudman", "Filial"), Parent: pick("", id("u")),
 					UnitCodes: []string{pick("01234567", "1", "")}, SchoolTypes: []string{pick("GR", "VUX", "Månskola", "")}, Start: date(), End: date(), Extra: extra(),
 				}
 			case 1:
-				return fact.Group{ID: id("g"), Name: pick("1a", "1b"), Type: pick("Klass", "Kör", ""), Unit: id("u"), SchoolType: pick("GR", "GY", ""), SchoolYear: pick("F", "Gy1", "7A", "3", ""), Start: date(), End: date(), Extra: extra()}
+				which := pick(id("g"), id("g"), id("h"))
+				return fact.Group{ID: which, About: which[0] == 'h' || rapid.Bool().Draw(t, "about"), Name: pick("1a", "1b"), Type: pick("Klass", "Kör", ""), Unit: id("u"), SchoolType: pick("GR", "GY", ""), SchoolYear: pick("F", "Gy1", "7A", "3", ""), Start: date(), End: date(), Extra: extra()}
 			case 2:
 				return fact.Enrolment{Person: id("p"), Unit: id("u"), SchoolType: pick("GR", "GY", "VUX", ""), SchoolYear: pick("F", "Gy1", "7A", "3", ""), Programme: pick("", "NA25"), Start: date(), End: date()}
 			case 3:
 				return fact.Duty{Person: id("p"), Unit: id("u"), Role: pick("Lärare", "Trollkarl", ""), Start: date(), End: date()}
 			case 4:
-				return fact.Member{Group: id("g"), Person: id("p"), Role: pick("pupil", "teacher", "troll", ""), Start: date(), End: date()}
+				return fact.Member{Group: pick(id("g"), id("h")), Person: pick(id("p"), id("q")), Role: pick("pupil", "teacher", "troll", ""), Start: date(), End: date()}
+			case 5:
+				return fact.Foreign{
+					Kind: roster.KindPerson, ID: id("q"), Source: roster.Source{System: pick("", "alvis"), Instance: "default"}, OtherID: pick("", "1", "2"),
+					CivicNo: pick("", pnr(1), pnr(2), "20200101-TF12"),
+				}
+			case 6:
+				if g := id("h"); rapid.Bool().Draw(t, "group") {
+					return fact.Foreign{Kind: roster.KindGroup, ID: g, Source: roster.Source{System: "alvis", Instance: "default"}, OtherID: g}
+				}
+				return fact.Foreign{Kind: roster.KindOrganisation, ID: "v" + id("u"), Source: roster.Source{System: "alvis", Instance: "default"}, OtherID: "1"}
+			case 7:
+				of := rapid.SampledFrom([]roster.Kind{roster.KindPerson, roster.KindGroup}).Draw(t, "of")
+				return fact.Directive{
+					Kind: pick("exclude", "suspend", "override", "keepUntil", "new"), Of: of, ID: id(string(of)[:1]), Until: date(),
+					Owner: pick("skolchef", "rektor"), Why: pick("beslut", "utredning"),
+				}
+			case 8:
+				return fact.SameAs{Person: pick(id("p"), id("q")), Other: pick(id("p"), id("q"))}
 			default:
+				// Whom another source states under its own key this one only speaks about, or says so by a directive.
+				who := pick(id("p"), id("p"), id("q"))
 				return fact.Person{
-					ID: id("p"), FormerIDs: []string{pick("", id("p"), "old", pnr(7))}, CivicNo: pick("", pnr(1), pnr(2), "000000-0000", "saknas", "20200101-TF12"),
+					ID: who, About: who[0] == 'q' || rapid.Bool().Draw(t, "about"), FormerIDs: []string{pick("", id("p"), "old", pnr(7))}, CivicNo: pick("", pnr(1), pnr(2), "000000-0000", "saknas", "20200101-TF12"),
 					GivenName: pick("Testa", "Olof", "", " A\u030A\x00sa "), FamilyName: pick("Åkesdotter", "Berg", ""), DisplayName: pick("", "Testa Berg"),
 					BirthDate: pick("", "1890-01-01", "x"), Sex: pick("", "Kvinna", "2"), Marking: pick("", "Ingen", "Sekretessmarkering", "kanske"),
 					Role: pick("", "pupil", "staff", "boss"), Email: pick("", "a@example.org", "no address"), Username: pick("", "tesake"), Extra: extra(),

@@ -47,6 +47,16 @@ func (a *Assembler) relate(_ place, e *entry, f Fact) {
 		if key := a.personKey(c, cleanRef(f.Person)); !key.IsZero() {
 			g.what.Members = append(g.what.Members, roster.Membership{Person: key, Role: c.memberRole(f.Role), Interval: c.interval(f.Start, f.End), Doc: doc})
 		}
+	case Directive:
+		a.direct(e, f)
+	case SameAs:
+		h, c := a.humanOf(e, f.Person)
+		if h == nil {
+			return
+		}
+		if key := a.personKey(c, cleanRef(f.Other)); !key.IsZero() && key != h.key {
+			h.sameAs = append(h.sameAs, key)
+		}
 	}
 }
 
@@ -75,8 +85,11 @@ func (a *Assembler) unitKey(c cleaner, id string) roster.Key {
 	return a.unresolved(c, "unit", roster.KindOrganisation, id)
 }
 
-// unresolved returns the key that a doc of the log refers by, or none.
+// unresolved returns the key of what another source states, the key that a doc of the log refers by, or none.
 func (a *Assembler) unresolved(c cleaner, field string, kind roster.Kind, id string) roster.Key {
+	if key, ok := a.foreign[foreignID{kind, id}]; ok {
+		return key.Key
+	}
 	key, err := parseKeyRef(id)
 	if err != nil {
 		a.dangling(c, field, kind, id)

@@ -59,6 +59,7 @@ func NewReport(res Result) Report {
 			unit(x.Ref.Key).Name = x.Organisation.DisplayName
 		case x.Person != nil && x.Person.Marking.Protects():
 			protected[x.Ref.Key] = true
+		case x.Overlay:
 		case x.Person != nil:
 			r.countPerson(x.Person, unit)
 		}

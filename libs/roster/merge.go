@@ -150,6 +150,7 @@ func (p *parts) add(r *Record, today Date) *Tombstone {
 	switch {
 	case r.Overlay && r.lapsed(Override, today):
 		p.lapsed = append(p.lapsed, r)
+	case r.Overlay && r.directed(Override, today): // it does not fill, it wins
 	case r.Overlay:
 		p.overlays = append(p.overlays, r)
 	case r.lapsed(KeepUntil, today):
@@ -185,7 +186,7 @@ func (m *Merged) person(parts *parts) {
 	m.Person = standing[0].Person
 	marking := m.Person.Marking
 	if m.Protected && !marking.Protects() {
-		for _, r := range slices.Concat(standing, overlays, parts.lapsed) {
+		for _, r := range slices.Concat(standing, overlays, parts.overrides, parts.lapsed) {
 			if r.Person != nil && r.Person.Marking.Protects() {
 				marking = r.Person.Marking
 				break
