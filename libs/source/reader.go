@@ -183,7 +183,7 @@ func (r *Reader) since(ctx context.Context, believed *Run) (Cursor, error) {
 }
 
 // read reads the source and assembles what it says. A read is not believed if it ends with an error, is older than
-// what was compared with the log before, or is complete and has no persons.
+// what was compared with the log before, or is complete and has no persons, of a source that must have some.
 func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.Time) (*statement, Result, error) {
 	ctx, span := r.Tracer.Start(ctx, "source.read")
 	defer span.End()
@@ -206,7 +206,7 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 	if res.Complete {
 		say.assembler = nil
 		say.take(asm.Assemble())
-		if say.persons == 0 {
+		if say.persons == 0 && !r.Defaults.MayBeEmpty {
 			return nil, res, reason.Errorf(reason.Transient, nil, reason.EmptyRead)
 		}
 	}

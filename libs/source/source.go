@@ -74,11 +74,12 @@ type Env struct {
 
 // Defaults are what a system does unless the tenant says otherwise.
 type Defaults struct {
-	Schedule  string        // cron expression of five fields in Europe/Stockholm
-	Protected Protected     // how protected persons show
-	GroupIDs  GroupIDs      // what becomes of a group's id when the school year turns
-	Require   []Requirement // who lacks it waits
-	Recommend []Requirement // who lacks it is reported
+	Schedule   string        // cron expression of five fields in Europe/Stockholm
+	Protected  Protected     // how protected persons show
+	GroupIDs   GroupIDs      // what becomes of a group's id when the school year turns
+	Require    []Requirement // who lacks it waits
+	Recommend  []Requirement // who lacks it is reported
+	MayBeEmpty bool          // a complete read without persons is believed: of a source that is not a register
 }
 
 // Requirement is an attribute that a record of a person must or should have. Missing, it stops creation or is reported;
