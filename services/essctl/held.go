@@ -1,0 +1,266 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/store"
+)
+
+func (c *control) heldCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "held",
+		Short: "Show, approve or reject what the guard of a source holds",
+		Long: `Show, approve or reject what the guard of a source holds.
+
+More changes than its limits allow are not published: they wait for a person, and silence changes nothing. What was
+approved is published by the next read that still asks for it, once, within 7 days. What was rejected stays as it is and is
+not asked about again for 7 days; mend the register meanwhile.`,
+	}
+	cmd.AddCommand(c.showCommand(), c.decideCommand(source.Approved), c.decideCommand(source.Rejected))
+	return cmd
+}
+
+// printedHold is a frozen set as JSON.
+type printedHold struct {
+	Digest  string         `json:"digest"`
+	Run     string         `json:"run"`
+	Since   time.Time      `json:"since"`
+	Seen    time.Time      `json:"seen"`
+	Expired bool           `json:"expired"`
+	Doubt   string         `json:"doubt,omitempty"`
+	Groups  []printedGroup `json:"groups"`
+}
+
+type printedGroup struct {
+	ID        string              `json:"id"`
+	Operation source.Operation    `json:"operation"`
+	UnitKey   roster.Key          `json:"unitKey,omitzero"`
+	Unit      string              `json:"unit,omitempty"`
+	ClassKey  roster.Key          `json:"classKey,omitzero"`
+	Class     string              `json:"class,omitempty"`
+	Counts    map[roster.Kind]int `json:"counts"`
+	Open      int                 `json:"open"`
+	Approved  int                 `json:"approved"`
+	Rejected  int                 `json:"rejected"`
+	Refs      []string            `json:"refs"`
+}
+
+func (c *control) showCommand() *cobra.Command {
+	var s scope
+	cmd := &cobra.Command{
+		Use:     "show --tenant TENANT --source SOURCE",
+		Short:   "Show what waits, by unit, class and operation",
+		Example: "  essctl held show --tenant lund --source alvis",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ref, err := s.ref()
+			if err != nil {
+				return err
+			}
+			return c.with(cmd.Context(), func(st *store.Store) error { return c.show(cmd.Context(), st, s.tenant, ref) })
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref roster.Source) error {
+	g, err := st.Holds(tenant).Guarded(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if g.Hold == nil {
+		return c.print(nil, func(w *tabwriter.Writer) { fmt.Fprintf(w, "Nothing of %s is held.\n", ref) })
+	}
+	groups := g.Groups(c.now())
+	named, err := names(ctx, st, tenant, ref, groups)
+	if err != nil {
+		return err
+	}
+	h := printedHold{Digest: g.Hold.Digest, Run: g.Hold.Run, Since: g.Hold.Since, Seen: g.Hold.Seen, Expired: g.Hold.Expired(c.now())}
+	if g.Hold.Doubt != nil {
+		h.Doubt = g.Hold.Doubt.Text(reason.English)
+	}
+	for _, x := range groups {
+		p := printedGroup{
+			ID: x.ID, Operation: x.Operation, UnitKey: x.Unit, Unit: named[x.Unit], ClassKey: x.Class, Class: named[x.Class],
+			Counts: x.Counts, Open: x.Open(), Approved: x.Verdicts[source.Approved], Rejected: x.Verdicts[source.Rejected],
+		}
+		for _, i := range x.Items {
+			p.Refs = append(p.Refs, i.Ref.String())
+		}
+		h.Groups = append(h.Groups, p)
+	}
+	return c.print(h, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "%s: held since %s, last seen %s\n", h.Digest, clock(h.Since), clock(h.Seen))
+		if h.Doubt != "" {
+			fmt.Fprintln(w, h.Doubt)
+		}
+		if h.Expired {
+			fmt.Fprintln(w, "It is too old to be decided about: read the source again.")
+		}
+		fmt.Fprintln(w, "\nGROUP\tUNIT\tCLASS\tOPERATION\tCHANGES\tWAITING\tAPPROVED\tREJECTED")
+		for _, g := range h.Groups {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", g.ID, cmp.Or(g.Unit, "-"), cmp.Or(g.Class, "-"), g.Operation,
+				counts(g.Counts), g.Open, g.Approved, g.Rejected)
+		}
+	})
+}
+
+// names returns what the log calls the units and classes of groups. What is held itself has none of it, for the store of
+// what is held has keys only.
+func names(ctx context.Context, st *store.Store, tenant string, ref roster.Source, groups []source.HoldGroup) (map[roster.Key]string, error) {
+	named := map[roster.Key]string{}
+	for _, g := range groups {
+		named[g.Unit], named[g.Class] = "", ""
+	}
+	delete(named, roster.Key{})
+	err := st.Log(tenant).Records(ctx, ref, func(r roster.Record) error {
+		if _, wanted := named[r.Ref.Key]; !wanted {
+			return nil
+		}
+		if r.Organisation != nil {
+			named[r.Ref.Key] = r.Organisation.DisplayName
+		} else if r.Group != nil {
+			named[r.Ref.Key] = r.Group.DisplayName
+		}
+		return nil
+	})
+	for k, name := range named {
+		if name == "" {
+			named[k] = k.String()
+		}
+	}
+	return named, err
+}
+
+// decided is the outcome of a decision as JSON.
+type decided struct {
+	Digest  string              `json:"digest"`
+	Verdict source.Verdict      `json:"verdict"`
+	Items   int                 `json:"items"`
+	Groups  []string            `json:"groups"`
+	Counts  map[roster.Kind]int `json:"counts"`
+	By      string              `json:"by"`
+	DryRun  bool                `json:"dryRun"`
+}
+
+func (c *control) decideCommand(v source.Verdict) *cobra.Command {
+	var s scope
+	var d deed
+	var groups []string
+	verb, short := "approve", "Let what is held be published by the next read that still asks for it"
+	if v == source.Rejected {
+		verb, short = "reject", "Leave what is held as it is, and do not ask about it again for 7 days"
+	}
+	cmd := &cobra.Command{
+		Use:   verb + " DIGEST --tenant TENANT --source SOURCE --why REASON [--group GROUP ...]",
+		Short: short,
+		Long: short + `.
+
+DIGEST is what essctl held show printed: when a read came between, it is another one, and nothing is decided. Without
+--group the decision is on all of it.`,
+		Example: "  essctl held " + verb + ` 4f1c2a9be077 --tenant lund --source alvis --group 81d5a0c3 --why "class 9B, called the school"`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ref, err := s.ref()
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(d.why) == "" {
+				return errors.New("--why is empty: tell the reason, for the audit")
+			}
+			by, err := d.who()
+			if err != nil {
+				return err
+			}
+			return c.with(cmd.Context(), func(st *store.Store) error {
+				out, err := c.decide(cmd.Context(), st, s.tenant, ref, decided{Digest: args[0], Verdict: v, Groups: groups, By: by, DryRun: d.dryRun}, "held."+verb, d.why)
+				if err != nil {
+					return err
+				}
+				return c.print(out, func(w *tabwriter.Writer) {
+					would := ""
+					if out.DryRun {
+						would = "would be "
+					}
+					fmt.Fprintf(w, "%s of %s: %s%s\n", counts(out.Counts), ref, would, v)
+				})
+			})
+		},
+	}
+	s.flags(cmd)
+	d.flags(cmd)
+	cmd.Flags().StringSliceVar(&groups, "group", nil, "a group of what is held; may be given several times")
+	return cmd
+}
+
+// decide records the verdict. The audit is written first: nothing is decided that does not stand there, and what then
+// failed stands there too.
+func (c *control) decide(ctx context.Context, st *store.Store, tenant string, ref roster.Source, d decided, what, why string) (decided, error) {
+	holds := st.Holds(tenant)
+	g, err := holds.Guarded(ctx, ref)
+	if err != nil {
+		return d, err
+	}
+	now := c.now()
+	before := g.Groups(now)
+	if d.Items, err = g.Decide(d.Digest, d.Groups, d.Verdict, d.By, now); err != nil {
+		return d, advised(err)
+	}
+	d.Counts = map[roster.Kind]int{}
+	all := len(d.Groups) == 0
+	for _, x := range before {
+		if !all && !slices.Contains(d.Groups, x.ID) {
+			continue
+		}
+		if all {
+			d.Groups = append(d.Groups, x.ID)
+		}
+		for k, n := range x.Counts {
+			d.Counts[k] += n
+		}
+	}
+	if d.DryRun {
+		return d, nil
+	}
+	entry := store.AuditEntry{
+		When: now, Who: d.By, What: what, On: ref.String(), Why: why,
+		Details: map[string]string{"digest": d.Digest, "groups": strings.Join(d.Groups, " "), "items": fmt.Sprint(d.Items)},
+	}
+	audit := st.Audit(tenant)
+	if err := audit.Record(ctx, entry); err != nil {
+		return d, err
+	}
+	if err := holds.SaveGuarded(ctx, ref, g); err != nil {
+		entry.What, entry.Details = what+".failed", maps.Clone(entry.Details)
+		entry.Details["code"] = string(reason.Of(err).Code)
+		err = errors.Join(err, audit.Record(context.WithoutCancel(ctx), entry))
+		if errors.Is(err, source.ErrConflict) {
+			return d, fmt.Errorf("nothing was decided: a read or somebody else came between; look again with essctl held show: %w", err)
+		}
+		return d, fmt.Errorf("it is not known whether it was decided; look again with essctl held show: %w", err)
+	}
+	return d, nil
+}
+
+// advised adds the next step to an error that has one.
+func advised(err error) error {
+	if next := reason.Of(err).Next(reason.English); reason.Of(err).Code != reason.Unexpected {
+		return fmt.Errorf("%w\n  %s", err, next)
+	}
+	return err
+}

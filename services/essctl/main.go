@@ -1,0 +1,140 @@
+// Command essctl is how operators look at what ESS did and decide what it asks about. It talks to NATS only.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/service"
+	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/tenant"
+)
+
+func main() {
+	ctx, stop := service.Signals(context.Background())
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv, time.Now))
+}
+
+// run runs the command line and returns the exit status: 0 when all went well, 1 after an error.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string, now func() time.Time) int {
+	c := &control{getenv: getenv, now: now, out: stdout}
+	cmd := &cobra.Command{
+		Use:   "essctl",
+		Short: "Look at what ESS did, and decide what it asks about",
+		Long: `Look at what ESS did for a tenant, and decide what it asks about. It talks to NATS only.
+
+What changes anything takes --dry-run, and stands in the tenant's audit: who, what, when and why.
+
+Exit status: 0 when all went well, 1 after an error.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if c.format != "table" && c.format != "json" {
+				return fmt.Errorf("-o is %q: write table or json", c.format)
+			}
+			return nil
+		},
+	}
+	f := cmd.PersistentFlags()
+	f.StringVar(&c.nats, "nats", "", "address of NATS, such as nats://nats:4222 (default $ESS_NATS_URL)")
+	f.StringVar(&c.credentials, "credentials", "", "file:PATH or env:NAME of a credentials file (default $ESS_NATS_CREDS)")
+	f.StringVarP(&c.format, "output", "o", "table", "how to print: table or json")
+	cmd.AddCommand(c.runsCommand(), c.heldCommand())
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(stderr, "essctl:", err)
+		return 1
+	}
+	return 0
+}
+
+// control is what the commands share.
+type control struct {
+	nats        string
+	credentials string
+	format      string
+	getenv      func(string) string
+	now         func() time.Time
+	out         io.Writer
+}
+
+// with runs do on a connection.
+func (c *control) with(ctx context.Context, do func(*store.Store) error) error {
+	url, creds := c.nats, c.credentials
+	if url == "" {
+		url = c.getenv("ESS_NATS_URL")
+	}
+	if creds == "" {
+		creds = c.getenv("ESS_NATS_CREDS")
+	}
+	if url == "" {
+		return errors.New("no address of NATS: give --nats, or set ESS_NATS_URL")
+	}
+	st, err := store.Connect(ctx, store.Options{URL: url, Credentials: tenant.Secret(creds), Name: "essctl", Now: c.now})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return do(st)
+}
+
+// scope is the source that a command is about.
+type scope struct{ tenant, source string }
+
+func (s *scope) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.tenant, "tenant", "", "the tenant (required)")
+	cmd.Flags().StringVar(&s.source, "source", "", "the source, as system/instance; /default may be left out (required)")
+	require(cmd, "tenant", "source")
+}
+
+func (s *scope) ref() (roster.Source, error) {
+	if ref, err := roster.ParseSource(s.source); err == nil {
+		return ref, nil
+	}
+	return roster.ParseSource(s.source + "/default")
+}
+
+// deed is how a command that changes something is done: who does it, why, and whether at all.
+type deed struct {
+	by, why string
+	dryRun  bool
+}
+
+func (d *deed) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&d.by, "by", "", "who does it (default: the user of this machine)")
+	cmd.Flags().StringVar(&d.why, "why", "", "the reason, for the audit; no names and no numbers of persons (required)")
+	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	require(cmd, "why")
+}
+
+// who returns who does it.
+func (d *deed) who() (string, error) {
+	if d.by != "" {
+		return d.by, nil
+	}
+	u, err := user.Current()
+	if err != nil || u.Username == "" {
+		return "", errors.New("it is not known who you are: give --by")
+	}
+	return u.Username, nil
+}
+
+// require makes flags of a command required. A command that does not have the flag says so instead of running.
+func require(cmd *cobra.Command, flags ...string) {
+	for _, name := range flags {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			cmd.RunE = func(*cobra.Command, []string) error { return err }
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os/user"
+	"strings"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/store"
+)
+
+var alvis = roster.Source{System: "alvis", Instance: "default"}
+
+// register is a school with a class of pupils from one to another.
+type register struct{ from, to int }
+
+func (g *register) Read(_ context.Context, _ source.Cursor, emit func(fact.Doc) error) (source.Result, error) {
+	facts := []fact.Fact{fact.Unit{ID: "u", Name: "Testskolan"}, fact.Group{ID: "c", Name: "9B", Type: "Klass", Unit: "u", SchoolType: "GR"}}
+	for i := g.from; i < g.to; i++ {
+		id := fmt.Sprint("p", i)
+		facts = append(facts, fact.Person{ID: id, GivenName: "Testa", FamilyName: "Åkesdotter"},
+			fact.Enrolment{Person: id, Unit: "u", SchoolType: "GR"}, fact.Member{Group: "c", Person: id, Role: "pupil"})
+	}
+	return source.Result{Complete: true, Origin: "register"}, emit(fact.Doc{ID: "all", Facts: facts})
+}
+
+// town is a tenant on a server of its own.
+type town struct {
+	t     *testing.T
+	store *store.Store
+	url   string
+	now   time.Time
+	reg   *register
+	runs  int
+}
+
+func newTown(t *testing.T) *town {
+	srv, err := store.Embedded(store.ServerOptions{Dir: t.TempDir(), Listen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Shutdown)
+	st, err := store.Connect(t.Context(), store.Options{Server: srv, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(st.Close)
+	if err := st.EnsureTenant(t.Context(), "lund", 1); err != nil {
+		t.Fatal(err)
+	}
+	return &town{t: t, store: st, url: srv.URL(), now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC), reg: &register{0, 60}}
+}
+
+// read reads the register, a day after the last read.
+func (w *town) read(want source.State) source.Run {
+	w.t.Helper()
+	keyer, err := roster.NewKeyer([]byte(strings.Repeat("p", roster.MinPepper)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.now = w.now.AddDate(0, 0, 1)
+	run, err := source.NewReader(source.Options{
+		Tenant: "lund", Name: alvis, Source: w.reg, Keyer: keyer, Log: w.store.Log("lund"), Runs: w.store.Runs("lund"),
+		Holds: w.store.Holds("lund"), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		NewID: func() string { w.runs++; return fmt.Sprint("run", w.runs) },
+	}).Run(w.t.Context())
+	if err != nil || run.State != want {
+		w.t.Fatalf("run is %s with %v because of %v, want %s; %v", run.State, run.Counts, run.Reason, want, err)
+	}
+	return run
+}
+
+// essctl runs a command line and checks its status.
+func (w *town) essctl(want int, args ...string) (stdout, stderr string) {
+	w.t.Helper()
+	var out, errs bytes.Buffer
+	getenv := func(name string) string { return map[string]string{"ESS_NATS_URL": w.url}[name] }
+	if status := run(w.t.Context(), args, &out, &errs, getenv, func() time.Time { return w.now }); status != want {
+		w.t.Fatalf("essctl %s: status %d, want %d\n%s%s", strings.Join(args, " "), status, want, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+func (w *town) held() (h printedHold) {
+	w.t.Helper()
+	out, _ := w.essctl(0, "held", "show", "--tenant", "lund", "--source", "alvis", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &h); err != nil {
+		w.t.Fatalf("%v\n%s", err, out)
+	}
+	return h
+}
+
+func TestHeldIsShownApprovedAndAudited(t *testing.T) {
+	w := newTown(t)
+	w.read(source.Published)
+	if out, _ := w.essctl(0, "held", "show", "--tenant", "lund", "--source", "alvis"); !strings.Contains(out, "Nothing") {
+		t.Errorf("of nothing: %s", out)
+	}
+	w.reg.from = 28
+	w.read(source.Held)
+	out, _ := w.essctl(0, "held", "show", "--tenant", "lund", "--source", "alvis")
+	h := w.held()
+	for _, want := range []string{h.Digest, "Testskolan", "9B", "28 person", "delete"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not shown:\n%s", want, out)
+		}
+	}
+	if len(h.Groups) != 1 || h.Groups[0].Open != 28 || len(h.Groups[0].Refs) != 28 {
+		t.Fatalf("held %+v", h)
+	}
+
+	on := []string{"--tenant", "lund", "--source", "alvis/default", "--why", "called the school"}
+	out, _ = w.essctl(0, append([]string{"held", "approve", h.Digest, "--dry-run"}, on...)...)
+	if entries, err := w.store.Audit("lund").Entries(t.Context()); err != nil || len(entries) != 0 || !strings.Contains(out, "would be") || w.held().Groups[0].Open != 28 {
+		t.Errorf("a dry run did something: %v, %v, %s", entries, err, out)
+	}
+	w.essctl(0, append([]string{"held", "reject", h.Digest, "--group", h.Groups[0].ID, "--by", "anna"}, on...)...)
+	if g := w.held().Groups[0]; g.Rejected != 28 || g.Open != 0 {
+		t.Errorf("after a rejection: %+v", g)
+	}
+	w.read(source.Held)
+	w.essctl(0, append([]string{"held", "approve", h.Digest}, on...)...)
+	if run := w.read(source.Published); run.Counts["person.deleted"] != 28 {
+		t.Errorf("published %v", run.Counts)
+	}
+
+	entries, err := w.store.Audit("lund").Entries(t.Context())
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d audit entries, %v", len(entries), err)
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ what, who string }{{"held.reject", "anna"}, {"held.approve", me.Username}} {
+		e := entries[i]
+		if e.What != want.what || e.Who != want.who || e.Why != "called the school" || e.On != "alvis/default" || e.When.IsZero() ||
+			e.Details["digest"] != h.Digest || e.Details["items"] != "28" {
+			t.Errorf("audit entry %d is %+v, want %+v", i, e, want)
+		}
+	}
+	_, stderr := w.essctl(1, append([]string{"held", "approve", h.Digest}, on...)...)
+	if !strings.Contains(stderr, "hold-gone") || !strings.Contains(stderr, "essctl held show") {
+		t.Errorf("a second approval: %s", stderr)
+	}
+}
+
+func TestRuns(t *testing.T) {
+	w := newTown(t)
+	w.read(source.Published)
+	w.reg.from = 28
+	w.read(source.Held)
+	out, _ := w.essctl(0, "runs", "--tenant", "lund", "--source", "alvis")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[1], "held") || !strings.Contains(lines[1], "28 person.held") || !strings.Contains(lines[2], "60 person.created") {
+		t.Errorf("runs:\n%s", out)
+	}
+	out, _ = w.essctl(0, "runs", "--tenant", "lund", "--source", "alvis", "--limit", "1", "-o", "json")
+	var list []printedRun
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || list[0].State != source.Held || list[0].Code != "changes-held" || list[0].Next == "" {
+		t.Errorf("runs as JSON: %v, %+v", err, list)
+	}
+}
+
+func TestWhatCannotBeDone(t *testing.T) {
+	w := newTown(t)
+	w.read(source.Published)
+	w.reg.from = 28
+	w.read(source.Held)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no reason":        {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis"}, "why"},
+		"an empty reason":  {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", " "}, "--why is empty"},
+		"another set":      {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-changed"},
+		"no group":         {[]string{"held", "reject", w.held().Digest, "--group", "x", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-group-unknown"},
+		"no tenant":        {[]string{"runs", "--source", "alvis"}, "tenant"},
+		"unknown tenant":   {[]string{"runs", "--tenant", "malmo", "--source", "alvis"}, "log-missing"},
+		"not a source":     {[]string{"runs", "--tenant", "lund", "--source", "/"}, "system/instance"},
+		"not a format":     {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table or json"},
+		"nobody listening": {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "unreachable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, stderr := w.essctl(1, c.args...); !strings.HasPrefix(stderr, "essctl: ") || !strings.Contains(stderr, c.want) {
+				t.Errorf("%q does not say %q", stderr, c.want)
+			}
+		})
+	}
+	if entries, err := w.store.Audit("lund").Entries(t.Context()); err != nil || len(entries) != 0 {
+		t.Errorf("what was not done stands in the audit: %v, %v", entries, err)
+	}
+}
