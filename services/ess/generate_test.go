@@ -36,13 +36,49 @@ func TestGenerate(t *testing.T) {
 		t.Error("R11: the same options gave other bytes")
 	}
 	for name, args := range map[string][]string{
-		"seed":   {"--pupils", "200", "--seed", "8"},
-		"pupils": {"--pupils", "201", "--seed", "7"},
-		"day":    {"--pupils", "200", "--seed", "7", "--day", "2026-10-01"},
+		"seed":                      {"--pupils", "200", "--seed", "8"},
+		"pupils":                    {"--pupils", "201", "--seed", "7"},
+		"date":                      {"--pupils", "200", "--seed", "7", "--date", "2026-10-01"},
+		"day":                       {"--pupils", "200", "--seed", "7", "--day", "1"},
+		"shape":                     {"--pupils", "200", "--seed", "7", "--shape", "schools"},
+		"way to tell of protection": {"--pupils", "200", "--seed", "7", "--protected", "flag"},
 	} {
 		if _, other := read(args...); other == first {
 			t.Errorf("another %s gave the same bytes", name)
 		}
+	}
+}
+
+// Days that follow each other are the same however one comes to them, and each tells what happened.
+func TestGenerateLaterDays(t *testing.T) {
+	dir := t.TempDir()
+	read := func(args ...string) (out outcome, export string) {
+		t.Helper()
+		out = ess(t, append([]string{"generate", "--pupils", "300", "--shape", "schools", "-o", dir}, args...)...)
+		data, err := os.ReadFile(filepath.Join(dir, "alvis.xml"))
+		if out.status != 0 || err != nil {
+			t.Fatalf("exit status %d, %v:\n%s", out.status, err, out.stderr)
+		}
+		return out, string(data)
+	}
+	first, day0 := read("--day", "0")
+	if _, plain := read(); plain != day0 || strings.Contains(first.stderr, "2026-09-") {
+		t.Error("day 0 is not the first day, or something happened on it")
+	}
+	out, day5 := read("--day", "5", "--protected", "flag")
+	if _, again := read("--day", "5", "--protected", "flag"); again != day5 {
+		t.Error("R11: the same day gave other bytes")
+	}
+	if !strings.Contains(out.stderr, "2026-09-19: ") || !strings.Contains(out.stderr, "1 protected") {
+		t.Errorf("standard error does not tell what happened: %q", out.stderr)
+	}
+	if !strings.Contains(day5, "<datetime>2026-09-19T00:00:0") || strings.Count(day5, "<securitymarking>Sekretessmarkering<")+
+		strings.Count(day5, "<securitymarking>Skyddad folkbokföring<") != 1 {
+		t.Error("the export of the fifth day is of another day, or marks not one person as protected")
+	}
+	out, _ = read("--day", "335", "--group-ids", "reused")
+	if !strings.Contains(out.stderr, "2027-08-15: ") || !strings.Contains(out.stderr, "1 year-turned") {
+		t.Errorf("the läsår did not turn: %q", out.stderr)
 	}
 }
 
@@ -59,7 +95,12 @@ func TestGenerateRefuses(t *testing.T) {
 		"pupils that are no count": {[]string{"--pupils", "many", "-o", dir}, []string{"--pupils", "many"}},
 		"a negative seed":          {[]string{"--seed", "-1", "-o", dir}, []string{"--seed", "-1"}},
 		"an unknown format":        {[]string{"--pupils", "100", "--format", "excel", "-o", dir}, []string{`"excel"`, "alvis"}},
-		"a day that is none":       {[]string{"--day", "2026-02-30", "-o", dir}, []string{"--day", "2026-02-30"}},
+		"a date that is none":      {[]string{"--date", "2026-02-30", "-o", dir}, []string{"--date", "2026-02-30"}},
+		"a day before the first":   {[]string{"--day", "-1", "-o", dir}, []string{"--day is -1", "3650"}},
+		"a day that is a date":     {[]string{"--day", "2026-10-01", "-o", dir}, []string{"--day", "2026-10-01"}},
+		"an unknown shape":         {[]string{"--shape", "round", "-o", dir}, []string{`"round"`, "schools"}},
+		"a protection unknown":     {[]string{"--protected", "well", "-o", dir}, []string{`"well"`, "omits"}},
+		"ids unknown":              {[]string{"--group-ids", "lost", "-o", dir}, []string{`"lost"`, "reused"}},
 		"a file for a directory":   {[]string{"--pupils", "100", "-o", file}, []string{file}},
 		"an argument":              {[]string{"--pupils", "100", "-o", dir, "more"}, []string{"more"}},
 		"an unknown flag":          {[]string{"--teachers", "9", "-o", dir}, []string{"--teachers"}},

@@ -41,7 +41,8 @@ type ActiveGroup struct {
 }
 
 // Active returns what is valid on a day, both ends of every span of days included. A member counts as a pupil only
-// while enrolled somewhere, and as a teacher or mentor only while on duty somewhere.
+// while enrolled somewhere, and as a teacher or mentor only while on duty somewhere. Who is protected is nowhere, unless
+// the exports do not tell.
 func (m *Municipality) Active(day roster.Date) Active {
 	name := make(map[string]string, len(m.Units))
 	for _, u := range m.Units {
@@ -51,6 +52,9 @@ func (m *Municipality) Active(day roster.Date) Active {
 	pupils, staff := make(map[string]bool), make(map[string]bool)
 	for i := range m.Persons {
 		p := &m.Persons[i]
+		if p.Marking.Protects() && m.Protected != ProtectedNone {
+			continue
+		}
 		var studies, works []string
 		for _, e := range p.Enrolments {
 			if inForce(e.Start, e.End, day) {

@@ -1,6 +1,7 @@
 package municipality
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -24,6 +25,10 @@ type Options struct {
 	Seed   uint64      // another seed is another municipality
 	Day    roster.Date // the day that the dates lie around; DefaultDay when open
 	Shape  Shape
+	// Protected is how the exports tell of protected persons; ProtectedNone when empty. Nobody is protected at first.
+	Protected Protected
+	// GroupIDs is what becomes of the ids of classes and mentor groups in August.
+	GroupIDs GroupIDs
 }
 
 // Shape says which schools the municipality has.
@@ -33,6 +38,18 @@ type Shape string
 const (
 	ShapeAdult   Shape = "adult"   // komvux and SFI: courses that start and end all year, few classes
 	ShapeSchools Shape = "schools" // grundskola and gymnasium: everyone has a class and a mentor group
+)
+
+// GroupIDs is what becomes of the ids of classes and mentor groups when the läsår turns, in the words of a source's
+// settings.
+type GroupIDs string
+
+// The ways. The zero way is that every school has its own, which no setting describes.
+const (
+	GroupIDsMixed  GroupIDs = ""
+	GroupIDsStable GroupIDs = "stable" // 7B is 8B now, by the same id
+	GroupIDsYearly GroupIDs = "yearly" // no id is used again
+	GroupIDsReused GroupIDs = "reused" // the id belongs to the name: this year's 7B has that of last year's
 )
 
 // The proportions.
@@ -49,6 +66,7 @@ const (
 func New(o Options) *Municipality {
 	pupils := min(max(o.Pupils, MinPupils), MaxPupils)
 	b := newBuilder(o.Seed, o.Day, o.Shape, pupils, max(1, pupils/pupilsPerStaff))
+	b.m.Protected, b.m.groupIDs = cmp.Or(o.Protected, ProtectedNone), o.GroupIDs
 	b.addUnits()
 	b.addPersons()
 	b.addGroups(0)
@@ -122,7 +140,10 @@ func newBuilder(seed uint64, day roster.Date, shape Shape, pupils, staff int) *b
 		day = DefaultDay
 	}
 	r := rand.New(rand.NewPCG(seed, 0))
-	m := &Municipality{Name: "Provköpings kommun", Day: day, Time: day.Start(), seed: seed}
+	m := &Municipality{
+		Name: "Provköpings kommun", Day: day, Time: day.Start(), Protected: ProtectedNone,
+		seed: seed, shape: shape, pupils: pupils,
+	}
 	m.numbers.offset = r.IntN(days * 99)
 	return &builder{m: m, r: r, kinds: unitKinds(shape), wantPupils: pupils, wantStaff: staff}
 }
@@ -137,6 +158,7 @@ func (b *builder) finish() *Municipality {
 	for _, g := range b.groups {
 		m.Groups = append(m.Groups, *g)
 	}
+	m.groups = len(m.Groups)
 	return m
 }
 
@@ -164,7 +186,7 @@ func (b *builder) addUnits() {
 		}
 		u := Unit{
 			ID: fmt.Sprintf("u-%d", i+1), Name: name, Parent: "h-1", SchoolType: kind.schoolType,
-			Code: fmt.Sprintf("%08d", 990001+i),
+			Code: fmt.Sprintf("%08d", 990001+i), kind: kind,
 		}
 		b.m.Units = append(b.m.Units, u)
 		b.at = append(b.at, campus{id: u.ID, kind: kind})
@@ -321,13 +343,7 @@ func staffRole(n int) Role {
 // makes as many as want when want is more than the least; 0 asks for enough that a pupil can attend five courses.
 func (b *builder) addGroups(want int) {
 	for at := range b.at {
-		c := &b.at[at]
-		if c.kind.classes {
-			b.addHomes(at, Class, pupilsPerClass)
-		}
-		if c.kind.mentors {
-			b.addHomes(at, Mentors, pupilsPerMentor)
-		}
+		b.addHomes(at)
 	}
 	homes := len(b.groups)
 	for at := range b.at {
@@ -344,28 +360,64 @@ func (b *builder) addGroups(want int) {
 	}
 }
 
-// addHomes puts all pupils of a unit into classes or mentor groups of about the same size, for as long as they are
-// enrolled there.
-func (b *builder) addHomes(at int, kind GroupKind, size int) {
+// addHomes puts all pupils of a unit into classes, each class into mentor groups, and where there are no classes all
+// into mentor groups, as the unit has them.
+func (b *builder) addHomes(at int) {
 	c := &b.at[at]
-	n := (len(c.pupils) + size - 1) / size
-	for i := range n {
-		name := fmt.Sprintf("%s%d%c", c.kind.short, i/26+1, 'A'+rune(i%26))
-		role := Mentor
-		if kind == Class {
-			role = Instructor
-		} else {
-			name = "Mentor " + name
+	if !c.kind.classes {
+		if c.kind.mentors {
+			for i, pupils := range parts(c.pupils, pupilsPerMentor) {
+				b.addHome(at, Group{Name: mentorName(c.kind.className(0, i), 0), Kind: Mentors}, pupils)
+			}
 		}
-		g := b.addGroup(at, Group{Name: name, Kind: kind, Start: b.m.Day.AddDays(-150), End: b.m.Day.AddDays(170)})
-		if len(c.teachers) > 0 {
-			t := c.teachers[i%len(c.teachers)]
-			b.place(t, g, Member{Role: role, Start: b.groups[g].Start, End: b.groups[g].End})
-		}
-		for _, p := range c.pupils[i*len(c.pupils)/n : (i+1)*len(c.pupils)/n] {
-			b.attend(p, at, g, 0)
+		return
+	}
+	classes := parts(c.pupils, pupilsPerClass)
+	nth := map[int]int{}
+	for i, pupils := range classes {
+		grade := c.kind.first + i*c.kind.grades()/len(classes)
+		name := c.kind.className(grade, nth[grade])
+		nth[grade]++
+		b.addHome(at, Group{Name: name, Kind: Class, Grade: grade}, pupils)
+		if c.kind.mentors {
+			for k, part := range parts(pupils, pupilsPerMentor) {
+				b.addHome(at, Group{Name: mentorName(name, k+1), Kind: Mentors, Grade: grade}, part)
+			}
 		}
 	}
+}
+
+// addHome makes a class or mentor group of the läsår with its leader, and puts pupils into it for as long as they are
+// enrolled.
+func (b *builder) addHome(at int, g Group, pupils []*draft) {
+	c := &b.at[at]
+	g.Start, g.End = schoolYear(b.m.Day)
+	i := b.addGroup(at, g)
+	if len(c.teachers) > 0 {
+		t := c.teachers[i%len(c.teachers)]
+		b.place(t, i, Member{Role: g.Kind.leader(), Start: max(g.Start, t.Duties[slices.Index(t.units, at)].Start), End: g.End})
+	}
+	for _, p := range pupils {
+		b.attend(p, at, i, 0)
+	}
+}
+
+// leader returns the role of who leads a group of the kind.
+func (k GroupKind) leader() Role {
+	if k == Mentors {
+		return Mentor
+	}
+	return Instructor
+}
+
+// parts cuts a list into as few parts of at most size as there are, all of about the same length.
+func parts[T any](list []T, size int) [][]T {
+	n := (len(list) + size - 1) / size
+	cut := make([][]T, n)
+	for i := range n {
+		cut[i] = list[i*len(list)/n : (i+1)*len(list)/n]
+	}
+	return cut
 }
 
 // addCourse makes the nth course of a unit, which lies around the day, and gives it teachers.
@@ -470,7 +522,35 @@ type unitKind struct {
 	schoolType roster.SchoolType
 	classes    bool
 	mentors    bool
+	first      int // school year; 0 for adults
+	last       int
 	courses    []course
+}
+
+// grades returns how many school years the unit has, 1 for adults.
+func (k unitKind) grades() int { return k.last - k.first + 1 }
+
+// has tells whether the unit has pupils of the school year.
+func (k unitKind) has(grade int) bool { return grade > 0 && k.first <= grade && grade <= k.last }
+
+// className returns the name of the nth class of a school year: 7A, NA1C; KV1A for adults.
+func (k unitKind) className(grade, n int) string {
+	letter := string('A' + rune(n%26))
+	switch {
+	case grade == 0:
+		return fmt.Sprintf("%s%d%s", k.short, n/26+1, letter)
+	case n >= 26:
+		letter += fmt.Sprint(n/26 + 1)
+	}
+	return fmt.Sprintf("%s%d%s", k.short, grade, letter)
+}
+
+// mentorName returns the name of the nth mentor group of a class, or of its only one when n is 0.
+func mentorName(class string, n int) string {
+	if n == 0 {
+		return "Mentor " + class
+	}
+	return fmt.Sprintf("Mentor %s %d", class, n)
 }
 
 type course struct{ code, name string }
@@ -482,17 +562,17 @@ func unitKinds(s Shape) []unitKind {
 		lower := courses("MA Matematik", "SV Svenska", "EN Engelska", "HI Historia", "IDH Idrott och hälsa",
 			"SL Slöjd", "BI Biologi")
 		return []unitKind{
-			{"Grundskolan", "", "GR", true, true, lower},
-			{"Skolan", "", "GR", true, true, lower},
-			{"Gymnasiet", "NA", "GY", true, true, upper},
+			{"Grundskolan", "", "GR", true, true, 7, 9, lower},
+			{"Skolan", "", "GR", true, true, 4, 6, lower},
+			{"Gymnasiet", "NA", "GY", true, true, 1, 3, upper},
 		}
 	}
 	return []unitKind{
-		{"Komvux", "KV", "VUXGY", false, false, upper},
-		{"SFI", "SFI", "VUXSFI", false, true, courses("SFIA SFI kurs A", "SFIB SFI kurs B", "SFIC SFI kurs C", "SFID SFI kurs D")},
-		{"Komvux", "KV", "VUXGR", false, false, courses("GRNMATD Matematik delkurs 1", "GRNSVED Svenska delkurs 1",
+		{"Komvux", "KV", "VUXGY", false, false, 0, 0, upper},
+		{"SFI", "SFI", "VUXSFI", false, true, 0, 0, courses("SFIA SFI kurs A", "SFIB SFI kurs B", "SFIC SFI kurs C", "SFID SFI kurs D")},
+		{"Komvux", "KV", "VUXGR", false, false, 0, 0, courses("GRNMATD Matematik delkurs 1", "GRNSVED Svenska delkurs 1",
 			"GRNENGD Engelska delkurs 1", "GRNSAMD Samhällskunskap delkurs 1")},
-		{"Yrkesvux", "YV", "VUXGY", true, false, courses("VÅRVÅR01 Vård och omsorg 1", "BYGBYG0 Bygg och anläggning",
+		{"Yrkesvux", "YV", "VUXGY", true, false, 0, 0, courses("VÅRVÅR01 Vård och omsorg 1", "BYGBYG0 Bygg och anläggning",
 			"MATMAO0 Mat och restaurang", "ELLELL0 Elinstallation")},
 	}
 }

@@ -1,6 +1,7 @@
 package municipality
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"time"
@@ -23,6 +24,9 @@ func (m *Municipality) WriteIMS(w io.Writer) error { return m.EncodeIMS(w, IMSOp
 // element for the authority, every unit and every group; a membership element for every unit and group that has
 // members, in which a person stands once with one role element or several.
 //
+// Where the register marks protected persons, everyone's person element ends with extension/securitymarking, a
+// securityMarking of SS 12000: the profile that reads it has securityMarking: extension/securitymarking.
+//
 // No public document fixes what Alvis writes. Group types carry the scheme and level of the Nordic profile PIFU-IMS 1.3
 // together with a Swedish word, so that a reader finds its way by either.
 func (m *Municipality) EncodeIMS(w io.Writer, o IMSOptions) error {
@@ -30,7 +34,7 @@ func (m *Municipality) EncodeIMS(w io.Writer, o IMSOptions) error {
 	if err != nil {
 		return err
 	}
-	units := m.unitMembers()
+	units, hidden := m.unitMembers(), m.hidden()
 	total := len(m.Persons) + 2*(len(m.Units)+len(m.Groups))
 	done := 0
 	step := func() {
@@ -41,7 +45,9 @@ func (m *Municipality) EncodeIMS(w io.Writer, o IMSOptions) error {
 	x.raw("<enterprise>\n")
 	m.writeProperties(x)
 	for i := range m.Persons {
-		writePerson(x, &m.Persons[i])
+		if !hidden[m.Persons[i].ID] {
+			writePerson(x, &m.Persons[i], m.Protected == ProtectedFlag)
+		}
 		step()
 	}
 	for i := range m.Units {
@@ -53,15 +59,37 @@ func (m *Municipality) EncodeIMS(w io.Writer, o IMSOptions) error {
 		step()
 	}
 	for i := range m.Units {
-		writeMembership(x, m.Units[i].ID, units[m.Units[i].ID])
+		writeMembership(x, m.Units[i].ID, shown(units[m.Units[i].ID], hidden))
 		step()
 	}
 	for i := range m.Groups {
-		writeMembership(x, m.Groups[i].ID, m.Groups[i].Members)
+		writeMembership(x, m.Groups[i].ID, shown(m.Groups[i].Members, hidden))
 		step()
 	}
 	x.raw("</enterprise>\n")
 	return x.close()
+}
+
+// hidden returns the ids of whom the register leaves out.
+func (m *Municipality) hidden() map[string]bool {
+	hidden := map[string]bool{}
+	if m.Protected != ProtectedOmits {
+		return hidden
+	}
+	for i := range m.Persons {
+		if m.Persons[i].Marking.Protects() {
+			hidden[m.Persons[i].ID] = true
+		}
+	}
+	return hidden
+}
+
+// shown returns the members who are not left out.
+func shown(members []Member, hidden map[string]bool) []Member {
+	if len(hidden) == 0 {
+		return members
+	}
+	return slices.DeleteFunc(slices.Clone(members), func(x Member) bool { return hidden[x.Person] })
 }
 
 // imsSource names the register in every sourcedid.
@@ -75,7 +103,7 @@ func (m *Municipality) writeProperties(x *xmlWriter) {
 	x.raw("</properties>\n")
 }
 
-func writePerson(x *xmlWriter, p *Person) {
+func writePerson(x *xmlWriter, p *Person, marked bool) {
 	x.raw("<person>\n")
 	x.sourcedID(p.ID)
 	x.raw(`<userid useridtype="PID">`)
@@ -103,6 +131,11 @@ func writePerson(x *xmlWriter, p *Person) {
 			primary = "No"
 		}
 		x.raw("<institutionrole primaryrole=\"" + primary + "\" institutionroletype=\"Staff\"/>\n")
+	}
+	if marked {
+		x.raw("<extension>")
+		x.element("securitymarking", string(cmp.Or(p.Marking, roster.MarkingNone)))
+		x.raw("</extension>\n")
 	}
 	x.raw("</person>\n")
 }

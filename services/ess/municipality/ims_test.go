@@ -44,6 +44,7 @@ type imsPerson struct {
 	Given  string    `xml:"name>n>given"`
 	Email  string    `xml:"email"`
 	Roles  []imsRole `xml:"institutionrole"`
+	Mark   string    `xml:"extension>securitymarking"`
 }
 
 type imsGroup struct {
@@ -304,6 +305,11 @@ func recount(e enterprise, day string) Active {
 	}
 	var a Active
 	for _, p := range e.Person {
+		if p.Mark != "" && p.Mark != "Ingen" {
+			delete(studies, p.ID)
+			delete(works, p.ID)
+			continue
+		}
 		row := ActivePerson{
 			ID: p.ID, CivicNo: roster.Personal(p.UserID.Value), Given: roster.Personal(norm.NFC.String(p.Given)),
 			Family: roster.Personal(norm.NFC.String(p.Family)), Email: roster.Personal(p.Email),

@@ -2,7 +2,8 @@
 // pupils and staff. It stands behind `ess generate` and `ess demo`, and behind tests and benchmarks.
 //
 // The same options make the same municipality and the same bytes on every machine. Each one holds, by construction,
-// what registers really hold and what breaks software: see [Case] and [GroupCase].
+// what registers really hold and what breaks software: see [Case] and [GroupCase]. Days pass in it ([Municipality.After]),
+// and what happens once can be had one by one ([Mutation]).
 //
 // Nobody in it can be taken for a living person. Names are invented and look it. Identity numbers are well formed, with
 // a right check digit, and of the birth years 1880 to 1899: the youngest person with such a number would be over 125
@@ -27,12 +28,29 @@ type Municipality struct {
 	// Persons are the staff, then the pupils, then who joined later.
 	Persons []Person
 	Groups  []Group
+	// Protected is how the exports tell of protected persons.
+	Protected Protected
 
-	seed    uint64
-	edits   uint64       // how many mutations there were, the seed of the next
-	made    int          // how many persons there ever were, the source of ids
-	numbers numberSeries // the source of identity numbers
+	seed     uint64
+	shape    Shape
+	groupIDs GroupIDs
+	pupils   int          // how many there were at first, which later days come back to
+	passed   int          // how many days have passed
+	edits    uint64       // how many mutations there were, the seed of the next
+	made     int          // how many persons there ever were, the source of ids
+	groups   int          // how many groups there ever were, the source of ids
+	numbers  numberSeries // the source of identity numbers
 }
+
+// Protected is how a register tells of protected persons, in the words of a source's settings.
+type Protected string
+
+// The ways to tell. The zero way is to tell nothing, as Alvis does.
+const (
+	ProtectedNone  Protected = "none"
+	ProtectedFlag  Protected = "flag"  // a mark on everyone, see [Municipality.EncodeIMS]
+	ProtectedOmits Protected = "omits" // who is protected is left out, with every membership
+)
 
 // Unit is the authority, or a school unit below it.
 type Unit struct {
@@ -41,6 +59,8 @@ type Unit struct {
 	Parent     string // id of the authority; empty for the authority itself
 	Code       string // skolenhetskod, 8 digits; empty for the authority
 	SchoolType roster.SchoolType
+
+	kind unitKind
 }
 
 // Person is a pupil, a member of staff, or both.
@@ -48,11 +68,12 @@ type Person struct {
 	ID         string
 	CivicNo    roster.Personal // 12 characters without separator
 	Given      roster.Personal
-	Family     roster.Personal // empty for who has a single name
-	Email      roster.Personal // empty for who has none, else unique
-	Enrolments []Enrolment     // as a pupil
-	Duties     []Duty          // as staff
-	Cases      []Case          // what is unusual about the person
+	Family     roster.Personal        // empty for who has a single name
+	Email      roster.Personal        // empty for who has none, else unique
+	Enrolments []Enrolment            // as a pupil
+	Duties     []Duty                 // as staff
+	Marking    roster.SecurityMarking // empty for who is not protected
+	Cases      []Case                 // what is unusual about the person
 }
 
 // Is tells whether the person is an example of the case.
@@ -78,9 +99,13 @@ type Group struct {
 	Kind       GroupKind
 	Unit       string
 	Course     string // course code of a teaching group
+	Grade      int    // school year of a class and its mentor groups; 0 for adults
 	Start, End roster.Date
 	Members    []Member // each person once
 	Cases      []GroupCase
+
+	away []Member // the learners whom the register has taken out for the summer
+	past bool     // a class or mentor group of an earlier läsår
 }
 
 // Is tells whether the group is an example of the case.
@@ -119,7 +144,7 @@ const (
 // Case is something unusual about a person.
 type Case string
 
-// The cases. Every municipality has at least one pupil of each.
+// The cases. Every municipality has at least one pupil of each on its first day.
 const (
 	CaseTF            Case = "tf-number"
 	CaseT             Case = "t-number"
@@ -155,7 +180,7 @@ func Cases() []Case {
 // GroupCase is something unusual about a group.
 type GroupCase string
 
-// The cases. Every municipality has at least one teaching group of each, and two with the same name.
+// The cases. Every municipality has at least one teaching group of each on its first day, and two with the same name.
 const (
 	GroupEmpty       GroupCase = "no-members"
 	GroupSameName    GroupCase = "same-name"
@@ -226,7 +251,7 @@ func (m *Municipality) Clone() *Municipality {
 	c.Groups = slices.Clone(m.Groups)
 	for i := range c.Groups {
 		g := &c.Groups[i]
-		g.Members, g.Cases = slices.Clone(g.Members), slices.Clone(g.Cases)
+		g.Members, g.Cases, g.away = slices.Clone(g.Members), slices.Clone(g.Cases), slices.Clone(g.away)
 	}
 	return &c
 }

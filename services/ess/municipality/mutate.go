@@ -2,7 +2,6 @@ package municipality
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -17,52 +16,21 @@ import (
 // Every mutation moves [Municipality.Time] on, for no register makes two exports at the same time.
 type Mutation func(*Municipality) (Change, error)
 
-// Mutations lists every mutation.
+// Mutations lists what happens on any day. What happens rarely, or to many at once, are the other methods of
+// [Municipality] that are a Mutation.
 func Mutations() []Mutation {
 	return []Mutation{(*Municipality).MoveClass, (*Municipality).Leave, (*Municipality).Join, (*Municipality).Rename}
 }
 
 // ErrNobody says that a mutation found no one to whom it could happen.
-var ErrNobody = errors.New("no pupil is left to whom this can happen: make a municipality with more pupils")
-
-// ChangeKind is the sort of a change.
-type ChangeKind string
-
-// The kinds of change.
-const (
-	Moved   ChangeKind = "moved"
-	Left    ChangeKind = "left"
-	Joined  ChangeKind = "joined"
-	Renamed ChangeKind = "renamed"
-)
-
-// Change says what a mutation did, without a name.
-type Change struct {
-	Kind   ChangeKind
-	Person string   // id
-	From   []string // ids of the groups that the person is no longer in
-	To     []string // ids of the groups that the person is in now
-}
-
-// String returns a sentence such as "p-17 moved from g-4 to g-9".
-func (c Change) String() string {
-	switch c.Kind {
-	case Moved:
-		return fmt.Sprintf("%s moved from %s to %s", c.Person, c.From[0], c.To[0])
-	case Left:
-		return fmt.Sprintf("%s left the municipality and %d groups", c.Person, len(c.From))
-	case Joined:
-		return fmt.Sprintf("%s joined the municipality and %d groups", c.Person, len(c.To))
-	default:
-		return c.Person + " has another surname"
-	}
-}
+var ErrNobody = errors.New("nobody is left to whom this can happen: make a municipality with more pupils")
 
 // MoveClass moves a pupil from a class to another class of the unit, or where there is none, from a course to another.
-func (m *Municipality) MoveClass() (Change, error) {
-	r := m.nextRand()
+func (m *Municipality) MoveClass() (Change, error) { return m.moveClass(m.nextRand()) }
+
+func (m *Municipality) moveClass(r *rand.Rand) (Change, error) {
 	for _, i := range m.ordinary(r) {
-		id := m.Persons[i].ID
+		id, until := m.Persons[i].ID, m.Persons[i].Enrolments[0].End
 		for _, kind := range []GroupKind{Class, Teaching} {
 			from := m.find(r, func(g *Group) bool { return g.Kind == kind && m.attends(g, id) })
 			if from == nil {
@@ -75,57 +43,82 @@ func (m *Municipality) MoveClass() (Change, error) {
 				continue
 			}
 			from.Members = slices.DeleteFunc(from.Members, isMember(id))
-			to.Members = append(to.Members, Member{id, Learner, m.Day, to.End})
+			to.Members = append(to.Members, Member{id, Learner, m.Day, earlier(to.End, until)})
 			return m.changed(Change{Kind: Moved, Person: id, From: []string{from.ID}, To: []string{to.ID}})
 		}
 	}
 	return Change{}, ErrNobody
 }
 
-// Leave takes a pupil out of the register.
-func (m *Municipality) Leave() (Change, error) {
-	pupils := m.ordinary(m.nextRand())
+// Leave takes a pupil out of the register, who is just no longer there.
+func (m *Municipality) Leave() (Change, error) { return m.leave(m.nextRand()) }
+
+func (m *Municipality) leave(r *rand.Rand) (Change, error) {
+	pupils := m.ordinary(r)
 	if len(pupils) == 0 {
 		return Change{}, ErrNobody
 	}
-	i := pupils[0]
-	c := Change{Kind: Left, Person: m.Persons[i].ID}
-	for g := range m.Groups {
-		members := slices.DeleteFunc(m.Groups[g].Members, isMember(c.Person))
-		if len(members) < len(m.Groups[g].Members) {
-			c.From = append(c.From, m.Groups[g].ID)
+	id := m.Persons[pupils[0]].ID
+	return m.changed(Change{Kind: Left, Person: id, From: m.remove(func(p string) bool { return p == id })})
+}
+
+// remove takes persons out of the register, by id, and returns the ids of the groups that they were in.
+func (m *Municipality) remove(out func(id string) bool) (from []string) {
+	gone := func(x Member) bool { return out(x.Person) }
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		before := len(g.Members)
+		if g.Members = slices.DeleteFunc(g.Members, gone); len(g.Members) < before {
+			from = append(from, g.ID)
 		}
-		m.Groups[g].Members = members
+		g.away = slices.DeleteFunc(g.away, gone)
 	}
-	m.Persons = slices.Delete(m.Persons, i, i+1)
-	return m.changed(c)
+	m.Persons = slices.DeleteFunc(m.Persons, func(p Person) bool { return out(p.ID) })
+	return from
 }
 
 // Join adds a pupil, who starts today in a unit, in one of its classes if it has any and in up to five courses.
-func (m *Municipality) Join() (Change, error) {
-	r := m.nextRand()
+func (m *Municipality) Join() (Change, error) { return m.join(m.nextRand()) }
+
+func (m *Municipality) join(r *rand.Rand) (Change, error) {
 	unit := m.Units[1+r.IntN(len(m.Units)-1)].ID
 	var p Person
 	p.Enrolments = []Enrolment{{Unit: unit, Start: m.Day, End: m.Day.AddDays(300)}}
 	m.identify(&p, r, nil)
 	m.Persons = append(m.Persons, p)
-	c := Change{Kind: Joined, Person: p.ID}
+	return m.changed(Change{Kind: Joined, Person: p.ID, To: m.settle(r, p.ID, p.Enrolments[0], 0)})
+}
+
+// settle puts a newly enrolled pupil into groups of the unit: one class and one mentor group, of a school year unless
+// that is 0, and up to five courses. It returns their ids.
+func (m *Municipality) settle(r *rand.Rand, person string, e Enrolment, grade int) (to []string) {
 	room := map[GroupKind]int{Class: 1, Mentors: 1, Teaching: 5}
 	first := r.IntN(len(m.Groups))
 	for i := range m.Groups {
 		g := &m.Groups[(first+i)%len(m.Groups)]
-		if g.Unit == unit && m.open(g) && room[g.Kind] > 0 {
+		x := Member{person, Learner, max(g.Start, e.Start), earlier(g.End, e.End)}
+		if g.Unit == e.Unit && m.open(g) && room[g.Kind] > 0 && x.Start <= x.End && (grade == 0 || g.Grade == 0 || g.Grade == grade) &&
+			!slices.ContainsFunc(g.Members, isMember(person)) {
 			room[g.Kind]--
-			g.Members = append(g.Members, Member{p.ID, Learner, m.Day, min(g.End, p.Enrolments[0].End)})
-			c.To = append(c.To, g.ID)
+			g.Members = append(g.Members, x)
+			to = append(to, g.ID)
 		}
 	}
-	return m.changed(c)
+	return to
+}
+
+// earlier returns the earlier of two ends, of which an open one is the later.
+func earlier(a, b roster.Date) roster.Date {
+	if a.IsOpen() || !b.IsOpen() && b < a {
+		return b
+	}
+	return a
 }
 
 // Rename gives a pupil another surname. The e-mail address stays, as it does in most registers.
-func (m *Municipality) Rename() (Change, error) {
-	r := m.nextRand()
+func (m *Municipality) Rename() (Change, error) { return m.rename(m.nextRand()) }
+
+func (m *Municipality) rename(r *rand.Rand) (Change, error) {
 	pupils := m.ordinary(r)
 	if len(pupils) == 0 {
 		return Change{}, ErrNobody
@@ -147,12 +140,13 @@ func (m *Municipality) changed(c Change) (Change, error) {
 	return c, nil
 }
 
-// ordinary returns the indices of the pupils that are examples of nothing and are enrolled today, from a random one on.
+// ordinary returns the indices of the pupils that are examples of nothing, are not protected and are enrolled today, from
+// a random one on.
 func (m *Municipality) ordinary(r *rand.Rand) []int {
 	var list []int
 	for i := range m.Persons {
 		p := &m.Persons[i]
-		if len(p.Cases) == 0 && len(p.Duties) == 0 && len(p.Enrolments) == 1 &&
+		if len(p.Cases) == 0 && p.Marking == "" && len(p.Duties) == 0 && len(p.Enrolments) == 1 &&
 			inForce(p.Enrolments[0].Start, p.Enrolments[0].End, m.Day) {
 			list = append(list, i)
 		}
@@ -177,7 +171,7 @@ func (m *Municipality) find(r *rand.Rand, ok func(*Group) bool) *Group {
 
 // open tells whether a pupil can be put into the group today.
 func (m *Municipality) open(g *Group) bool {
-	return !g.Is(GroupEmpty) && inForce(g.Start, g.End, m.Day)
+	return !g.Is(GroupEmpty) && len(g.away) == 0 && inForce(g.Start, g.End, m.Day)
 }
 
 // attends tells whether the person is in the group today.

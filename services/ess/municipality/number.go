@@ -17,24 +17,45 @@ const (
 // comes back to its first.
 const numberStride = 1_000_003
 
+// The serials of a day: a series gives out the first, a person whose number changes gets one of the rest.
+const (
+	serials      = 980
+	spareSerials = 999 - serials
+)
+
 // numberSeries gives out identity numbers, no number twice. The zero series is ready; offset makes it another.
 type numberSeries struct {
 	offset           int
 	person, coord    int
 	temporary, local int
+	changed          int
 }
 
-// next returns the day and the serial, 1 to serials, of the nth number of a series.
-func (s *numberSeries) next(n *int, serials int) (day time.Time, serial int) {
-	slot := (s.offset + *n*numberStride) % (days * serials)
+// next returns the day and the serial, 1 to perDay, of the nth number of a series.
+func (s *numberSeries) next(n *int, perDay int) (day time.Time, serial int) {
+	slot := (s.offset + *n*numberStride) % (days * perDay)
 	*n++
 	return time.Date(firstYear, 1, 1+slot%days, 0, 0, 0, 0, time.UTC), slot/days + 1
 }
 
 // personnummer returns YYYYMMDDNNNC.
 func (s *numberSeries) personnummer() roster.Personal {
-	day, serial := s.next(&s.person, 999)
+	day, serial := s.next(&s.person, serials)
 	return withCheckDigit(day.Format("20060102"), serial)
+}
+
+// registered returns the personnummer of someone who had another sort of number, of the same day of birth.
+func (s *numberSeries) registered(old roster.Personal, taken func(roster.Personal) bool) roster.Personal {
+	born := []byte(old.Reveal()[:8])
+	if born[6] >= '6' {
+		born[6] -= 6 // the day of a samordningsnummer
+	}
+	for {
+		n := withCheckDigit(string(born), serials+1+s.changed%spareSerials)
+		if s.changed++; !taken(n) {
+			return n
+		}
+	}
 }
 
 // samordningsnummer returns a number whose day of the month is 60 higher than the day of birth.
