@@ -367,6 +367,47 @@ func TestAssembleFaults(t *testing.T) {
 	}
 }
 
+// TestTwoUnderOneNumberAreKeptBack states a shared number in every order, also first by a doc that tells no name.
+func TestTwoUnderOneNumberAreKeptBack(t *testing.T) {
+	n := pnr(1)
+	nobody, anna, bertil := fact.Person{CivicNo: n}, fact.Person{CivicNo: n, GivenName: "Anna"}, fact.Person{CivicNo: n, GivenName: "Bertil"}
+	both := fact.Person{CivicNo: n, GivenName: "Anna Bertil"}
+	born := func(p fact.Person, day string) fact.Person { p.BirthDate = day; return p }
+	cases := []struct {
+		name   string
+		stated []fact.Person
+		one    bool
+	}{
+		{"two names", []fact.Person{anna, bertil}, false},
+		{"two names and none", []fact.Person{nobody, anna, bertil}, false},
+		{"two names and one that is like both", []fact.Person{both, anna, bertil}, false},
+		{"two days of birth and none", []fact.Person{anna, born(anna, "1890-01-02"), born(anna, "1891-01-02")}, false},
+		{"one name and none", []fact.Person{nobody, anna, anna}, true},
+		{"one name, and one day of birth", []fact.Person{born(nobody, "1890-01-02"), anna, both}, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for first := range c.stated {
+				for _, back := range []bool{false, true} {
+					list := slices.Concat(c.stated[first:], c.stated[:first])
+					if back {
+						slices.Reverse(list)
+					}
+					var docs []fact.Doc
+					for i, p := range list {
+						p.ID = fmt.Sprint("p", i)
+						docs = append(docs, doc(p.ID, p))
+					}
+					r := assemble(t, options(t), docs...)
+					if len(persons(r)) == 1 != c.one || len(r.KeptBack) == 0 != c.one {
+						t.Errorf("from %d, back %t: %d persons, %d kept back; want one person %t", first, back, len(persons(r)), len(r.KeptBack), c.one)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestReusedGroupIDsAreOtherGroupsEachYear(t *testing.T) {
 	o := options(t)
 	key := func(year string) roster.Key {

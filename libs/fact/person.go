@@ -143,17 +143,26 @@ func (a *Assembler) joinPersons() {
 	}
 }
 
+// contradictory tells whether any two of the statements are about clearly different persons. Each is compared with
+// every other: the first may name nobody and go with both.
 func (a *Assembler) contradictory(places []place) bool {
-	var first *Person
+	if len(places) < 2 {
+		return false
+	}
+	var others []identity
+	seen := map[[3]string]bool{} // what an identity is made of
 	for _, at := range places {
 		f := a.personAt(at)
-		switch {
-		case f.About: // to give another name is what it may be for
-		case first == nil:
-			first = &f
-		case contradict(identityOf(*first), identityOf(f)):
+		made := [3]string{f.GivenName, f.DisplayName, f.BirthDate}
+		if f.About || seen[made] { // about somebody: to give another name is what it may be for
+			continue
+		}
+		seen[made] = true
+		i := identityOf(f)
+		if slices.ContainsFunc(others, func(o identity) bool { return contradict(o, i) }) {
 			return true
 		}
+		others = append(others, i)
 	}
 	return false
 }
