@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -22,10 +23,14 @@ type ServerOptions struct {
 
 // Server is a nats-server in this process, with JetStream on disk; what it has acknowledged is on the disk
 // (sync_interval: always).
-type Server struct{ ns *server.Server }
+type Server struct {
+	ns   *server.Server
+	lock *os.File
+}
 
-// Embedded starts a server and returns when it takes connections.
-func Embedded(o ServerOptions) (*Server, error) {
+// Embedded starts a server and returns when it takes connections. The directory is its own until Shutdown: a second
+// server on it, in whatever process, is refused.
+func Embedded(o ServerOptions) (_ *Server, err error) {
 	if o.Dir == "" {
 		return nil, errors.New("a server in the process needs a directory for JetStream")
 	}
@@ -45,6 +50,15 @@ func Embedded(o ServerOptions) (*Server, error) {
 	if opts.Port = o.Port; o.Port == 0 {
 		opts.Port = server.RANDOM_PORT
 	}
+	held, err := lock(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("start nats-server: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = held.Close()
+		}
+	}()
 	if err := discardTorn(o.Dir); err != nil {
 		return nil, fmt.Errorf("start nats-server in %s: %w", o.Dir, err)
 	}
@@ -55,11 +69,11 @@ func Embedded(o ServerOptions) (*Server, error) {
 	if o.Logger != nil {
 		ns.SetLoggerV2(serverLog{o.Logger}, false, false, false)
 	}
-	s := &Server{ns}
+	s := &Server{ns, held}
 	ns.Start()
 	if !ns.ReadyForConnections(30*time.Second) || !ns.JetStreamEnabled() {
 		s.Shutdown()
-		return nil, fmt.Errorf("nats-server in %s did not become ready; is the directory in use by another process, or not writable?", o.Dir)
+		return nil, fmt.Errorf("nats-server in %s did not become ready; is the directory writable?", o.Dir)
 	}
 	return s, nil
 }
@@ -83,10 +97,11 @@ func (s *Server) Port() int {
 // Ready tells whether the server takes connections.
 func (s *Server) Ready() bool { return s.ns.ReadyForConnections(0) && s.ns.JetStreamEnabled() }
 
-// Shutdown stops the server and waits until it has.
+// Shutdown stops the server, waits until it has, and leaves the directory to the next one.
 func (s *Server) Shutdown() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
+	_ = s.lock.Close()
 }
 
 // serverLog passes on what a server says. It starts and stops with the process, so its notices are of no news.

@@ -122,7 +122,7 @@ func (p previewing) connect(ctx context.Context, logger *slog.Logger) (*store.St
 		}
 		server, err := store.Embedded(store.ServerOptions{Dir: p.dir, Logger: logger})
 		if err != nil {
-			return nil, nil, fmt.Errorf("start NATS in %s: %w", p.dir, err)
+			return nil, nil, err
 		}
 		o.Server, stop = server, server.Shutdown
 	}

@@ -20,6 +20,12 @@ func TestPreview(t *testing.T) {
 	}
 	c := i.allInOne()
 	until(t, "preview in the log", &c.log, func() bool { return c.log.has([]string{"in preview", "created="}) })
+	again := ess(t, "run", "--config", i.path("tenants"), "--data", i.path("data"), "--http", "127.0.0.1:0")
+	for name, out := range map[string]outcome{"preview": preview(), "a second run": again} {
+		if want := i.path("data") + " is in use by another program (process "; out.status != 1 || !strings.Contains(out.stderr, want) {
+			t.Errorf("%s beside a run: status %d, %q does not say %q", name, out.status, out.stderr, want)
+		}
+	}
 	if status, _ := c.terminate(t); status != 0 {
 		t.Fatal(c.log.String())
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -36,7 +35,7 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 					return err
 				}
 				if server, err = store.Embedded(store.ServerOptions{Dir: dir, Logger: logger}); err != nil {
-					return fmt.Errorf("start NATS in %s: %w", dir, err)
+					return err
 				}
 				defer server.Shutdown()
 				url = "inside"
