@@ -93,7 +93,7 @@ func (s *statement) changes(ctx context.Context, scan Scan) ([]Change, error) {
 		}
 	}
 	s.findings = s.findings[:s.taken]
-	d := diff{statement: s, scan: scan, byID: map[string]int{}, stated: make(map[roster.Ref]bool, len(s.records)), became: map[roster.Key][]former{}}
+	d := diff{statement: s, scan: scan, byID: map[string]int{}, stated: make(map[roster.Ref]bool, len(s.records)), became: map[roster.Key][]roster.Key{}}
 	for i := range s.records {
 		d.stated[s.records[i].Ref] = true
 		if s.records[i].Person != nil {
@@ -130,13 +130,7 @@ type diff struct {
 	stated map[roster.Ref]bool
 	byID   map[string]int // digest of a person's id → index in records
 	absent map[roster.Ref]bool
-	became map[roster.Key][]former
-}
-
-// former is a key that a person had before, and what stands in the log for the id that both have.
-type former struct {
-	key      roster.Key
-	sourceID string
+	became map[roster.Key][]roster.Key // key → those that it had before and that end with this read
 }
 
 // findAbsent finds what the log holds and the source no longer has. Absence from a complete read means gone; laid over,
@@ -166,14 +160,7 @@ func (d *diff) findAbsent() {
 func (d *diff) findMoved(ctx context.Context) error {
 	suspects := map[roster.Key]int{}
 	for ref, head := range d.scan.Heads {
-		i, ok := d.byID[head.SourceID]
-		if !ok || ref.Kind != roster.KindPerson || head.SourceID == "" || ref == d.records[i].Ref {
-			continue
-		}
-		switch {
-		case head.Tombstone && !d.stated[ref]:
-			d.addFormer(i, ref.Key) // an earlier run found it
-		case d.absent[ref]:
+		if i, ok := d.byID[head.SourceID]; ok && head.SourceID != "" && d.absent[ref] && ref.Kind == roster.KindPerson {
 			suspects[ref.Key] = i
 		}
 	}
@@ -182,11 +169,46 @@ func (d *diff) findMoved(ctx context.Context) error {
 			ref := roster.Ref{Kind: roster.KindPerson, Key: key}
 			if d.absent[ref] {
 				delete(suspects, key)
-				d.move(i, key, d.digest(roster.KindPerson, d.records[i].Origins[0].ID))
+				d.move(i, key)
 			}
 		}
 	}
-	return d.judge(ctx, suspects)
+	if err := d.judge(ctx, suspects); err != nil {
+		return err
+	}
+	d.findFormer()
+	return nil
+}
+
+// findFormer finds the keys that earlier reads found persons to have had: those whose tombstones say, one by one, that
+// they became the key that is stated. A key that left ends such a chain: whoever has the id after that is another.
+func (d *diff) findFormer() {
+	index := make(map[roster.Key]int)
+	became := make(map[roster.Key]roster.Key)
+	for i := range d.records {
+		if r := &d.records[i]; r.Ref.Kind == roster.KindPerson {
+			index[r.Ref.Key] = i
+			for _, key := range d.became[r.Ref.Key] {
+				became[key] = r.Ref.Key
+			}
+		}
+	}
+	for ref, head := range d.scan.Heads {
+		if ref.Kind == roster.KindPerson && head.Tombstone && !head.Became.IsZero() && !d.stated[ref] {
+			became[ref.Key] = head.Became
+		}
+	}
+	for key, next := range became {
+		for range became { // as many steps at most: a log may hold a ring
+			if i, ok := index[next]; ok {
+				d.addFormer(i, key)
+				break
+			}
+			if next = became[next]; next.IsZero() {
+				break
+			}
+		}
+	}
 }
 
 // judge compares suspects with what the log knows of them.
@@ -204,7 +226,7 @@ func (d *diff) judge(ctx context.Context, suspects map[roster.Key]int) error {
 		now := &d.records[i]
 		switch fact.Compare(r.Person, now.Person) {
 		case fact.Same:
-			d.move(i, r.Ref.Key, d.scan.Heads[r.Ref].SourceID)
+			d.move(i, r.Ref.Key)
 		case fact.Another:
 			d.findings = append(d.findings, fact.Finding{Reason: reason.New(reason.IDReused), Severity: fact.Warning, Effect: fact.Noted, Ref: now.Ref})
 		case fact.Unsure:
@@ -239,10 +261,10 @@ func (d *diff) eachInLog(ctx context.Context, each func(roster.Record) error) er
 }
 
 // move records that a person had another key.
-func (d *diff) move(i int, key roster.Key, sourceID string) {
+func (d *diff) move(i int, key roster.Key) {
 	r := &d.records[i]
 	d.addFormer(i, key)
-	d.became[r.Ref.Key] = append(d.became[r.Ref.Key], former{key, sourceID})
+	d.became[r.Ref.Key] = append(d.became[r.Ref.Key], key)
 	delete(d.absent, roster.Ref{Kind: roster.KindPerson, Key: key})
 	d.findings = append(d.findings, fact.Finding{Reason: reason.New(reason.NumberChanged), Severity: fact.Info, Effect: fact.Noted, Ref: r.Ref})
 }
@@ -269,9 +291,9 @@ func (d *diff) list() []Change {
 		if differs {
 			changes = append(changes, Change{Record: *r, Hash: hash, SourceID: d.digest(r.Ref.Kind, r.Origins[0].ID), Expect: head.Seq})
 		}
-		for _, f := range d.became[r.Ref.Key] {
-			c := d.tombstone(roster.Ref{Kind: roster.KindPerson, Key: f.key}, roster.Tombstone{Reason: roster.TombstoneBecame, Became: r.Ref.Key})
-			c.SourceID, c.Joined = f.sourceID, differs
+		for _, key := range d.became[r.Ref.Key] {
+			c := d.tombstone(roster.Ref{Kind: roster.KindPerson, Key: key}, roster.Tombstone{Reason: roster.TombstoneBecame, Became: r.Ref.Key})
+			c.Joined = differs
 			changes = append(changes, c)
 		}
 	}
@@ -296,8 +318,8 @@ func (d *diff) absentOf(kind roster.Kind) (refs []roster.Ref) {
 	return refs
 }
 
-// tombstone returns the change that ends an entity. Without a source's id: whoever gets that id later is not the one
-// who left.
+// tombstone returns the change that ends an entity. Without a source's id: whoever gets that id later need not be the
+// one who had it.
 func (d *diff) tombstone(ref roster.Ref, t roster.Tombstone) Change {
 	r := roster.Record{Ref: ref, Source: d.reader.Name, Tombstone: &t}
 	return Change{Record: r, Hash: d.reader.Keyer.Hash(&r), Expect: d.scan.Heads[ref].Seq}

@@ -85,7 +85,11 @@ func (l *memoryLog) Publish(ctx context.Context, s roster.Source, run string, ch
 		}
 		for _, c := range changes[done:end] {
 			l.seq++
-			l.heads[c.Record.Ref] = source.Head{Seq: l.seq, Hash: c.Hash, SourceID: c.SourceID, Tombstone: c.Record.Tombstone != nil}
+			h := source.Head{Seq: l.seq, Hash: c.Hash, SourceID: c.SourceID}
+			if t := c.Record.Tombstone; t != nil {
+				h.Tombstone, h.Became = true, t.Became
+			}
+			l.heads[c.Record.Ref] = h
 			l.records[c.Record.Ref] = c.Record
 			l.messages = append(l.messages, c)
 		}

@@ -223,6 +223,41 @@ func TestReusedIDIsAnotherPerson(t *testing.T) {
 	}
 }
 
+// TestIDOfOneWhoLeftIsNobodysFormer gives the id of one whose number changed, and who left, to another.
+func TestIDOfOneWhoLeftIsNobodysFormer(t *testing.T) {
+	w := newWorld(t)
+	w.read()
+	var keys []roster.Key
+	for _, n := range []int{50, 60} { // her number changes twice
+		keys = append(keys, person(t, w, "p2").Ref.Key)
+		w.nextDay()
+		w.person(2, func(p *fact.Person) { p.CivicNo = pnr(n) })
+		w.want(source.Published, "person.became:1 person.created:1")
+	}
+	slices.SortFunc(keys, roster.Key.Compare)
+	herself := person(t, w, "p2")
+	if !slices.Equal(herself.Former, keys) {
+		t.Errorf("former keys %v, want both", herself.Former)
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "") // both are remembered
+	w.nextDay()
+	w.reg.drop("person/p2")
+	w.want(source.Published, "person.deleted:1")
+	w.nextDay()
+	w.person(2, func(p *fact.Person) { p.CivicNo, p.GivenName, p.FamilyName = pnr(77), "Bengt", "Quist" })
+	w.want(source.Published, "person.created:1")
+	if p := person(t, w, "p2"); len(p.Former) != 0 {
+		t.Errorf("he is said to have had the keys %v of another", p.Former)
+	}
+	w.nextDay()
+	w.person(9, func(p *fact.Person) { p.CivicNo = pnr(60) }) // she returns, under another id
+	w.want(source.Published, "person.created:1")
+	if p := person(t, w, "p9"); p.Ref != herself.Ref || !slices.Equal(p.Former, keys) {
+		t.Errorf("she came back as %v with the former keys %v", p.Ref, p.Former)
+	}
+}
+
 func TestStatedFormerID(t *testing.T) {
 	w := newWorld(t)
 	w.person(6, func(p *fact.Person) { p.CivicNo = "" })

@@ -38,13 +38,14 @@ type Head struct {
 	Hash      string // roster.Keyer.Hash of the record
 	SourceID  string // Change.SourceID: whether a source's id has moved to another key
 	Tombstone bool
+	Became    roster.Key // of a tombstone that says so: the key that the person has instead
 }
 
 // Change is a record to publish.
 type Change struct {
 	Record     roster.Record
 	Hash       string    // roster.Keyer.Hash of the record
-	SourceID   string    // keyed hash of the source's id
+	SourceID   string    // keyed hash of the source's id; a tombstone has none
 	Expect     uint64    // sequence of the last message on the subject; 0 for none
 	SourceTime time.Time // when the source made the data
 	Joined     bool      // must stand in the same batch as the change before

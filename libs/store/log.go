@@ -22,6 +22,7 @@ const (
 	headerSourceTime = "Ess-Source-Time" // when the source made the data
 	headerSchema     = "Ess-Schema"      // major version of the schema
 	headerTombstone  = "Ess-Tombstone"   // the reason, on a tombstone
+	headerBecame     = "Ess-Became"      // the key that a person has instead, on a tombstone that says so
 )
 
 // Log is the roster log of one tenant: every record that every source states, each on its own subject, whose last
@@ -64,9 +65,15 @@ func (l *Log) Scan(ctx context.Context, s roster.Source) (source.Scan, error) {
 		case roster.RunEnded:
 			ended = d.seq
 		case "":
-			scan.Heads[p.ref] = source.Head{
+			head := source.Head{
 				Seq: d.seq, Hash: h.Get(headerHash), SourceID: h.Get(headerSourceID), Tombstone: h.Get(headerTombstone) != "",
 			}
+			if became := h.Get(headerBecame); became != "" {
+				if head.Became, err = roster.ParseKey(became); err != nil {
+					return unreadable(d, err)
+				}
+			}
+			scan.Heads[p.ref] = head
 		}
 		return nil
 	})

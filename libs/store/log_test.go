@@ -52,6 +52,16 @@ func TestPublishedRecordsAreLoadedAndScanned(t *testing.T) {
 	if scan, err = log.Scan(t.Context(), alvis); err != nil || !scan.Heads[records[0].Ref].Tombstone || scan.Open {
 		t.Errorf("after a tombstone: %+v, error %v; want a tombstone and no open run", scan, err)
 	}
+	moved := tombstone(records[1], roster.TombstoneBecame)
+	moved.Tombstone.Became = key(3)
+	publish(t, s, "run-3", moved)
+	if scan, err = log.Scan(t.Context(), alvis); err != nil || !scan.Heads[moved.Ref].Tombstone || scan.Heads[moved.Ref].Became != key(3) {
+		t.Errorf("after a key became another: %+v, error %v; want to be told which", scan.Heads[moved.Ref], err)
+	}
+	publish(t, s, "run-4", records[1])
+	if scan, err = log.Scan(t.Context(), alvis); err != nil || !scan.Heads[moved.Ref].Became.IsZero() {
+		t.Errorf("after the key came back: %+v, error %v", scan.Heads[moved.Ref], err)
+	}
 	var left []roster.Ref
 	err = log.Records(t.Context(), alvis, func(r roster.Record) error {
 		left = append(left, r.Ref)

@@ -163,8 +163,11 @@ func (p *publication) change(c source.Change) (*nats.Msg, error) {
 	if !c.SourceTime.IsZero() {
 		m.Header[headerSourceTime] = []string{timeHeader(c.SourceTime)}
 	}
-	if c.Record.Tombstone != nil {
-		m.Header[headerTombstone] = []string{string(c.Record.Tombstone.Reason)}
+	if t := c.Record.Tombstone; t != nil {
+		m.Header[headerTombstone] = []string{string(t.Reason)}
+		if !t.Became.IsZero() {
+			m.Header[headerBecame] = []string{t.Became.String()}
+		}
 	}
 	expectSeq(m, c.Expect)
 	return m, p.l.s.checkSize(m, c.Record.Ref)
