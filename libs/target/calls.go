@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ const batchSize = 500
 type calls struct {
 	link    *Link
 	book    *book
+	anchors anchors
 	waiters map[ID]map[roster.Ref]struct{} // entities that wait for a resource to stand
 	unsaved map[ID]struct{}                // entries that the ledger does not have yet
 	fence   map[ID]int                     // re-reads after a conflict, so that two who disagree do not go on for ever
@@ -26,10 +28,12 @@ type calls struct {
 func (c *calls) unload() { c.book, c.waiters, c.unsaved, c.fence = nil, nil, nil, nil }
 
 func (c *calls) load(ctx context.Context) error {
+	c.anchors = anchors{}
 	c.book, c.waiters, c.unsaved, c.fence = newBook(), map[ID]map[roster.Ref]struct{}{}, map[ID]struct{}{}, map[ID]int{}
 	var inFlight []Entry
 	mark, err := c.link.book.Load(ctx, func(e Entry) error {
 		c.book.set(e)
+		c.anchors.note(e)
 		if e.State == InFlight {
 			inFlight = append(inFlight, e)
 		}
@@ -58,7 +62,7 @@ func (c *calls) readBack(ctx context.Context, e Entry) error {
 		return err
 	}
 	c.put(Entry{
-		ID: e.ID, Entity: e.Entity, Native: held.Native, Held: true, Fields: held.Fields, Sets: held.Sets,
+		ID: e.ID, Entity: e.Entity, Anchor: e.Anchor, Native: held.Native, Held: true, Fields: held.Fields, Sets: held.Sets,
 		State: Applied, Cause: e.Cause,
 	})
 	return nil
@@ -116,10 +120,13 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		var intents []intent
 		s.Orphans = 0
 		begun := c.link.o.Now()
-		c.link.o.Feed.read(func(f *Feed) {
+		if !c.link.o.Feed.read(func(f *Feed) {
 			intents, s.Orphans = c.plan(f, w)
 			boundary = nextDay(f.roster)
-		})
+		}) {
+			c.link.unsettled, s.Deferred = true, notLoaded
+			return s, c.save(ctx)
+		}
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {
 			s.count(c.preview(intents))
@@ -147,9 +154,12 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 }
 
 func (c *calls) nextTry() (next time.Time) {
-	today := roster.Today(c.link.o.Now())
+	now := c.link.o.Now()
+	today := roster.Today(now)
 	for _, e := range c.book.entries {
-		next = earlier(next, e.NextTry)
+		if e.NextTry.After(now) { // one that is past waits for its entity to be readable or known again
+			next = earlier(next, e.NextTry)
+		}
 		if !e.Left.IsOpen() {
 			next = earlier(next, c.link.o.Lifecycle.next(e.Left, today, DisableStep, DeleteStep))
 		}
@@ -182,31 +192,38 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 			refs[ref] = struct{}{}
 		}
 	}
-	for _, ref := range sortedRefs(refs) {
-		if to, ok := r.Became(ref.Key); ok && ref.Kind == roster.KindPerson {
-			c.rekey(ref, roster.Ref{Kind: ref.Kind, Key: to})
-			ref.Key = to
-		}
+	v := view{r, c.anchors}
+	for _, ref := range sortedRefs(c.follow(r, refs)) {
 		merged, wishes := roster.Merged{State: roster.Missing}, []Wish(nil)
 		if f.known(ref) {
-			merged, wishes = r.State(ref), c.link.o.Made.Mapping.Map(r, ref)
+			merged, wishes = r.State(ref), c.link.o.Made.Mapping.Map(v, ref)
 		}
 		found, lost := planEntity(ref, merged, wishes, c.book, c.link.o.Lifecycle, r.Today())
 		for i := range found {
 			found[i].cause = f.causes[ref]
+			found[i].entry.Anchor = c.anchors.entry(ref)
 		}
 		intents, orphans = append(intents, found...), orphans+lost
 	}
 	return intents, orphans
 }
 
-// rekey moves what the target holds for an entity to the key that it has now.
-func (c *calls) rekey(from, to roster.Ref) {
-	for _, id := range slices.Clone(c.book.byEntity[from]) {
-		e := *c.book.entries[id]
-		e.Entity = to
-		c.put(e)
+// follow moves what the target holds for a person to the key that the person has now, and returns the entities to look
+// at after that.
+func (c *calls) follow(r *roster.Roster, refs map[roster.Ref]struct{}) map[roster.Ref]struct{} {
+	known := func(ref roster.Ref) bool { return len(c.book.byEntity[ref]) > 0 }
+	out := maps.Clone(refs)
+	for _, ref := range sortedRefs(refs) {
+		for _, m := range c.anchors.moves(r, ref, known) {
+			for _, id := range slices.Clone(c.book.byEntity[m.from]) {
+				e := *c.book.entries[id]
+				e.Entity, e.Anchor = m.to, c.anchors.entry(m.to)
+				c.put(e)
+			}
+			out[m.to] = struct{}{}
+		}
 	}
+	return out
 }
 
 // carryOut does what the intents say: creates and updates in the order of the target's kinds, then deletes in the
@@ -258,7 +275,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		if need, unmet := c.unmet(in.resource); unmet {
 			c.await(need, in.resource.Entity)
 			w := reason.New(reason.NeedsMissing, "resource", need)
-			e := Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Waiting, Reason: &w}
+			e := Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting, Reason: &w}
 			if known != nil && known.Held {
 				e = *known
 				e.State, e.Reason = Waiting, &w
@@ -469,7 +486,7 @@ func (c *calls) save(ctx context.Context) error {
 }
 
 func equalEntry(a, b Entry) bool {
-	return a.Entity == b.Entity && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
+	return a.Entity == b.Entity && a.Anchor == b.Anchor && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
 		a.Left == b.Left && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
 		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
 }

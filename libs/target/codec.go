@@ -40,6 +40,7 @@ func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 		w.text(string(e.State))
 		w.number(held(e.Held))
 		w.number(int(e.Left))
+		_, _ = w.Write(e.Anchor[:])
 		w.number(len(e.Fields))
 		for _, f := range e.Fields {
 			w.text(f.Name)
@@ -85,7 +86,7 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 	for range r.number() {
 		e := Entry{ID: r.id(), Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}, State: EntryState(r.name())}
 		e.Held = r.number() > 0
-		e.Left = r.date()
+		e.Left, e.Anchor = r.date(), r.key()
 		for range r.number() {
 			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
 		}

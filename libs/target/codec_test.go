@@ -18,7 +18,7 @@ func TestSetCodecKeepsEverything(t *testing.T) {
 		Cause: Cause{Seq: 7, Run: "run", When: time.UnixMilli(1_000)},
 	}
 	left := Entry{
-		ID: ID{"class", "2"}, Entity: row.Entity, State: Waiting, Left: 20260620, Reason: &why, Cause: Cause{When: time.UnixMilli(0)},
+		ID: ID{"class", "2"}, Entity: row.Entity, State: Waiting, Left: 20260620, Anchor: roster.Key{2}, Reason: &why, Cause: Cause{When: time.UnixMilli(0)},
 	}
 	entries := map[ID]*Entry{row.ID: &row, left.ID: &left}
 	blob := encode(t, entries)

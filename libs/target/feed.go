@@ -3,11 +3,14 @@ package target
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
 
@@ -126,10 +129,28 @@ func (f *Feed) cold(ctx context.Context) error {
 		}
 		return nil
 	})
-	if phase.Err() != nil {
+	switch {
+	case phase.Err() != nil:
 		return nil
+	case reason.Of(err).Code == reason.LogRegressed || reason.Of(err).Code == reason.LogMissing:
+		f.forget(ctx, err)
+		return nil
+	default:
+		return err
 	}
-	return err
+}
+
+// forget gives up where the doorbell stood, and has every link look for itself: the log is another one, or has lost
+// something.
+func (f *Feed) forget(ctx context.Context, err error) {
+	f.logger.ErrorContext(ctx, "the roster log is not the one that it was", "error", err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pos = roster.Position{}
+	for s := range f.subs {
+		s.all = true
+		s.wake()
+	}
 }
 
 // warm loads the roster and follows the log until the last lease is given back.
@@ -234,14 +255,23 @@ func noteMark(runs map[roster.Source]runMark, e roster.Event) {
 	}
 }
 
-// runOpen tells whether a run of the tenant is under way. The caller is inside read.
-func (f *Feed) runOpen() bool {
-	for _, m := range f.runs {
-		if m.open {
-			return true
+// configured are the marks of the sources that the tenant has: one that was taken out of the document while a run of it
+// was open would hold every set back for good. A feed that was told of none knows those that the log knows.
+func (f *Feed) configured() (marks []runMark) {
+	if len(f.precedence) == 0 {
+		return slices.Collect(maps.Values(f.runs))
+	}
+	for _, s := range f.precedence {
+		if m, ok := f.runs[s]; ok {
+			marks = append(marks, m)
 		}
 	}
-	return false
+	return marks
+}
+
+// runOpen tells whether a run of the tenant is under way. The caller is inside read.
+func (f *Feed) runOpen() bool {
+	return slices.ContainsFunc(f.configured(), func(m runMark) bool { return m.open })
 }
 
 // unheard tells whether a source of the tenant has never ended a run. The caller is inside read.
@@ -254,14 +284,11 @@ func (f *Feed) unheard() bool {
 	return len(f.runs) == 0 && f.roster.Len() == 0
 }
 
-// ranSince tells whether every source that the log knows has ended a run after seq. The caller is inside read.
+// ranSince tells whether every source of the tenant that the log knows has ended a run after seq. The caller is inside
+// read.
 func (f *Feed) ranSince(seq uint64) bool {
-	for _, m := range f.runs {
-		if m.open || m.ended <= seq {
-			return false
-		}
-	}
-	return len(f.runs) > 0
+	marks := f.configured()
+	return len(marks) > 0 && !slices.ContainsFunc(marks, func(m runMark) bool { return m.open || m.ended <= seq })
 }
 
 // signal tells all who wait that leases or roster changed. The caller holds mu.

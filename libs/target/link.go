@@ -187,6 +187,7 @@ func (l *Link) cold(ctx context.Context) (*command, error) {
 	case <-l.doorbell():
 		return nil, nil
 	case <-wake:
+		l.mark.WakeAt = time.Time{} // the round says when to wake again
 		return nil, nil
 	case c := <-l.commands:
 		return &c, nil
@@ -236,6 +237,7 @@ func (l *Link) next(ctx context.Context, w *work) (*command, error) {
 		return nil, context.Cause(ctx)
 	case <-l.doorbell():
 	case <-wake:
+		l.mark.WakeAt = time.Time{} // the round says when to wake again
 		l.engine.due(l.o.Now(), w)
 	case c := <-l.commands:
 		return &c, nil
@@ -368,6 +370,9 @@ func (l *Link) take(w work, s *Settled) (taken work, pos roster.Position, ready 
 		}
 		pos, ready = l.gather(f, &w), true
 	})
+	if !ready && s.Halted == nil {
+		l.unsettled, s.Deferred = true, notLoaded
+	}
 	return w, pos, ready
 }
 
@@ -389,6 +394,9 @@ func (l *Link) lost(f *Feed) bool {
 	if !l.mark.Cursor.Regressed(f.pos) {
 		l.lostAt = roster.Position{}
 		return false
+	}
+	if !l.mark.Cursor.Log.Equal(f.pos.Log) {
+		return !f.ranSince(0) // in another log every run is one since
 	}
 	if l.lostAt.Regressed(f.pos) || l.lostAt.IsZero() {
 		l.lostAt = f.pos
@@ -418,6 +426,9 @@ const finishing = 5 * time.Second
 func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), finishing)
 }
+
+// notLoaded says that a round could not look at the roster; the next one looks at everything.
+const notLoaded = "the roster is being loaded"
 
 // timer returns a channel that fires at t; a zero time never fires.
 func (l *Link) timer(t time.Time) (<-chan time.Time, func()) {

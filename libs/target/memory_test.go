@@ -226,7 +226,7 @@ func (s school) Version() string { return cmp.Or(s.version, "1") }
 
 func (school) Map(v target.View, e roster.Ref) []target.Wish {
 	id := func(kind string, k roster.Key) target.ID { return target.ID{Kind: kind, Key: k.String()} }
-	r := target.Resource{ID: id(string(e.Kind), e.Key), Entity: e}
+	r := target.Resource{ID: id(string(e.Kind), target.Anchor(v, e.Key)), Entity: e}
 	switch e.Kind {
 	case roster.KindOrganisation:
 		o := v.Organisation(e.Key)
@@ -258,7 +258,7 @@ func (school) Map(v target.View, e roster.Ref) []target.Wish {
 		members := target.Set{Name: "members"}
 		for _, m := range g.Members {
 			if m.Interval.Contains(v.Today()) {
-				members.Members = append(members.Members, id("person", m.Person))
+				members.Members = append(members.Members, id("person", target.Anchor(v, m.Person)))
 			}
 		}
 		slices.SortFunc(members.Members, target.ID.Compare)

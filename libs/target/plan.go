@@ -103,8 +103,8 @@ func planEntity(ref roster.Ref, m roster.Merged, wishes []Wish, b *book, l Lifec
 		if _, ok := wished[id]; ok || e.State == Gone || e.State == Released {
 			continue
 		}
-		if m.State == roster.Missing {
-			orphans++
+		if m.State == roster.Missing || m.Reason == roster.TombstoneBecame {
+			orphans++ // of an entity that became another one: what it held there would go with no one having left
 			continue
 		}
 		intents = append(intents, remove(e, nil))

@@ -18,11 +18,15 @@ type sets struct {
 	link   *Link
 	wishes map[roster.Ref][]Wish // of every entity, kept while warm
 	last   map[ID]*Entry         // what was delivered, and what was withheld
-	lost   bool                  // the target no longer shows what was delivered
+	lost   bool                  // the target may not show what was delivered last
+	forced bool                  // somebody asked to deliver whatever differs
 	behind bool                  // the last round had something to deliver and did not
+
+	anchors anchors
+	known   map[roster.Ref]bool // persons of whom something was delivered
 }
 
-func (e *sets) unload() { e.wishes, e.last, e.lost, e.behind = nil, nil, false, false }
+func (e *sets) unload() { *e = sets{link: e.link} }
 
 func (e *sets) load(ctx context.Context) error {
 	mark, err := e.link.book.Load(ctx, func(Entry) error { return nil })
@@ -31,7 +35,9 @@ func (e *sets) load(ctx context.Context) error {
 	}
 	e.unload()
 	e.link.load(mark)
-	e.wishes, e.last = map[roster.Ref][]Wish{}, map[ID]*Entry{}
+	e.wishes, e.last, e.anchors, e.known = map[roster.Ref][]Wish{}, map[ID]*Entry{}, anchors{}, map[roster.Ref]bool{}
+	// Of a delivery whose outcome is not known nobody can say what the target shows.
+	e.lost = mark.InFlight.Digest != ""
 	if mark.Set.Blob == "" {
 		return nil
 	}
@@ -39,7 +45,13 @@ func (e *sets) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the last delivered set: %w", err)
 	}
-	return decodeEntries(blob, func(en Entry) { e.last[en.ID] = &en })
+	return decodeEntries(blob, func(en Entry) {
+		e.last[en.ID] = &en
+		e.anchors.note(en)
+		if en.Held && en.Entity.Kind == roster.KindPerson {
+			e.known[en.Entity] = true
+		}
+	})
 }
 
 // verify asks the target whether it still shows the last delivery.
@@ -69,6 +81,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	if !ready {
 		return s, nil
 	}
+	e.forced = e.forced || w.force
 	if w.empty() && !e.lost && !e.behind {
 		e.link.mark.Cursor = pos // saved with the next work, or when the link goes cold
 		return s, nil
@@ -96,7 +109,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		leavers, next := e.leavers(f)
 		carried, boundary = append(carried, leavers...), earlier(boundary, next)
 	}) {
-		e.link.unsettled = true
+		e.link.unsettled, s.Deferred = true, notLoaded
 		return s, nil
 	}
 	if s.Deferred != "" {
@@ -110,8 +123,8 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		return s, nil
 	}
 	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
-	if plan.differ.any() || plan.noted || stale || e.lost || w.force {
-		if done, err := e.deliver(ctx, plan, w.force, &s); err != nil || !done {
+	if plan.differ.any() || plan.noted || stale || e.lost || e.forced {
+		if done, err := e.deliver(ctx, plan, &s); err != nil || !done {
 			return s, err
 		}
 	}
@@ -150,20 +163,36 @@ func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, s *Settled) s
 
 // remap brings the wishes up to date.
 func (e *sets) remap(f *Feed, w work) {
+	v := view{f.roster, e.anchors}
 	put := func(ref roster.Ref) {
 		delete(e.wishes, ref)
 		if f.known(ref) {
-			if wishes := e.link.o.Made.Mapping.Map(f.roster, ref); len(wishes) > 0 {
+			if wishes := e.link.o.Made.Mapping.Map(v, ref); len(wishes) > 0 {
 				e.wishes[ref] = wishes
 			}
 		}
 	}
+	known := func(r roster.Ref) bool { return e.known[r] }
+	follow := func(ref roster.Ref) {
+		for _, m := range e.anchors.moves(f.roster, ref, known) {
+			delete(e.wishes, m.from)
+			delete(e.known, m.from)
+			e.known[m.to] = true
+			w.add(m.to)
+		}
+	}
 	if w.all || len(e.wishes) == 0 {
+		for ref := range f.roster.Each() {
+			follow(ref)
+		}
 		e.wishes = make(map[roster.Ref][]Wish, f.roster.Len())
 		for ref := range f.roster.Each() {
 			put(ref)
 		}
 		return
+	}
+	for _, ref := range sortedRefs(w.refs) {
+		follow(ref)
 	}
 	for ref := range w.refs {
 		put(ref)
@@ -174,11 +203,19 @@ func (e *sets) remap(f *Feed, w work) {
 // that can be read. They stay in the set: nothing is removed because it is missing from the log (rule R6).
 func (e *sets) orphans(f *Feed) (out []*Entry) {
 	for _, en := range e.last {
-		if en.Held && (!f.known(en.Entity) || f.roster.State(en.Entity).State == roster.Missing) {
+		if !en.Held || e.movedOn(en) {
+			continue
+		}
+		if m := f.roster.State(en.Entity); !f.known(en.Entity) || m.State == roster.Missing || m.Reason == roster.TombstoneBecame {
 			out = append(out, en)
 		}
 	}
 	return out
+}
+
+// movedOn tells whether the person of an entry has another key now, under which the wishes stand.
+func (e *sets) movedOn(en *Entry) bool {
+	return en.Entity.Kind == roster.KindPerson && !e.known[en.Entity]
 }
 
 // leavers are resources that were delivered for a person who has left since, and whose time to go has not come. They
@@ -213,7 +250,7 @@ func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked map
 		if known := entries[r.ID]; known != nil && known.State != Withheld {
 			return
 		}
-		entry := &Entry{ID: r.ID, Entity: r.Entity, Held: true, State: Applied}
+		entry := &Entry{ID: r.ID, Entity: r.Entity, Anchor: e.anchors.entry(r.Entity), Held: true, State: Applied}
 		if why, ok := parked[r.ID]; ok {
 			entry.State, entry.Reason = Parked, why
 			old := e.last[r.ID]
@@ -331,7 +368,7 @@ func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 // noted tells whether somebody is known to have left, or to be back, who was not before.
 func (e *sets) noted(entries map[ID]*Entry) bool {
 	for id, en := range entries {
-		if old := e.last[id]; old != nil && old.Held && en.Held && old.Left != en.Left {
+		if old := e.last[id]; old != nil && old.Held && en.Held && (old.Left != en.Left || old.Entity != en.Entity) {
 			return true
 		}
 	}
@@ -339,10 +376,10 @@ func (e *sets) noted(entries map[ID]*Entry) bool {
 }
 
 // deliver brings a set to the target. It reports false when the set stays where it is for now.
-func (e *sets) deliver(ctx context.Context, plan setPlan, force bool, s *Settled) (bool, error) {
+func (e *sets) deliver(ctx context.Context, plan setPlan, s *Settled) (bool, error) {
 	now := e.link.o.Now()
 	last := e.link.mark.Set
-	if due := last.At.Add(e.link.o.Made.Every); !force && !e.lost && !last.At.IsZero() && due.After(now) {
+	if due := last.At.Add(e.link.o.Made.Every); !e.forced && !e.lost && !last.At.IsZero() && due.After(now) {
 		s.Deferred = "the last delivery was at " + last.At.UTC().Format(time.RFC3339)
 		e.link.mark.WakeAt = due
 		return false, e.link.save(ctx, nil)
@@ -353,7 +390,7 @@ func (e *sets) deliver(ctx context.Context, plan setPlan, force bool, s *Settled
 	if s.Halted != nil {
 		return false, e.halt(ctx, *s.Halted, 0, s)
 	}
-	if p.Digest != last.Digest || e.lost || force {
+	if p.Digest != last.Digest || e.lost || e.forced {
 		ref := SetRef{Blob: "set-" + p.Digest, Name: p.Name, Digest: p.Digest, At: now}
 		if err := e.send(ctx, p, ref, plan.entries, s); err != nil {
 			return false, err
@@ -361,13 +398,18 @@ func (e *sets) deliver(ctx context.Context, plan setPlan, force bool, s *Settled
 		if s.Halted != nil {
 			return false, nil
 		}
-		s.Delivered, e.lost = p.Name, false
+		s.Delivered, e.lost, e.forced = p.Name, false, false
 		e.link.retry.reset()
 		e.link.mark.Set, e.link.mark.InFlight = ref, SetRef{}
 	} else if err := e.remember(ctx, last.Blob, "", plan.entries); err != nil {
 		return false, err
 	}
 	e.last = plan.entries
+	for _, en := range e.last {
+		if en.Held && en.Entity.Kind == roster.KindPerson {
+			e.known[en.Entity] = true
+		}
+	}
 	s.add(plan.differ)
 	s.DeliverTook = e.link.o.Now().Sub(rendered)
 	return true, nil
@@ -421,6 +463,7 @@ func (e *sets) send(ctx context.Context, p Package, ref SetRef, entries map[ID]*
 		if stopped := context.Cause(ctx); stopped != nil {
 			return stopped // whether it arrived is asked by the next owner
 		}
+		e.lost = true // it may have arrived all the same
 		return e.halt(ctx, reason.Of(err), reason.AfterOf(err), s)
 	}
 	return nil

@@ -87,6 +87,7 @@ const (
 type Entry struct {
 	ID       ID
 	Entity   roster.Ref
+	Anchor   roster.Key // the key that its person had when the resource was made, where it has another now
 	Native   string
 	Held     bool // the target holds the resource
 	Fields   Fields

@@ -68,6 +68,15 @@ type View interface {
 	Groups(person roster.Key) []roster.Key        // the groups that the person is or was a member of, sorted
 }
 
+// Anchor returns the key that a target knows a person by: the one that the person had when the first resource was made
+// there. A new identity number is a new key and the same account. Mappings make ids of it.
+func Anchor(v View, person roster.Key) roster.Key {
+	if a, ok := v.(interface{ Anchor(roster.Key) roster.Key }); ok {
+		return a.Anchor(person)
+	}
+	return person
+}
+
 // Wish is a resource that the target should hold, or one that it should not, with the reason.
 type Wish struct {
 	Resource Resource
