@@ -32,6 +32,9 @@ func (p Problems) At(format string, args ...any) Problems {
 	return Problems{p.prefix + key, p.list}
 }
 
+// Path returns the place: what stands before the problems that are added here.
+func (p Problems) Path() string { return p.prefix }
+
 // Add records a problem at this place.
 func (p Problems) Add(format string, args ...any) {
 	*p.list = append(*p.list, Problem{p.prefix, fmt.Sprintf(format, args...)})

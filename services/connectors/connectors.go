@@ -5,6 +5,7 @@ import (
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/services/source-alvis/alvis"
+	"eventful.se/ess/services/source-manual/manual"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
 )
 
@@ -12,6 +13,7 @@ import (
 func Sources() []source.Connector {
 	return []source.Connector{
 		alvis.Connector(),
+		manual.Connector(),
 	}
 }
 

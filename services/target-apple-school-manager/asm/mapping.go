@@ -93,9 +93,9 @@ func (m *mapping) person(v target.View, e roster.Ref) []target.Wish {
 		return nil
 	}
 	role := m.role(p, v.Today())
-	r := newRow(kindOf(p, role), e.Key.String(), e)
+	r := newRow(kindOf(p, role), target.Anchor(v, e.Key).String(), e)
 	switch {
-	case p.Marking.Protects():
+	case p.Marking.Protects() || p.Suspended:
 		r.withhold(reason.NotFound)
 	case role == roster.RoleNone:
 		r.leave(reason.NoActiveRole)
@@ -187,26 +187,26 @@ func (m *mapping) members(v target.View, e roster.Ref, g *roster.Group) (teacher
 		if !member.Interval.Contains(v.Today()) {
 			continue
 		}
-		p := v.Person(member.Person)
+		p, account := v.Person(member.Person), target.Anchor(v, member.Person)
 		as := roster.RoleNone
-		if p != nil && !p.Marking.Protects() {
+		if p != nil && !p.Marking.Protects() && !p.Suspended {
 			as = m.role(p, v.Today())
 		}
 		switch {
 		case slices.Contains(m.Instructors, member.Role):
 			switch {
 			case p == nil || as == roster.RoleStaff:
-				teachers = append(teachers, target.ID{Kind: staff, Key: member.Person.String()})
+				teachers = append(teachers, target.ID{Kind: staff, Key: account.String()})
 			case as == roster.RolePupil:
-				rows = append(rows, notTeaching(e, member.Person.String(), reason.OtherPersona, "role", as))
+				rows = append(rows, notTeaching(e, account.String(), reason.OtherPersona, "role", as))
 			}
 		case member.Role == roster.MemberPupil && member.Person != last:
 			last = member.Person
-			r := newRow(enrolled, derived(e.Key, member.Person.String()), e)
+			r := newRow(enrolled, derived(e.Key, account.String()), e)
 			switch {
 			case p == nil || as == roster.RolePupil:
 				r.refer("class_id", target.ID{Kind: class, Key: classKey})
-				r.refer("student_id", target.ID{Kind: student, Key: member.Person.String()})
+				r.refer("student_id", target.ID{Kind: student, Key: account.String()})
 			case as == roster.RoleStaff:
 				r.withhold(reason.OtherPersona, "role", as)
 			default:

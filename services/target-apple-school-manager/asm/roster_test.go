@@ -85,6 +85,7 @@ type document struct {
 		Middle     string                 `yaml:"middle"`
 		Family     string                 `yaml:"family"`
 		Marking    roster.SecurityMarking `yaml:"marking"`
+		Suspended  bool                   `yaml:"suspended"`
 		Accounts   []account              `yaml:"accounts"`
 		Enrolments []struct {
 			Span `yaml:",inline"`
@@ -152,6 +153,7 @@ func readRoster(t *testing.T, name string) *roster.Roster {
 		for _, d := range p.Duties {
 			person.Duties = append(person.Duties, roster.Duty{DutyAt: key(roster.KindOrganisation, d.At), Interval: d.interval()})
 		}
+		person.Suspended = p.Suspended
 		addPerson(r, p.ID, person)
 	}
 	for _, g := range d.Groups {
