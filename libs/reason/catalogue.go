@@ -31,6 +31,7 @@ const (
 	// Reading a file.
 	NoFile      Code = "no-file"
 	StaleFile   Code = "stale-file"
+	FutureData  Code = "data-from-the-future"
 	FileGrowing Code = "file-growing"
 	TransferCut Code = "transfer-cut"
 	Unreadable  Code = "unreadable"
@@ -165,6 +166,10 @@ var catalogue = map[Code]entry{
 	StaleFile: {
 		"{file} är från {time}, äldre än vad som godtas.", "{file} is of {time}, older than accepted.",
 		"Kontrollera att leverantörens export körs.", "Check that the vendor's export runs.",
+	},
+	FutureData: {
+		"{file} säger sig vara från {time}, som inte har varit. Den läses som om den vore från nu.", "{file} says that it is of {time}, which is yet to come. It is read as if it were of now.",
+		"Be leverantören rätta klockan i systemet som skriver exporten.", "Ask the vendor to correct the clock of the system that writes the export.",
 	},
 	FileGrowing: {
 		"{file} skrevs fortfarande när den skulle läsas.", "{file} was still being written when it was to be read.",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -43,6 +44,9 @@ type Reader struct {
 	Options
 	wait time.Duration // before the log is asked again
 }
+
+// maxAhead is how far a source's clock may be ahead of ours.
+const maxAhead = time.Hour
 
 // attempts is how often a run compares with the log and publishes before it fails.
 const attempts = 3
@@ -205,6 +209,12 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 	say := &statement{reader: r, assembler: asm, complete: res.Complete}
 	if res.Complete {
 		say.assembler = nil
+	// Every later read would be older than data from the future.
+	if now := r.Now(); res.DataTime.Sub(now) > maxAhead {
+		why := reason.New(reason.FutureData, "file", res.Origin, "time", res.DataTime.Format(time.RFC3339))
+		res.Findings = append(slices.Clip(res.Findings), fact.Finding{Reason: why, Severity: fact.Warning, Effect: fact.Noted})
+		res.DataTime = now
+	}
 		say.take(asm.Assemble())
 		if say.persons == 0 && !r.Defaults.MayBeEmpty {
 			return nil, res, reason.Errorf(reason.Transient, nil, reason.EmptyRead)

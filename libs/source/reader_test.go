@@ -125,6 +125,26 @@ func TestReadsThatAreNotBelieved(t *testing.T) {
 	}
 }
 
+// TestDataFromTheFuture reads data of a register whose clock is ahead, and then of one that is right again.
+func TestDataFromTheFuture(t *testing.T) {
+	for ahead, told := range map[time.Duration]bool{59 * time.Minute: false, 61 * time.Minute: true, 20 * 365 * 24 * time.Hour: true} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			w := newWorld(t)
+			w.reg.time = w.now.Add(ahead)
+			run := w.want(source.Published, first)
+			if told != run.DataTime.Equal(w.now) || told != slices.ContainsFunc(run.Findings, func(f source.FindingCount) bool {
+				return f.Reason.Code == reason.FutureData
+			}) {
+				t.Errorf("the data is of %v, findings %v; want them to tell of the future %t", run.DataTime, run.Findings, told)
+			}
+			w.nextDay()
+			w.reg.time = w.now
+			w.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
+			w.want(source.Published, "person.updated:1")
+		})
+	}
+}
+
 func TestRequirementsStopCreationOnly(t *testing.T) {
 	w := newWorld(t)
 	w.opts.Defaults.Require = []source.Requirement{source.RequireEmail, source.RequireCivicNo}
