@@ -24,7 +24,7 @@ func marshal(m proto.Message) ([]byte, error) {
 
 func encodeEntry(e target.Entry) ([]byte, error) {
 	p := &essv1.Entry{
-		Schema: schemaMajor, Id: idTo(e.ID), EntityKind: string(e.Entity.Kind), EntityKey: keyTo(e.Entity.Key), Native: e.Native,
+		Schema: schemaMajor, Id: idTo(e.ID), EntityKind: string(e.Entity.Kind), EntityKey: keyTo(e.Entity.Key), Anchor: keyTo(e.Anchor), Native: e.Native,
 		Held: e.Held, State: string(e.State), Reason: reasonTo(e.Reason), Refused: e.Refused, Left: int32(e.Left), Attempts: int64(e.Attempts), NextTry: timeTo(e.NextTry),
 		Cause: &essv1.Cause{Seq: e.Cause.Seq, Run: e.Cause.Run, When: timeTo(e.Cause.When)},
 	}
@@ -61,7 +61,10 @@ func decodeEntry(b []byte) (e target.Entry, err error) {
 		}
 		e.Sets = append(e.Sets, set)
 	}
-	e.Entity.Key, err = keyFrom(p.GetEntityKey())
+	if e.Entity.Key, err = keyFrom(p.GetEntityKey()); err != nil {
+		return e, err
+	}
+	e.Anchor, err = keyFrom(p.GetAnchor())
 	return e, err
 }
 

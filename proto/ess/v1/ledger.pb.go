@@ -304,7 +304,9 @@ type Entry struct {
 	// Digest of the wish that the target refused; the same wish is not tried again.
 	Refused string `protobuf:"bytes,14,opt,name=refused,proto3" json:"refused,omitempty"`
 	// Since when the person of the resource has left, YYYYMMDD; 0 while there is no sign of it.
-	Left          int32 `protobuf:"varint,15,opt,name=left,proto3" json:"left,omitempty"`
+	Left int32 `protobuf:"varint,15,opt,name=left,proto3" json:"left,omitempty"`
+	// Key that the person had when the resource was made, 16 bytes; empty while it is the entity's.
+	Anchor        []byte `protobuf:"bytes,16,opt,name=anchor,proto3" json:"anchor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -442,6 +444,13 @@ func (x *Entry) GetLeft() int32 {
 		return x.Left
 	}
 	return 0
+}
+
+func (x *Entry) GetAnchor() []byte {
+	if x != nil {
+		return x.Anchor
+	}
+	return nil
 }
 
 // ResourceId names a resource of a link.
@@ -686,7 +695,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xe4\x03\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xfc\x03\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -705,7 +714,8 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\bnext_try\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\anextTry\x12#\n" +
 	"\x05cause\x18\r \x01(\v2\r.ess.v1.CauseR\x05cause\x12\x18\n" +
 	"\arefused\x18\x0e \x01(\tR\arefused\x12\x12\n" +
-	"\x04left\x18\x0f \x01(\x05R\x04left\"2\n" +
+	"\x04left\x18\x0f \x01(\x05R\x04left\x12\x16\n" +
+	"\x06anchor\x18\x10 \x01(\fR\x06anchor\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
