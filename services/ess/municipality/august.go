@@ -20,7 +20,7 @@ func (m *Municipality) augustTurn(r *rand.Rand) (Change, error) {
 	t.begin()
 	t.regroup(Class, pupilsPerClass)
 	t.regroup(Mentors, pupilsPerMentor)
-	t.fit()
+	t.fitAll()
 	return m.changed(Change{
 		Kind:    YearTurned,
 		Persons: slices.Sorted(maps.Keys(t.persons)),
@@ -105,7 +105,7 @@ func (t *turn) goOn() {
 			}
 		}
 	}
-	for _, id := range t.remove(func(id string) bool { return gone[id] }) {
+	for _, id := range t.remove(nil, func(id string) bool { return gone[id] }) {
 		t.groups[id] = true
 	}
 }
@@ -150,8 +150,8 @@ func (t *turn) begin() {
 	}
 }
 
-// fit cuts the places of everyone whom the turn changed.
-func (t *turn) fit() {
+// fitAll cuts the places of everyone whom the turn changed.
+func (t *turn) fitAll() {
 	at := t.index()
 	for i := range t.Groups {
 		g := &t.Groups[i]

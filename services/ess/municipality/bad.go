@@ -41,7 +41,7 @@ func ManyLeave(n int) Mutation {
 		for _, id := range others {
 			take(id)
 		}
-		c.Groups = m.remove(func(id string) bool { return gone[id] })
+		c.Groups = m.remove(nil, func(id string) bool { return gone[id] })
 		return m.changed(c)
 	}
 }
@@ -86,7 +86,7 @@ func (m *Municipality) Part(missing float64) *Municipality {
 	for _, k := range m.nextRand().Perm(len(c.Persons))[:n] {
 		gone[c.Persons[k].ID] = true
 	}
-	c.remove(func(id string) bool { return gone[id] })
+	c.remove(nil, func(id string) bool { return gone[id] })
 	_, _ = c.changed(Change{})
 	return c
 }

@@ -58,15 +58,19 @@ func (m *Municipality) leave(r *rand.Rand) (Change, error) {
 	if len(pupils) == 0 {
 		return Change{}, ErrNobody
 	}
-	id := m.Persons[pupils[0]].ID
-	return m.changed(Change{Kind: Left, Person: id, From: m.remove(func(p string) bool { return p == id })})
+	id, units := m.Persons[pupils[0]].ID, m.Persons[pupils[0]].units()
+	return m.changed(Change{Kind: Left, Person: id, From: m.remove(units, func(p string) bool { return p == id })})
 }
 
-// remove takes persons out of the register, by id, and returns the ids of the groups that they were in.
-func (m *Municipality) remove(out func(id string) bool) (from []string) {
+// remove takes persons out of the register, by id, and returns the ids of the groups that they were in. They belong to
+// some units only, unless nil.
+func (m *Municipality) remove(units []string, out func(id string) bool) (from []string) {
 	gone := func(x Member) bool { return out(x.Person) }
 	for i := range m.Groups {
 		g := &m.Groups[i]
+		if units != nil && !slices.Contains(units, g.Unit) {
+			continue
+		}
 		before := len(g.Members)
 		if g.Members = slices.DeleteFunc(g.Members, gone); len(g.Members) < before {
 			from = append(from, g.ID)

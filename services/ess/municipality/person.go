@@ -132,8 +132,12 @@ func (m *Municipality) Unprotect() (Change, error) {
 // fit cuts a person's places in groups to the time that the person is enrolled at the unit of the group, or on duty there.
 // It returns the ids of the groups that are other than before.
 func (m *Municipality) fit(p *Person) (changed []string) {
+	units := p.units()
 	for i := range m.Groups {
 		g := &m.Groups[i]
+		if !slices.Contains(units, g.Unit) {
+			continue
+		}
 		k := slices.IndexFunc(g.Members, isMember(p.ID))
 		if k < 0 {
 			continue
