@@ -23,6 +23,8 @@ type statement struct {
 	base     []roster.Record // what an incomplete read was laid over
 	findings []fact.Finding
 	taken    int // findings that no comparison with the log added
+	// protected are the persons whom the read marks: nothing is told of them.
+	protected map[roster.Ref]bool
 }
 
 // take takes over what was assembled, and keeps back who lacks a required attribute: a new person waits, an existing
@@ -36,7 +38,11 @@ func (s *statement) take(res fact.Result) {
 	for _, id := range res.KeptBackIDs {
 		s.waiting[s.digest(roster.KindPerson, id)] = true
 	}
+	s.protected = map[roster.Ref]bool{}
 	for _, r := range res.Records {
+		if r.Person != nil && r.Person.Marking.Protects() {
+			s.protected[r.Ref] = true
+		}
 		if missing := lacks(&r, s.reader.Defaults.Require); missing != "" {
 			s.keepBack(&r, reason.New(reason.MissingRequired, "field", missing), fact.Warning)
 			continue

@@ -154,6 +154,15 @@ func (m *memoryRuns) Save(_ context.Context, r source.Run) error {
 	return nil
 }
 
+func (m *memoryRuns) Found(_ context.Context, _ roster.Source, run string) (*source.Found, error) {
+	for _, r := range slices.Backward(m.runs) {
+		if r.Found != nil && (run == "" || run == r.ID) {
+			return r.Found, nil
+		}
+	}
+	return nil, nil
+}
+
 // memoryHolds keeps what guards know.
 type memoryHolds struct{ kept source.Guarded }
 

@@ -103,6 +103,13 @@ func (r *Reader) Run(ctx context.Context) (Run, error) {
 		why := reason.Of(err)
 		run.Reason = &why
 	}
+	if run.Found != nil {
+		before, err := r.Runs.Found(ctx, r.Name, "")
+		if err != nil {
+			return run, fmt.Errorf("run %s of %s: read what was found before: %w", run.ID, r.Name, err)
+		}
+		run.Found.compare(before, run.Complete)
+	}
 	run.Ended = r.Now()
 	span.SetAttributes(attribute.String("state", string(run.State)))
 	if err := r.Runs.Save(ctx, run); err != nil {
@@ -149,7 +156,11 @@ func (r *Reader) run(ctx context.Context, run, newest, believed *Run) error {
 		return err
 	}
 	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed == nil)
-	run.Findings = totals(append(read.Findings, say.findings...))
+	findings := say.unprotected(append(read.Findings, say.findings...))
+	run.Findings = totals(findings)
+	if run.State != Failed {
+		run.Found = newFound(run.ID, r.Now(), findings)
+	}
 	for ref := range say.keptBack {
 		run.Counts[string(ref.Kind)+".keptBack"]++
 	}
@@ -198,6 +209,12 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 	}
 	asm := fact.NewAssembler(o)
 	res, err := r.Source.Read(ctx, since, asm.Add)
+	// Every later read would be older than data from the future.
+	if now := r.Now(); res.DataTime.Sub(now) > maxAhead {
+		why := reason.New(reason.FutureData, "file", res.Origin, "time", res.DataTime.Format(time.RFC3339))
+		res.Findings = append(slices.Clip(res.Findings), fact.Finding{Reason: why, Severity: fact.Warning, Effect: fact.Noted})
+		res.DataTime = now
+	}
 	run.Complete, run.Origin, run.DataTime, run.Seen = res.Complete, res.Origin, res.DataTime, res.Seen
 	run.Findings = totals(res.Findings)
 	if err != nil {
@@ -209,12 +226,6 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 	say := &statement{reader: r, assembler: asm, complete: res.Complete}
 	if res.Complete {
 		say.assembler = nil
-	// Every later read would be older than data from the future.
-	if now := r.Now(); res.DataTime.Sub(now) > maxAhead {
-		why := reason.New(reason.FutureData, "file", res.Origin, "time", res.DataTime.Format(time.RFC3339))
-		res.Findings = append(slices.Clip(res.Findings), fact.Finding{Reason: why, Severity: fact.Warning, Effect: fact.Noted})
-		res.DataTime = now
-	}
 		say.take(asm.Assemble())
 		if say.persons == 0 && !r.Defaults.MayBeEmpty {
 			return nil, res, reason.Errorf(reason.Transient, nil, reason.EmptyRead)

@@ -55,7 +55,10 @@ type Change struct {
 type Runs interface {
 	// Last returns the newest run, and the newest one that was believed, whose cursor counts; nil where there is none.
 	Last(ctx context.Context, s roster.Source) (newest, believed *Run, err error)
+	// Save keeps a run, and beside it what it found, when r.Found is set.
 	Save(ctx context.Context, r Run) error
+	// Found returns what a run found, or, when no run is named, the newest that came to findings; nil where there is none.
+	Found(ctx context.Context, s roster.Source, run string) (*Found, error)
 }
 
 // State is what a run came to.
@@ -90,6 +93,7 @@ type Run struct {
 	Seen     map[string]int // elements read, by the format's words
 	Counts   map[string]int // "person.created", "group.updated", "organisation.deleted", "person.keptBack" ...
 	Findings []FindingCount
+	Found    *Found // every finding; kept beside the run and not read with it; nil when the read did not come so far
 }
 
 // Believed tells whether the run's read was believed, so that its cursor counts.

@@ -34,7 +34,7 @@ func (h *Holds) Guarded(ctx context.Context, s roster.Source) (g source.Guarded,
 	if err := validSource(s); err != nil {
 		return g, err
 	}
-	data, seq, _, err := h.s.getParts(ctx, h.stream, under(holdSubjects, h.tenant, s))
+	data, seq, err := h.s.getParts(ctx, h.stream, under(holdSubjects, h.tenant, s))
 	if err != nil {
 		return g, fmt.Errorf("what is held of %s: %w", s, err)
 	}
@@ -103,33 +103,33 @@ func (s *Store) putParts(ctx context.Context, stream, prefix string, data []byte
 	return s.publishBatch(ctx, stream, msgs)
 }
 
-// getParts returns what putParts kept, the sequence of its head (0 when there is nothing), and the head. What is written
-// anew while it is read is read again.
-func (s *Store) getParts(ctx context.Context, stream, prefix string) (data []byte, seq uint64, head *jetstream.RawStreamMsg, err error) {
+// getParts returns what putParts kept, and the sequence of its head; 0 when there is nothing. What is written anew while
+// it is read is read again.
+func (s *Store) getParts(ctx context.Context, stream, prefix string) (data []byte, seq uint64, err error) {
 	const attempts = 5
 	for range attempts {
-		head, err = s.lastMsg(ctx, stream, prefix+"head")
+		head, err := s.lastMsg(ctx, stream, prefix+"head")
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil, 0, nil, nil
+			return nil, 0, nil
 		}
 		if err != nil {
-			return nil, 0, nil, err
+			return nil, 0, err
 		}
 		n, err := strconv.Atoi(head.Header.Get(headerChunks))
 		if err != nil {
-			return nil, 0, nil, fmt.Errorf("%shead is not readable: it does not tell its parts", prefix)
+			return nil, 0, fmt.Errorf("%shead is not readable: it does not tell its parts", prefix)
 		}
 		data = data[:0]
 		for i := range n {
 			m, err := s.lastMsg(ctx, stream, prefix+"part."+strconv.Itoa(i))
 			if err != nil {
-				return nil, 0, nil, err
+				return nil, 0, err
 			}
 			data = append(data, m.Data...)
 		}
 		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) == head.Header.Get(headerDigest) {
-			return data, head.Sequence, head, nil
+			return data, head.Sequence, nil
 		}
 	}
-	return nil, 0, nil, fmt.Errorf("%shead does not fit its parts: they are damaged, or written all the time", prefix)
+	return nil, 0, fmt.Errorf("%shead does not fit its parts: they are damaged, or written all the time", prefix)
 }

@@ -58,6 +58,11 @@ func (r *Runs) Save(ctx context.Context, run source.Run) error {
 			slot = (n + 1) % runHistory
 		}
 	}
+	if run.Found != nil {
+		if err := r.saveFound(ctx, run, slot); err != nil {
+			return fmt.Errorf("save what run %s of %s found: %w", run.ID, run.Source, err)
+		}
+	}
 	end, err := r.s.end(ctx, logStream(r.tenant))
 	if err != nil {
 		return fmt.Errorf("save run %s of %s: %w", run.ID, run.Source, err)
@@ -120,6 +125,77 @@ func (r *Runs) last(ctx context.Context, s roster.Source, which string) (*source
 		return nil, at, fmt.Errorf("%s run of %s: it does not tell its place in the log", which, s)
 	}
 	return run, at, nil
+}
+
+// foundIn returns where what the run in a slot found is kept.
+func (r *Runs) foundIn(s roster.Source, slot int) string {
+	return under(runSubjects, r.tenant, s) + "found." + strconv.Itoa(slot) + "."
+}
+
+// saveFound keeps what a run found in the run's slot.
+func (r *Runs) saveFound(ctx context.Context, run source.Run, slot int) error {
+	body, err := encodeFound(run.Found)
+	if err != nil {
+		return err
+	}
+	prefix := r.foundIn(run.Source, slot)
+	older, err := r.s.lastSeq(ctx, r.stream, prefix+"head")
+	if err != nil {
+		return err
+	}
+	return r.s.putParts(ctx, r.stream, prefix, body, older)
+}
+
+// Found returns what a run found, or, when no run is named, the newest that came to findings; nil where there is none.
+func (r *Runs) Found(ctx context.Context, s roster.Source, run string) (*source.Found, error) {
+	if err := validSource(s); err != nil {
+		return nil, err
+	}
+	newest, err := r.s.lastMsg(ctx, r.stream, under(runSubjects, r.tenant, s)+"newest")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("what runs of %s found: %w", s, err)
+	}
+	last, err := strconv.Atoi(newest.Header.Get(headerSlot))
+	if err != nil {
+		return nil, fmt.Errorf("what runs of %s found: the newest run does not tell its slot", s)
+	}
+	for i := range runHistory {
+		slot := (last - i + runHistory) % runHistory
+		m, err := r.s.lastMsg(ctx, r.stream, under(runSubjects, r.tenant, s)+"history."+strconv.Itoa(slot))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("what runs of %s found: %w", s, err)
+		}
+		kept, err := decodeRun(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("what runs of %s found: %w", s, err)
+		}
+		if run != "" && kept.ID != run {
+			continue
+		}
+		data, seq, err := r.s.getParts(ctx, r.stream, r.foundIn(s, slot))
+		if err != nil {
+			return nil, fmt.Errorf("what run %s of %s found: %w", kept.ID, s, err)
+		}
+		if seq > 0 {
+			found, err := decodeFound(data)
+			if err != nil {
+				return nil, fmt.Errorf("what run %s of %s found: %w", kept.ID, s, err)
+			}
+			if found.Run == kept.ID { // else it is of the run that had the slot before
+				return found, nil
+			}
+		}
+		if run != "" {
+			break
+		}
+	}
+	return nil, nil
 }
 
 // History returns the runs of a source that are kept, the oldest first.

@@ -3,6 +3,7 @@ package store
 import (
 	essv1 "eventful.se/ess/proto/ess/v1"
 
+	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 )
@@ -48,6 +49,37 @@ func decodeGuarded(b []byte) (g source.Guarded, err error) {
 		g.Passed = append(g.Passed, source.Passed{At: timeFrom(x.GetAt()), Bucket: b, Marks: x.GetMarks()})
 	}
 	return g, k.err
+}
+
+func encodeFound(f *source.Found) ([]byte, error) {
+	p := &essv1.Found{Schema: schemaMajor, Run: f.Run, At: timeTo(f.At)}
+	for _, i := range f.Issues {
+		p.Issues = append(p.Issues, &essv1.Issue{
+			Reason: reasonTo(&i.Reason), Severity: string(i.Severity), Effect: string(i.Effect), Kind: string(i.Ref.Kind), Key: keyTo(i.Ref.Key),
+			Where: i.Where, Count: int64(i.Count), Since: timeTo(i.Since), State: string(i.State),
+		})
+	}
+	return marshal(p)
+}
+
+func decodeFound(b []byte) (*source.Found, error) {
+	var p essv1.Found
+	if err := unmarshal(b, &p); err != nil {
+		return nil, err
+	}
+	var k keys
+	f := &source.Found{Run: p.GetRun(), At: timeFrom(p.GetAt())}
+	for _, i := range p.GetIssues() {
+		x := source.Issue{
+			Severity: fact.Severity(i.GetSeverity()), Effect: fact.Effect(i.GetEffect()), Ref: roster.Ref{Kind: roster.Kind(i.GetKind()), Key: k.from(i.GetKey())},
+			Where: i.GetWhere(), Count: int(i.GetCount()), Since: timeFrom(i.GetSince()), State: source.IssueState(i.GetState()),
+		}
+		if why := reasonFrom(i.GetReason()); why != nil {
+			x.Reason = *why
+		}
+		f.Issues = append(f.Issues, x)
+	}
+	return f, k.err
 }
 
 func itemTo(i source.Item) *essv1.Item {

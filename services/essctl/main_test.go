@@ -19,14 +19,18 @@ import (
 
 var alvis = roster.Source{System: "alvis", Instance: "default"}
 
-// register is a school with a class of pupils from one to another.
-type register struct{ from, to int }
+// register is a school with a class of pupils from one to another, the first of whom have a bad e-mail address.
+type register struct{ from, to, bad int }
 
 func (g *register) Read(_ context.Context, _ source.Cursor, emit func(fact.Doc) error) (source.Result, error) {
 	facts := []fact.Fact{fact.Unit{ID: "u", Name: "Testskolan"}, fact.Group{ID: "c", Name: "9B", Type: "Klass", Unit: "u", SchoolType: "GR"}}
 	for i := g.from; i < g.to; i++ {
 		id := fmt.Sprint("p", i)
-		facts = append(facts, fact.Person{ID: id, GivenName: "Testa", FamilyName: "Åkesdotter"},
+		email := ""
+		if i < g.bad {
+			email = "no address"
+		}
+		facts = append(facts, fact.Person{ID: id, GivenName: "Testa", FamilyName: "Åkesdotter", Email: email},
 			fact.Enrolment{Person: id, Unit: "u", SchoolType: "GR"}, fact.Member{Group: "c", Person: id, Role: "pupil"})
 	}
 	return source.Result{Complete: true, Origin: "register"}, emit(fact.Doc{ID: "all", Facts: facts})
@@ -56,7 +60,7 @@ func newTown(t *testing.T) *town {
 	if err := st.EnsureTenant(t.Context(), "lund", 1); err != nil {
 		t.Fatal(err)
 	}
-	return &town{t: t, store: st, url: srv.URL(), now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC), reg: &register{0, 60}}
+	return &town{t: t, store: st, url: srv.URL(), now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC), reg: &register{to: 60}}
 }
 
 // read reads the register, a day after the last read.
@@ -168,6 +172,37 @@ func TestRuns(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || list[0].State != source.Held || list[0].Code != "changes-held" || list[0].Next == "" {
 		t.Errorf("runs as JSON: %v, %+v", err, list)
 	}
+}
+
+func TestFindings(t *testing.T) {
+	w := newTown(t)
+	_, stderr := w.essctl(1, "findings", "--tenant", "lund", "--source", "alvis")
+	if !strings.Contains(stderr, "no findings") {
+		t.Errorf("of no run: %s", stderr)
+	}
+	w.reg.bad = 2
+	w.read(source.Published)
+	w.reg.bad = 1
+	w.read(source.Unchanged)
+	args := []string{"findings", "--tenant", "lund", "--source", "alvis"}
+	out, _ := w.essctl(0, append(args, "--language", "sv")...)
+	for _, want := range []string{"still", "gone", "school", "2026-10-02", "E-postadressen", "Rätta"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not shown:\n%s", want, out)
+		}
+	}
+	out, _ = w.essctl(0, append(args, "--each", "-o", "json")...)
+	var f printedFindings
+	if err := json.Unmarshal([]byte(out), &f); err != nil || f.Run != "run2" || len(f.Findings) != 2 || f.Findings[0].State != source.IssueStill ||
+		f.Findings[1].State != source.IssueGone || f.Findings[0].Ref == f.Findings[1].Ref || f.Findings[0].Ref == "" {
+		t.Errorf("findings as JSON: %v, %+v", err, f)
+	}
+	out, _ = w.essctl(0, append(args, "--run", "run1", "-o", "json")...)
+	f = printedFindings{}
+	if err := json.Unmarshal([]byte(out), &f); err != nil || len(f.Findings) != 1 || f.Findings[0].Count != 2 || f.Findings[0].State != source.IssueNew {
+		t.Errorf("findings of the first run: %v, %+v", err, f)
+	}
+	w.essctl(1, append(args, "--run", "none")...)
 }
 
 func TestWhatCannotBeDone(t *testing.T) {

@@ -251,6 +251,185 @@ func (x *FindingCount) GetWhere() string {
 	return ""
 }
 
+// Found is every finding of a run, compared with the run before. It holds keys, never a name or a number.
+type Found struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Run           string                 `protobuf:"bytes,2,opt,name=run,proto3" json:"run,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Issues        []*Issue               `protobuf:"bytes,4,rep,name=issues,proto3" json:"issues,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Found) Reset() {
+	*x = Found{}
+	mi := &file_ess_v1_run_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Found) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Found) ProtoMessage() {}
+
+func (x *Found) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_run_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Found.ProtoReflect.Descriptor instead.
+func (*Found) Descriptor() ([]byte, []int) {
+	return file_ess_v1_run_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Found) GetSchema() uint32 {
+	if x != nil {
+		return x.Schema
+	}
+	return 0
+}
+
+func (x *Found) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Found) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Found) GetIssues() []*Issue {
+	if x != nil {
+		return x.Issues
+	}
+	return nil
+}
+
+// Issue is one finding about one entity, or about the read.
+type Issue struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Reason   *Reason                `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Severity string                 `protobuf:"bytes,2,opt,name=severity,proto3" json:"severity,omitempty"`
+	Effect   string                 `protobuf:"bytes,3,opt,name=effect,proto3" json:"effect,omitempty"`
+	Kind     string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Key      []byte                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
+	Where    string                 `protobuf:"bytes,6,opt,name=where,proto3" json:"where,omitempty"`
+	Count    int64                  `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
+	Since    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	// new, still or gone.
+	State         string `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Issue) Reset() {
+	*x = Issue{}
+	mi := &file_ess_v1_run_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Issue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Issue) ProtoMessage() {}
+
+func (x *Issue) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_run_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Issue.ProtoReflect.Descriptor instead.
+func (*Issue) Descriptor() ([]byte, []int) {
+	return file_ess_v1_run_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Issue) GetReason() *Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return nil
+}
+
+func (x *Issue) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *Issue) GetEffect() string {
+	if x != nil {
+		return x.Effect
+	}
+	return ""
+}
+
+func (x *Issue) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Issue) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Issue) GetWhere() string {
+	if x != nil {
+		return x.Where
+	}
+	return ""
+}
+
+func (x *Issue) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Issue) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Issue) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
 var File_ess_v1_run_proto protoreflect.FileDescriptor
 
 const file_ess_v1_run_proto_rawDesc = "" +
@@ -283,7 +462,22 @@ const file_ess_v1_run_proto_rawDesc = "" +
 	"\bseverity\x18\x02 \x01(\tR\bseverity\x12\x16\n" +
 	"\x06effect\x18\x03 \x01(\tR\x06effect\x12\x14\n" +
 	"\x05count\x18\x04 \x01(\x03R\x05count\x12\x14\n" +
-	"\x05where\x18\x05 \x01(\tR\x05whereB$Z\"eventful.se/ess/proto/ess/v1;essv1b\x06proto3"
+	"\x05where\x18\x05 \x01(\tR\x05where\"\x84\x01\n" +
+	"\x05Found\x12\x16\n" +
+	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x10\n" +
+	"\x03run\x18\x02 \x01(\tR\x03run\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12%\n" +
+	"\x06issues\x18\x04 \x03(\v2\r.ess.v1.IssueR\x06issues\"\xfd\x01\n" +
+	"\x05Issue\x12&\n" +
+	"\x06reason\x18\x01 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x12\x1a\n" +
+	"\bseverity\x18\x02 \x01(\tR\bseverity\x12\x16\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\fR\x03key\x12\x14\n" +
+	"\x05where\x18\x06 \x01(\tR\x05where\x12\x14\n" +
+	"\x05count\x18\a \x01(\x03R\x05count\x120\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
+	"\x05state\x18\t \x01(\tR\x05stateB$Z\"eventful.se/ess/proto/ess/v1;essv1b\x06proto3"
 
 var (
 	file_ess_v1_run_proto_rawDescOnce sync.Once
@@ -297,31 +491,37 @@ func file_ess_v1_run_proto_rawDescGZIP() []byte {
 	return file_ess_v1_run_proto_rawDescData
 }
 
-var file_ess_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_ess_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_ess_v1_run_proto_goTypes = []any{
 	(*Run)(nil),                   // 0: ess.v1.Run
 	(*FindingCount)(nil),          // 1: ess.v1.FindingCount
-	nil,                           // 2: ess.v1.Run.SeenEntry
-	nil,                           // 3: ess.v1.Run.CountsEntry
-	(*Source)(nil),                // 4: ess.v1.Source
-	(*Reason)(nil),                // 5: ess.v1.Reason
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*Found)(nil),                 // 2: ess.v1.Found
+	(*Issue)(nil),                 // 3: ess.v1.Issue
+	nil,                           // 4: ess.v1.Run.SeenEntry
+	nil,                           // 5: ess.v1.Run.CountsEntry
+	(*Source)(nil),                // 6: ess.v1.Source
+	(*Reason)(nil),                // 7: ess.v1.Reason
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_ess_v1_run_proto_depIdxs = []int32{
-	4, // 0: ess.v1.Run.source:type_name -> ess.v1.Source
-	5, // 1: ess.v1.Run.reason:type_name -> ess.v1.Reason
-	6, // 2: ess.v1.Run.started:type_name -> google.protobuf.Timestamp
-	6, // 3: ess.v1.Run.ended:type_name -> google.protobuf.Timestamp
-	6, // 4: ess.v1.Run.data_time:type_name -> google.protobuf.Timestamp
-	2, // 5: ess.v1.Run.seen:type_name -> ess.v1.Run.SeenEntry
-	3, // 6: ess.v1.Run.counts:type_name -> ess.v1.Run.CountsEntry
-	1, // 7: ess.v1.Run.findings:type_name -> ess.v1.FindingCount
-	5, // 8: ess.v1.FindingCount.reason:type_name -> ess.v1.Reason
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	6,  // 0: ess.v1.Run.source:type_name -> ess.v1.Source
+	7,  // 1: ess.v1.Run.reason:type_name -> ess.v1.Reason
+	8,  // 2: ess.v1.Run.started:type_name -> google.protobuf.Timestamp
+	8,  // 3: ess.v1.Run.ended:type_name -> google.protobuf.Timestamp
+	8,  // 4: ess.v1.Run.data_time:type_name -> google.protobuf.Timestamp
+	4,  // 5: ess.v1.Run.seen:type_name -> ess.v1.Run.SeenEntry
+	5,  // 6: ess.v1.Run.counts:type_name -> ess.v1.Run.CountsEntry
+	1,  // 7: ess.v1.Run.findings:type_name -> ess.v1.FindingCount
+	7,  // 8: ess.v1.FindingCount.reason:type_name -> ess.v1.Reason
+	8,  // 9: ess.v1.Found.at:type_name -> google.protobuf.Timestamp
+	3,  // 10: ess.v1.Found.issues:type_name -> ess.v1.Issue
+	7,  // 11: ess.v1.Issue.reason:type_name -> ess.v1.Reason
+	8,  // 12: ess.v1.Issue.since:type_name -> google.protobuf.Timestamp
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_run_proto_init() }
@@ -337,7 +537,7 @@ func file_ess_v1_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ess_v1_run_proto_rawDesc), len(file_ess_v1_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
