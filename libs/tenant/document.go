@@ -155,20 +155,47 @@ func LoadDir(dir string) ([]*Document, error) {
 	return docs, errors.Join(errs...)
 }
 
-// Decode reads a connector's settings strictly into config, which holds the defaults.
+// Decode reads a connector's settings strictly into config, which holds the defaults. The error is as [Unreadable] says.
 func Decode(settings ast.Node, config any) error {
 	if settings == nil {
 		return nil
 	}
-	return yaml.NodeToValue(settings, config, yaml.Strict())
+	return Unreadable(yaml.NodeToValue(settings, config, yaml.Strict()))
 }
+
+// Unreadable says where YAML could not be read and why, without what stands there: a value that has come to a wrong
+// place, or below a misspelt key, may be a secret (rule R8). Only the name of an unknown key is told.
+func Unreadable(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known yaml.Error
+	if !errors.As(err, &known) {
+		return errors.New(quoted.ReplaceAllString(err.Error(), "…"))
+	}
+	what := "a number is too large or too small here"
+	switch known.(type) {
+	case *yaml.UnknownFieldError:
+		what = known.GetMessage()
+	case *yaml.OverflowError:
+	default:
+		what = quoted.ReplaceAllString(known.GetMessage(), "…")
+	}
+	if at := known.GetToken(); at != nil && at.Position != nil {
+		return fmt.Errorf("line %d, column %d: %s", at.Position.Line, at.Position.Column, what)
+	}
+	return errors.New(what)
+}
+
+// quoted is where errors of YAML, numbers and times tell what was written.
+var quoted = regexp.MustCompile(`"(?:\\.|[^"\\])*"`)
 
 func decode(r io.Reader, into any) error {
 	err := yaml.NewDecoder(r, yaml.Strict()).Decode(into)
 	if errors.Is(err, io.EOF) {
 		return errors.New("the document is empty")
 	}
-	return err
+	return Unreadable(err)
 }
 
 func orDefault(instance string) string {

@@ -172,7 +172,7 @@ func ParseProfile(data []byte) (Profile, error) {
 		Extends string `yaml:"extends"`
 	}
 	if err := yaml.Unmarshal(data, &head); err != nil {
-		return Profile{}, fmt.Errorf("profile: %w", err)
+		return Profile{}, fmt.Errorf("profile: %w", tenant.Unreadable(err))
 	}
 	var p Profile
 	switch head.Extends {
@@ -184,7 +184,7 @@ func ParseProfile(data []byte) (Profile, error) {
 		return Profile{}, fmt.Errorf("profile: extends %q, want base or alvis", head.Extends)
 	}
 	if err := p.UnmarshalYAML(data); err != nil {
-		return Profile{}, fmt.Errorf("profile: %w", err)
+		return Profile{}, fmt.Errorf("profile: %w", tenant.Unreadable(err))
 	}
 	problems := tenant.NewProblems()
 	p.Validate(problems)

@@ -100,3 +100,11 @@ name: ""
 		}
 	}
 }
+
+func TestR8ProfileErrorsShowNoValue(t *testing.T) {
+	for _, text := range []string{"hej: Hemligt123", "roles: Hemligt123", "name: \"Hemligt123", "extends: [Hemligt123]"} {
+		if _, err := ParseProfile([]byte(text)); err == nil || strings.Contains(err.Error(), "Hemligt123") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
