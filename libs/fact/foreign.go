@@ -69,7 +69,8 @@ func (a *Assembler) foreignKey(f Foreign) roster.Key {
 // direct adds a directive to the person or group that it is about. One whose day cannot be read is left out: it would
 // hold for ever.
 func (a *Assembler) direct(e *entry, f Directive) {
-	c, list := cleaner{a, roster.Ref{}, e.Where}, (*[]roster.Directive)(nil)
+	c := cleaner{a, roster.Ref{}, e.Where}
+	var list *[]roster.Directive
 	if f.Of == roster.KindGroup {
 		id := cleanRef(f.ID)
 		g := a.groups[id]

@@ -32,7 +32,8 @@ func TestMergeDirectives(t *testing.T) {
 		person  *Person
 	}{
 		{
-			"an override wins over the first source, in personas that are there", []*Record{register(), by(right, true, until(Override, day))},
+			"an override wins over the first source, in personas that are there",
+			[]*Record{register(), by(right, true, until(Override, day))},
 			Standing, "", &Person{GivenName: "Tästa", Personas: []Persona{{Role: RolePupil, Email: "rätt@skola.example", Username: "elev"}}},
 		},
 		{"an override of yesterday says nothing", []*Record{register(), by(right, true, until(Override, day-1))}, Standing, "", register().Person},
@@ -42,28 +43,33 @@ func TestMergeDirectives(t *testing.T) {
 		{"excluded until yesterday", []*Record{register(), by(Person{}, true, until(Exclude, day-1))}, Standing, "", register().Person},
 		{"R6: to exclude somebody of whom nothing is known removes nothing", []*Record{by(Person{}, true, until(Exclude, day))}, Missing, "", nil},
 		{
-			"suspended stands", []*Record{register(), by(Person{}, true, until(Suspend, day))},
+			"suspended stands",
+			[]*Record{register(), by(Person{}, true, until(Suspend, day))},
 			Standing, "", &Person{GivenName: "Testa", Personas: pupil, Suspended: true},
 		},
 		{"suspended until yesterday", []*Record{register(), by(Person{}, true, until(Suspend, day-1))}, Standing, "", register().Person},
 		{
-			"suspended outranks excluded", []*Record{register(), by(Person{}, true, until(Exclude, day), until(Suspend, day))},
+			"suspended outranks excluded",
+			[]*Record{register(), by(Person{}, true, until(Exclude, day), until(Suspend, day))},
 			Standing, "", &Person{GivenName: "Testa", Personas: pupil, Suspended: true},
 		},
 		{"R9: protected outranks suspended", []*Record{tombstoneOf(skola, TombstoneProtected), by(Person{}, false, until(Suspend, day))}, Tombstoned, TombstoneProtected, nil},
 		{
-			"kept although every register lets go", []*Record{tombstoneOf(skola, TombstoneLeft), tombstoneOf(alvis, TombstoneLeft), by(*register().Person, false, until(KeepUntil, day))},
+			"kept although every register lets go",
+			[]*Record{tombstoneOf(skola, TombstoneLeft), tombstoneOf(alvis, TombstoneLeft), by(*register().Person, false, until(KeepUntil, day))},
 			Standing, "", register().Person,
 		},
 		{"kept until yesterday", []*Record{tombstoneOf(skola, TombstoneErased), by(*register().Person, false, until(KeepUntil, day-1))}, Tombstoned, TombstoneErased, nil},
 		{"by hand alone, until yesterday", []*Record{by(*register().Person, false, until(KeepUntil, day-1))}, Tombstoned, TombstoneLeft, nil},
 		{"kept until yesterday and in the register", []*Record{register(), by(right, false, until(KeepUntil, day-1))}, Standing, "", register().Person},
 		{
-			"R9: no date ends protection", []*Record{register(), by(Person{Marking: MarkingConfidential}, true, until(Override, day-1), until(MarkProtected, day-1))},
+			"R9: no date ends protection",
+			[]*Record{register(), by(Person{Marking: MarkingConfidential}, true, until(Override, day-1), until(MarkProtected, day-1))},
 			Standing, "", &Person{GivenName: "Testa", Personas: pupil, Marking: MarkingConfidential},
 		},
 		{
-			"R9: nor does the end of what was kept", []*Record{register(), by(Person{Marking: MarkingConfidential}, false, until(KeepUntil, day-1))},
+			"R9: nor does the end of what was kept",
+			[]*Record{register(), by(Person{Marking: MarkingConfidential}, false, until(KeepUntil, day-1))},
 			Standing, "", &Person{GivenName: "Testa", Personas: pupil, Marking: MarkingConfidential},
 		},
 		{

@@ -91,23 +91,19 @@ func (r *Roster) join(k Key) {
 // connected returns the keys that statements lead to from some, those themselves too.
 func (r *Roster) connected(from []Key) []Key {
 	keys, seen := []Key{}, map[Key]bool{}
-	see := func(k Key) {
-		if !seen[k] {
-			seen[k] = true
-			keys = append(keys, k)
+	for todo := slices.Clone(from); len(todo) > 0; {
+		k := todo[0]
+		todo = todo[1:]
+		if seen[k] {
+			continue
 		}
-	}
-	for _, k := range from {
-		see(k)
-	}
-	for i := 0; i < len(keys); i++ {
-		for _, rec := range r.Records(Ref{KindPerson, keys[i]}) {
-			for _, k := range rec.SameAs {
-				see(k)
-			}
+		seen[k] = true
+		keys = append(keys, k)
+		for _, rec := range r.Records(Ref{KindPerson, k}) {
+			todo = append(todo, rec.SameAs...)
 		}
-		for k := range r.claimed[keys[i]] {
-			see(k)
+		for other := range r.claimed[k] {
+			todo = append(todo, other)
 		}
 	}
 	return keys

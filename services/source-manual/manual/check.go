@@ -2,6 +2,7 @@ package manual
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -197,10 +198,7 @@ func (c *checker) date(p tenant.Problems, text string) {
 }
 
 func (c *checker) word(p tenant.Problems, text string, words ...string) {
-	for _, w := range words {
-		if text == w {
-			return
-		}
+	if !slices.Contains(words, text) {
+		p.Add("is none of %s", strings.Join(words, ", "))
 	}
-	p.Add("is none of %s", strings.Join(words, ", "))
 }

@@ -132,7 +132,7 @@ func TestEverythingWrongIsToldWithPathAndLine(t *testing.T) {
 			},
 		},
 		"an unknown key, and another": {
-			"exclude:\n" + person + "    untill: x\nforget: []\n", []string{"line 3, exclude[0].?3: the key is not known", "line 4, ?4: the key is not known"},
+			"exclude:\n" + person + "    ends: x\nforget: []\n", []string{"line 3, exclude[0].?3: the key is not known", "line 4, ?4: the key is not known"},
 		},
 		"no list, no mapping, no text": {
 			"exclude: Testa\nsuspend: [Testa]\nprotect: [{owner: [Testa]}]\n",
@@ -155,8 +155,10 @@ func TestEverythingWrongIsToldWithPathAndLine(t *testing.T) {
 		"R9 a marking that does not protect": {"protect:\n" + person + "    marking: Ingen\n" + decided, []string{"protect[0].marking: is none of"}},
 		"the same as itself":                 {"sameAs:\n" + person + "    other: {number: '189001019802'}\n" + decided, []string{"sameAs[0]: person and other are the same"}},
 		"a group of nobody":                  {"memberships:\n" + person + "    group: {id: g}\n    role: chef\n    until: 2026-12-31\n" + decided, []string{"memberships[0].group.source: is required", "memberships[0].role: is none of"}},
-		"a person without name": {"persons:\n" + person + "    until: 2026-12-31\n    sex: X\n    personas: [{role: chef}]\n" + decided,
-			[]string{"persons[0].sex: is none of", "persons[0].personas[0].role: is none of", "persons[0].givenName: is required"}},
+		"a person without name": {
+			"persons:\n" + person + "    until: 2026-12-31\n    sex: X\n    personas: [{role: chef}]\n" + decided,
+			[]string{"persons[0].sex: is none of", "persons[0].personas[0].role: is none of", "persons[0].givenName: is required"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := assemble(t, c.text+"...\n")
