@@ -29,6 +29,9 @@ type Host struct {
 	Now       func() time.Time
 	NewID     func() string
 	Observe   Observer
+	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
+	// Off, it is another program's.
+	Complete bool
 }
 
 // Observer is told what happens. Its functions may be nil.
@@ -60,17 +63,16 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
 		logger:    logger,
 	}
-	keyer, err := keyer(d)
-	if err != nil {
-		return nil, err
-	}
 	problems := tenant.NewProblems()
+	keyer, err := keyer(d)
+	problems.At("pepper").Check(err)
 	for i, s := range d.Sources {
 		c, ok := find(sources, func(c source.Connector) bool { return c.System == s.System })
+		at := problems.At("sources[%d]", i)
 		if !ok {
+			h.elsewhere(logger, s.System, at.At("system"))
 			continue
 		}
-		at := problems.At("sources[%d]", i)
 		r := h.reader(d, s, c, keyer, at)
 		if r == nil {
 			continue
@@ -82,6 +84,7 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 	for i, l := range d.Links {
 		c, ok := find(targets, func(c target.Connector) bool { return c.System == l.Target })
 		if !ok {
+			h.elsewhere(logger, l.Target, problems.At("links[%d].target", i))
 			continue
 		}
 		if link := h.link(d, l, c, t.feed, problems.At("links[%d]", i)); link != nil {
@@ -94,16 +97,30 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 	return t, nil
 }
 
+// elsewhere says that no connector here serves a system.
+func (h *Host) elsewhere(logger *slog.Logger, system string, p tenant.Problems) {
+	if h.Complete {
+		p.Add("%q is no system that this program has a connector for", system)
+		return
+	}
+	logger.Debug("left to another program", "system", system)
+}
+
 func keyer(d *tenant.Document) (*roster.Keyer, error) {
 	pepper, err := d.Pepper.Reveal()
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: pepper: %w", d.Tenant, err)
+		return nil, err
 	}
-	k, err := roster.NewKeyer(pepper)
-	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", d.Tenant, err)
+	return roster.NewKeyer(pepper)
+}
+
+// reveal warns of secrets that cannot be read now. They are read anew whenever they are used, so that they may come later.
+func reveal(logger *slog.Logger, config any) {
+	for _, s := range tenant.Secrets(config) {
+		if _, err := s.Reveal(); err != nil {
+			logger.Warn("a secret cannot be read; it is tried again when it is needed", "secret", s.String(), "error", err)
+		}
 	}
-	return k, nil
 }
 
 // settings reads a connector's section into its config, which holds the defaults, and checks it. It reports false when
@@ -130,6 +147,7 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	}
 	limits.Validate(p.At("guard"))
 	logger := h.Logger.With("tenant", d.Tenant, "source", s.Ref().String())
+	reveal(logger, config)
 	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now})
 	if err != nil {
 		p.Check(err)
@@ -157,6 +175,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		return nil
 	}
 	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
+	reveal(logger, config)
 	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now})
 	if err != nil {
 		p.Check(err)

@@ -30,6 +30,7 @@ func (h *Host) Preview(ctx context.Context, d *tenant.Document, link roster.Sour
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	quiet := *h
+	quiet.Complete = false
 	quiet.Observe = Observer{Settled: func(_ string, _ roster.Source, got target.Settled) {
 		if ctx.Err() == nil {
 			s = got

@@ -30,6 +30,7 @@ type Process struct {
 	// KeepLogs makes the streams of a tenant that has none, and sweeps them every night. Off, a missing log is an error,
 	// for it may be a lost one, and another program is the janitor.
 	KeepLogs bool
+	Complete bool   // every connector there is, is in this program; see [Host]
 	ReadNow  bool   // ESS_READ_NOW, true or false: read every source once at the start too
 	Owner    string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
 	Logger   *slog.Logger

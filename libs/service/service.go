@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,11 +42,12 @@ func serve(name string, sources []source.Connector, targets []target.Connector) 
 	return 0
 }
 
-// Serve connects to the log, opens every tenant of the configuration and runs them until ctx ends.
+// Serve connects to the log, opens every tenant of the configuration and runs them until ctx ends. A tenant that cannot
+// be run is logged and named by readiness, and the others go on (rule R7); only when none can, Serve fails.
 func (p Process) Serve(ctx context.Context, sources []source.Connector, targets []target.Connector) (err error) {
-	docs, err := tenant.LoadDir(p.Config)
-	if err != nil {
-		return err
+	docs, bad := tenant.LoadDir(p.Config)
+	if len(docs) == 0 {
+		return bad
 	}
 	telemetry, err := NewTelemetry(ctx, p.Name, os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "")
 	if err != nil {
@@ -61,19 +63,23 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		return err
 	}
 	defer st.Close()
-	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString}
+	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Complete: p.Complete}
 	asked := ctx
 	group, ctx := errgroup.WithContext(ctx)
+	var skipped []string
+	if bad != nil {
+		p.Logger.ErrorContext(ctx, "documents that cannot be used are left out", "error", bad)
+		skipped = append(skipped, "a document in "+p.Config)
+	}
+	running := 0
 	for _, d := range docs {
-		if p.KeepLogs {
-			if err := st.EnsureTenant(ctx, d.Tenant, 1); err != nil {
-				return err
-			}
-		}
-		t, err := host.Open(d, sources, targets)
+		t, err := p.open(ctx, host, d, sources, targets)
 		if err != nil {
-			return err
+			p.Logger.ErrorContext(ctx, "a tenant that cannot be run is left out", "tenant", d.Tenant, "error", err)
+			bad, skipped = errors.Join(bad, err), append(skipped, "tenant "+d.Tenant)
+			continue
 		}
+		running++
 		if p.ReadNow {
 			t.ReadNow()
 		}
@@ -83,15 +89,33 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 			group.Go(func() error { return j.run(ctx) })
 		}
 	}
-	stopped, err := serveHTTP(ctx, p.HTTP, st.Healthy, telemetry.Metrics, p.Logger)
+	if running == 0 {
+		return bad
+	}
+	ready := func(ctx context.Context) error {
+		if len(skipped) > 0 {
+			return fmt.Errorf("left out, for the reason in the log: %s", strings.Join(skipped, ", "))
+		}
+		return st.Healthy(ctx)
+	}
+	stopped, err := serveHTTP(ctx, p.HTTP, ready, telemetry.Metrics, p.Logger)
 	if err != nil {
 		return err
 	}
-	p.Logger.InfoContext(ctx, "started", "program", p.Name, "tenants", len(docs), "health", p.HTTP)
+	p.Logger.InfoContext(ctx, "started", "program", p.Name, "tenants", running, "left_out", len(skipped), "health", p.HTTP)
 	if err = group.Wait(); asked.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // to be asked to stop is no error
 	}
 	stopped()
 	p.Logger.InfoContext(context.WithoutCancel(ctx), "stopped", "program", p.Name)
 	return err
+}
+
+// open makes a tenant ready to run.
+func (p Process) open(ctx context.Context, h *Host, d *tenant.Document, sources []source.Connector, targets []target.Connector) (*Tenant, error) {
+	t, err := h.Open(d, sources, targets)
+	if err == nil && p.KeepLogs {
+		err = h.Store.EnsureTenant(ctx, d.Tenant, 1)
+	}
+	return t, err
 }

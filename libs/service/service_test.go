@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -100,23 +102,28 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// folder is what the systems in this test are set up with.
-type folder struct {
+// Folder is what the systems in this test are set up with.
+type Folder struct {
 	Folder string `yaml:"folder"`
 }
 
-func (s *folder) Validate(p tenant.Problems) { p.At("folder").Required(s.Folder) }
+func (s *Folder) Validate(p tenant.Problems) { p.At("folder").Required(s.Folder) }
 
-type sourceSettings struct{ folder }
+type sourceSettings struct {
+	Folder   `yaml:",inline"`
+	Password tenant.Secret `yaml:"password"`
+}
 
 func (*sourceSettings) Open(source.Env) (source.Source, error) { return nil, nil }
 
-type targetSettings struct{ folder }
+type targetSettings struct {
+	Folder `yaml:",inline"`
+}
 
 func (*targetSettings) Open(target.Env) (*target.Target, error) { return &target.Target{}, nil }
 
 func TestOpenNamesEveryProblem(t *testing.T) {
-	t.Setenv("SERVICE_TEST_PEPPER", strings.Repeat("p", roster.MinPepper))
+	t.Setenv("SERVICE_TEST_PEPPER", "")
 	d, err := tenant.Parse([]byte(`
 tenant: lund
 pepper: env:SERVICE_TEST_PEPPER
@@ -126,6 +133,7 @@ sources:
   - {system: elsewhere}
 links:
   - {target: three}
+  - {target: nowhere, settings: {folder: x}}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -138,11 +146,96 @@ links:
 	}
 	targets := []target.Connector{{System: "three", New: func() target.Config { return &targetSettings{} }}}
 	_, err = h.Open(d, sources, targets)
+	if strings.Contains(err.Error(), "elsewhere") || strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("another program's system is a problem: %v", err)
+	}
+	h.Complete = true
+	_, err = h.Open(d, sources, targets)
 	for _, want := range []string{
+		"pepper: secret env:SERVICE_TEST_PEPPER is empty", `sources[2].system: "elsewhere"`, `links[1].target: "nowhere"`,
 		"sources[0].settings.folder: is required", "sources[0].schedule", `sources[1].settings: `, "links[0].settings.folder: is required",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %s", err, want)
+		}
+	}
+}
+
+func TestOpenWarnsOfASecretThatCannotBeRead(t *testing.T) {
+	t.Setenv("SERVICE_TEST_PEPPER", strings.Repeat("p", roster.MinPepper))
+	t.Setenv("SERVICE_TEST_PASSWORD", "")
+	d, err := tenant.Parse([]byte(`
+tenant: lund
+pepper: env:SERVICE_TEST_PEPPER
+sources:
+  - {system: one, schedule: "30 18 * * *", settings: {folder: x, password: "env:SERVICE_TEST_PASSWORD"}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logs bytes.Buffer
+	h := &Host{Store: new(store.Store), Logger: slog.New(slog.NewTextHandler(&logs, nil)), Now: time.Now, Telemetry: &Telemetry{}}
+	sources := []source.Connector{{System: "one", New: func() source.Config { return &sourceSettings{} }}}
+	if _, err := h.Open(d, sources, nil); err != nil {
+		t.Fatalf("a secret that may come later stops the tenant: %v", err)
+	}
+	if !strings.Contains(logs.String(), "level=WARN") || !strings.Contains(logs.String(), "secret=env:SERVICE_TEST_PASSWORD") {
+		t.Errorf("no warning names the secret:\n%s", logs.String())
+	}
+}
+
+// TestR7OneBadTenantStopsNoOther runs a good tenant beside one that cannot be opened and a document that cannot be read.
+func TestR7OneBadTenantStopsNoOther(t *testing.T) {
+	t.Setenv("SERVICE_TEST_PEPPER", strings.Repeat("p", roster.MinPepper))
+	t.Setenv("SERVICE_TEST_NONE", "")
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("bad.yaml", "tenant: bad\npepper: env:SERVICE_TEST_NONE\n")
+	write("broken.yaml", "tennant: broken\n")
+	server, err := store.Embedded(store.ServerOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Shutdown()
+	var logs bytes.Buffer
+	p := Process{Name: "test", Server: server, Config: dir, HTTP: freeAddr(t), KeepLogs: true, Owner: "test", Logger: slog.New(slog.NewTextHandler(&logs, nil))}
+	if err := p.Serve(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "SERVICE_TEST_NONE") || !strings.Contains(err.Error(), "broken.yaml") {
+		t.Errorf("with no good tenant: %v", err)
+	}
+
+	write("good.yaml", "tenant: good\npepper: env:SERVICE_TEST_PEPPER\n")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Serve(ctx, nil, nil) }()
+	var body []byte
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && len(body) == 0; time.Sleep(10 * time.Millisecond) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.HTTP+"/readyz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue
+		}
+		body, err = io.ReadAll(res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(string(body), "tenant bad") || strings.Contains(string(body), "good") {
+		t.Errorf("readiness says %q, want the tenant that is left out", body)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("a good tenant beside bad ones: %v", err)
+	}
+	for _, want := range []string{"tenant=bad", "SERVICE_TEST_NONE", "broken.yaml", "tenants=1"} {
+		if !strings.Contains(logs.String(), want) {
+			t.Errorf("the log does not have %s:\n%s", want, logs.String())
 		}
 	}
 }

@@ -126,7 +126,8 @@ func Load(path string) (*Document, error) {
 	return d, nil
 }
 
-// LoadDir reads every *.yaml in a folder, sorted by name.
+// LoadDir reads every *.yaml in a folder, sorted by name. It returns those that can be used, whatever is wrong with the
+// others, which the error names. Of two documents about one tenant neither can: nobody knows which one is meant.
 func LoadDir(dir string) ([]*Document, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
@@ -135,7 +136,7 @@ func LoadDir(dir string) ([]*Document, error) {
 	slices.Sort(paths)
 	var docs []*Document
 	var errs []error
-	seen := map[string]string{}
+	seen, twice := map[string]string{}, map[string]bool{}
 	for _, path := range paths {
 		d, err := Load(path)
 		if err != nil {
@@ -144,6 +145,7 @@ func LoadDir(dir string) ([]*Document, error) {
 		}
 		if other, dup := seen[d.Tenant]; dup {
 			errs = append(errs, fmt.Errorf("%s: tenant %s is already in %s", path, d.Tenant, other))
+			twice[d.Tenant] = true
 			continue
 		}
 		seen[d.Tenant] = path
@@ -152,6 +154,7 @@ func LoadDir(dir string) ([]*Document, error) {
 	if len(paths) == 0 {
 		errs = append(errs, fmt.Errorf("%s holds no tenant: no file named *.yaml", dir))
 	}
+	docs = slices.DeleteFunc(docs, func(d *Document) bool { return twice[d.Tenant] })
 	return docs, errors.Join(errs...)
 }
 

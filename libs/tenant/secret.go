@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -63,3 +65,36 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText returns what String returns.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Secrets returns the secrets that settings name, each once.
+func Secrets(config any) (list []Secret) {
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer, reflect.Interface:
+			walk(v.Elem())
+		case reflect.Struct:
+			for f, field := range v.Fields() {
+				if f.IsExported() {
+					walk(field)
+				}
+			}
+		case reflect.Slice, reflect.Array:
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		case reflect.Map:
+			for _, value := range v.Seq2() {
+				walk(value)
+			}
+		case reflect.String:
+			s, ok := v.Interface().(Secret)
+			if ok && !s.IsZero() && !slices.Contains(list, s) {
+				list = append(list, s)
+			}
+		default:
+		}
+	}
+	walk(reflect.ValueOf(config))
+	return list
+}

@@ -99,12 +99,12 @@ func TestLoadDir(t *testing.T) {
 		t.Errorf("%d documents, %v", len(docs), err)
 	}
 	write("b.yaml", good)
-	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "already in") {
-		t.Errorf("one tenant twice: %v", err)
+	if docs, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "already in") || len(docs) != 0 {
+		t.Errorf("one tenant twice: %d documents, %v", len(docs), err)
 	}
 	write("b.yaml", "tenant: lund-gy\n")
-	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "b.yaml") {
-		t.Errorf("a bad document: %v", err)
+	if docs, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "b.yaml") || len(docs) != 1 {
+		t.Errorf("a bad document beside a good one: %d documents, %v", len(docs), err)
 	}
 }
 
@@ -176,5 +176,28 @@ quiet: ["06-10..08-20", "12-20..01-07"]
 				t.Errorf("%v does not say %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestSecretsOfSettings(t *testing.T) {
+	type login struct{ Password, Key Secret }
+	config := &struct {
+		Login  login
+		Ref    *login
+		List   []Secret
+		Named  map[string]Secret
+		Any    any
+		hidden Secret
+		Text   string
+	}{
+		Login: login{Password: "env:A"}, Ref: &login{Key: "env:B"}, List: []Secret{"env:C", "env:A"}, Named: map[string]Secret{"x": "env:D"},
+		Any: login{Key: "env:E"}, hidden: "env:F", Text: "env:G",
+	}
+	var got []string
+	for _, s := range Secrets(config) {
+		got = append(got, s.String())
+	}
+	if want := "env:A env:B env:C env:D env:E"; strings.Join(got, " ") != want || config.hidden == "" {
+		t.Errorf("found %v, want %s", got, want)
 	}
 }

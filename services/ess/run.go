@@ -50,7 +50,7 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 			if err != nil {
 				return err
 			}
-			p.Server, p.KeepLogs, p.ReadNow = server, true, p.ReadNow || readNow
+			p.Server, p.KeepLogs, p.Complete, p.ReadNow = server, true, true, p.ReadNow || readNow
 			return p.Serve(cmd.Context(), connectors.Sources(), connectors.Targets())
 		},
 	}
