@@ -132,8 +132,9 @@ func (l *memoryLog) live(k roster.Kind) (list []roster.Record) {
 
 // memoryRuns keeps runs.
 type memoryRuns struct {
-	runs []source.Run
-	err  error
+	runs      []source.Run
+	err       error
+	regressed bool // the log is not the one of the runs so far
 }
 
 func (m *memoryRuns) Last(context.Context, roster.Source) (newest, believed *source.Run, err error) {
@@ -143,6 +144,11 @@ func (m *memoryRuns) Last(context.Context, roster.Source) (newest, believed *sou
 			believed = newest
 		}
 	}
+	if believed != nil && m.regressed {
+		was := *believed
+		was.Cursor, was.Regressed = nil, true
+		believed = &was
+	}
 	return newest, believed, nil
 }
 
@@ -151,6 +157,7 @@ func (m *memoryRuns) Save(_ context.Context, r source.Run) error {
 		return m.err
 	}
 	m.runs = append(m.runs, r)
+	m.regressed = m.regressed && !r.Believed()
 	return nil
 }
 

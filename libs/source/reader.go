@@ -155,7 +155,7 @@ func (r *Reader) run(ctx context.Context, run, newest, believed *Run) error {
 		run.State = stateOf(err)
 		return err
 	}
-	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed == nil)
+	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed)
 	findings := say.unprotected(append(read.Findings, say.findings...))
 	run.Findings = totals(findings)
 	if run.State != Failed {
@@ -237,10 +237,14 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 // publish compares what the source says with the log, and publishes what differs and the guard lets through; the rest is
 // frozen, and then the state is Held and the error says why. A refusal is no proof of another writer, and after a time-out
 // the batch may stand: it looks again, and fails after the last attempt.
-func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead, first bool) (State, error) {
+//
+// Where nothing differs nothing is published, not even the mark of the end, but after the log became another one or
+// shorter: those who follow it wait for each source to say that it is complete again.
+func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead, believed *Run) (State, error) {
 	ctx, span := r.Tracer.Start(ctx, "source.publish")
 	defer span.End()
 	state := Unchanged
+	confirm := say.complete && (believed == nil || believed.Regressed)
 	for attempt := 1; ; attempt++ {
 		scan, err := ahead.take(ctx)
 		if err != nil {
@@ -252,7 +256,8 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 		}
 		done := 0
 		var guarded guarded
-		if guarded, err = r.guard(ctx, run, say, scan, changes, first); err == nil && (len(guarded.publish) > 0 || scan.Open) {
+		if guarded, err = r.guard(ctx, run, say, scan, changes, believed == nil); err == nil &&
+			(len(guarded.publish) > 0 || scan.Open || confirm && guarded.reason() == nil) {
 			changes = guarded.publish
 			for i := range changes {
 				changes[i].SourceTime = sourceTime

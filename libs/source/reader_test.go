@@ -324,6 +324,22 @@ func TestDeltaNeedsALogToLieOn(t *testing.T) {
 	}
 }
 
+// TestLogOfAnotherTimeIsConfirmed reads what a log that was lost or set back still holds: links wait for the mark.
+func TestLogOfAnotherTimeIsConfirmed(t *testing.T) {
+	w := newWorld(t)
+	w.want(source.Published, first)
+	w.runs.regressed = true
+	run := w.want(source.Unchanged, "")
+	if w.log.calls != 2 || !run.Complete || len(w.log.messages) != 7 {
+		t.Errorf("%d publications, complete %t, %d messages; want a second publication of nothing but its end", w.log.calls, run.Complete, len(w.log.messages))
+	}
+	w.nextDay()
+	w.want(source.Unchanged, "")
+	if w.log.calls != 2 {
+		t.Error("an unchanged export was published")
+	}
+}
+
 func TestReusedGroupIDs(t *testing.T) {
 	w := newWorld(t)
 	w.opts.Defaults.GroupIDs = source.GroupIDsReused

@@ -54,6 +54,7 @@ type Change struct {
 // Runs keeps what every run of a source came to.
 type Runs interface {
 	// Last returns the newest run, and the newest one that was believed, whose cursor counts; nil where there is none.
+	// When the log is another one than the believed run's, or shorter, that run is Regressed and has no cursor.
 	Last(ctx context.Context, s roster.Source) (newest, believed *Run, err error)
 	// Save keeps a run, and beside it what it found, when r.Found is set.
 	Save(ctx context.Context, r Run) error
@@ -93,7 +94,9 @@ type Run struct {
 	Seen     map[string]int // elements read, by the format's words
 	Counts   map[string]int // "person.created", "group.updated", "organisation.deleted", "person.keptBack" ...
 	Findings []FindingCount
-	Found    *Found // every finding; kept beside the run and not read with it; nil when the read did not come so far
+	// Regressed says of a run that was read back that the log may no longer hold what the run found it to hold.
+	Regressed bool
+	Found     *Found // every finding; kept beside the run and not read with it; nil when the read did not come so far
 }
 
 // Believed tells whether the run's read was believed, so that its cursor counts.

@@ -83,7 +83,7 @@ func (r *Runs) Save(ctx context.Context, run source.Run) error {
 }
 
 // Last returns the newest run, and the newest one that was believed; nil where there is none. When the log is another
-// one than that run's, or shorter, the believed run has no cursor: the source reads everything again.
+// one than that run's, or shorter, the believed run is regressed and has no cursor: the source reads everything again.
 func (r *Runs) Last(ctx context.Context, s roster.Source) (newest, believed *source.Run, err error) {
 	if err := validSource(s); err != nil {
 		return nil, nil, err
@@ -100,7 +100,7 @@ func (r *Runs) Last(ctx context.Context, s roster.Source) (newest, believed *sou
 		return nil, nil, err
 	}
 	if at.Regressed(end) {
-		believed.Cursor = nil
+		believed.Cursor, believed.Regressed = nil, true
 	}
 	return newest, believed, nil
 }
