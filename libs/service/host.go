@@ -28,6 +28,7 @@ type Host struct {
 	Telemetry *Telemetry
 	Now       func() time.Time
 	NewID     func() string
+	CatchUp   bool // a read that was missed while nothing ran is made at the start, and so is a source's first
 	Observe   Observer
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
@@ -79,6 +80,9 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		}
 		t.Readers[s.Ref()] = r
 		job := source.Job{Name: s.Ref().String(), Schedule: orElse(s.Schedule, c.Defaults.Schedule), Run: r.Run}
+		if h.CatchUp {
+			job.Last = h.lastRead(d.Tenant, s.Ref())
+		}
 		at.At("schedule").Check(t.Scheduler.Add(job))
 	}
 	for i, l := range d.Links {
@@ -95,6 +99,21 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		return nil, fmt.Errorf("tenant %s: %w", d.Tenant, err)
 	}
 	return t, nil
+}
+
+// lastRead returns what tells when a source was last read so that no repetition is due. A refusal is not repeated: it
+// locks accounts (F48). What was read into a log that is another one now, or shorter, is to be read again.
+func (h *Host) lastRead(tenant string, s roster.Source) func(context.Context) (time.Time, error) {
+	return func(ctx context.Context) (last time.Time, err error) {
+		newest, believed, err := h.Store.Runs(tenant).Last(ctx, s)
+		switch {
+		case newest != nil && newest.State == source.Refused:
+			last = newest.Started
+		case believed != nil && !believed.Regressed:
+			last = believed.Started
+		}
+		return last, err
+	}
 }
 
 // elsewhere says that no connector here serves a system.

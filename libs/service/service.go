@@ -63,7 +63,7 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		return err
 	}
 	defer st.Close()
-	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Complete: p.Complete}
+	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
 	asked := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	var skipped []string

@@ -17,7 +17,13 @@ type Job struct {
 	Name     string // tenant and source; unique in a scheduler
 	Schedule string // cron expression of five fields in Europe/Stockholm; empty for on demand only
 	Run      func(context.Context) (Run, error)
+	// Last tells when the last run began that needs no repetition; zero when there was none. With it and a schedule, a
+	// read that was missed while nothing ran, or whose retries were cut off, is made at the start; nil for never.
+	Last func(context.Context) (time.Time, error)
 }
+
+// lookBack is how long ago a scheduled time may be for its missed read to be made.
+const lookBack = 32 * 24 * time.Hour
 
 // What a read that was not believed does after its scheduled time.
 const (
@@ -108,6 +114,13 @@ func (s *Scheduler) Run(ctx context.Context) {
 // loop runs one job.
 func (s *Scheduler) loop(ctx context.Context, j *job) {
 	next, retry, until := j.next(s.now()), time.Time{}, time.Time{}
+	if since, ok := s.missed(ctx, j); ok {
+		retry, until = s.now(), j.until.Next(since)
+		select {
+		case <-j.trigger: // what was asked for before the start is this run
+		default:
+		}
+	}
 	for {
 		due := next
 		if !retry.IsZero() && (due.IsZero() || retry.Before(due)) {
@@ -133,6 +146,26 @@ func (s *Scheduler) loop(ctx context.Context, j *job) {
 			retry = time.Time{}
 		}
 	}
+}
+
+// missed tells whether a job is to run at the start, and since when: its last scheduled time, or now for one that never
+// ran or whose runs cannot be read.
+func (s *Scheduler) missed(ctx context.Context, j *job) (since time.Time, ok bool) {
+	if j.times == nil || j.Last == nil {
+		return since, false
+	}
+	now := s.now()
+	last, err := j.Last(ctx)
+	if err != nil {
+		s.logger.WarnContext(ctx, "not known when the job ran last", "job", j.Name, "error", err)
+	}
+	if err != nil || last.IsZero() {
+		return now, true
+	}
+	for t := j.times.Next(now.Add(-lookBack)); !t.IsZero() && !t.After(now); t = j.times.Next(t) {
+		since = t
+	}
+	return since, last.Before(since)
 }
 
 // next returns when the job is due after t; zero for never.

@@ -84,6 +84,51 @@ func TestUnbelievedReadIsTriedUntilMorning(t *testing.T) {
 	}
 }
 
+func TestMissedReadIsMadeAtTheStart(t *testing.T) {
+	at := func(day, hour, minute int) time.Time {
+		return time.Date(2000, 1, day, hour, minute, 0, 0, roster.Stockholm())
+	}
+	cases := []struct {
+		name   string
+		last   time.Time
+		err    error
+		start  time.Time
+		states []source.State
+		want   []string // until the end of 5 January
+	}{
+		{"it never ran", time.Time{}, nil, at(4, 12, 0), []source.State{source.Published}, []string{"04 12:00", "04 22:00", "05 22:00"}},
+		{"nobody knows", time.Time{}, errCut, at(4, 12, 0), []source.State{source.Published}, []string{"04 12:00", "04 22:00", "05 22:00"}},
+		{"it ran at its time", at(3, 22, 0), nil, at(4, 12, 0), []source.State{source.Published}, []string{"04 22:00", "05 22:00"}},
+		{"nothing ran at its time", at(3, 21, 59), nil, at(4, 12, 0), []source.State{source.Published}, []string{"04 12:00", "04 22:00", "05 22:00"}},
+		{"it was not believed, and the morning came", at(2, 22, 0), nil, at(4, 12, 0), []source.State{source.Stale, source.Published}, []string{"04 12:00", "04 22:00", "05 22:00"}},
+		{"it was not believed, and is tried on until half past five", at(2, 22, 0), nil, at(4, 4, 15), []source.State{source.Stale}, []string{"04 04:15", "04 04:45", "04 05:15"}},
+		{"it was not believed, and is tried on until it works", at(2, 22, 0), nil, at(4, 4, 15), []source.State{source.Stale, source.Published}, []string{"04 04:15", "04 04:45", "04 22:00", "05 22:00"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+				ran, run := times(c.states...)
+				last := func(context.Context) (time.Time, error) { return c.last, c.err }
+				add(t, s, source.Job{Name: "a", Schedule: "0 22 * * *", Run: run, Last: last})
+				add(t, s, source.Job{Name: "on demand", Run: run, Last: last})
+				if c.want[0] != "04 22:00" {
+					s.Trigger("a") // and the run at the start are one
+				}
+				time.Sleep(time.Until(c.start))
+				start()
+				time.Sleep(time.Until(at(6, 0, 0)))
+				synctest.Wait()
+				if c.states[len(c.states)-1] == source.Stale && len(*ran) > 4 && (*ran)[3] == "04 22:00" {
+					*ran = (*ran)[:3] // the next evening is another matter
+				}
+				if !slices.Equal(*ran, c.want) {
+					t.Errorf("ran at %v, want %v", *ran, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestTriggersAreOneRunAtATime(t *testing.T) {
 	clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
 		running, most, total := 0, 0, 0
