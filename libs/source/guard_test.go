@@ -13,6 +13,7 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/tenant"
 )
 
 // school is a world with so many pupils in classes of 25, all of whom the log holds.
@@ -485,4 +486,43 @@ func TestNoTombstoneOverTheLimitWithoutApproval(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDeltaSaysNothingAboutWhatItDoesNotSee holds a part of a delta; later deltas neither forget it nor void an approval.
+func TestDeltaSaysNothingAboutWhatItDoesNotSee(t *testing.T) {
+	w := school(t, 400)
+	w.read()
+	w.leave(0, 50)
+	if run := w.run(source.Held, map[string]int{"person.held": 50, "person.deleted": 0}); run.Complete {
+		t.Fatal("the second read of a day is a delta")
+	}
+	w.run(source.Held, map[string]int{"person.held": 50})
+	w.decide(source.Approved)
+	w.run(source.Held, map[string]int{"person.held": 50, "person.deleted": 0})
+	w.nextDay()
+	w.run(source.Published, map[string]int{"person.deleted": 50})
+}
+
+func TestLimitsThatAreNone(t *testing.T) {
+	for name, c := range map[string]struct {
+		limit source.Limit
+		want  string // path of the problem; empty for none
+	}{
+		"good":             {source.Limit{Operation: source.Delete, Kind: roster.KindPerson, School: "GR", Percent: 100}, ""},
+		"no operation":     {source.Limit{Percent: 5}, "guard[0].operation"},
+		"an unlimited one": {source.Limit{Operation: source.Update}, "guard[0].operation"},
+		"kept back a form": {source.Limit{Operation: source.KeptBack, School: "GR"}, "guard[0].operation"},
+		"a kind":           {source.Limit{Operation: source.Delete, Kind: "pupil"}, "guard[0].kind"},
+		"a share":          {source.Limit{Operation: source.Delete, Percent: 101}, "guard[0].percent"},
+		"a floor":          {source.Limit{Operation: source.Delete, Floor: -1}, "guard[0].floor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := tenant.NewProblems()
+			source.Limits{c.limit}.Validate(p.At("guard"))
+			switch list := p.List(); {
+			case c.want == "" && len(list) > 0, c.want != "" && (len(list) != 1 || list[0].Path != c.want):
+				t.Errorf("problems %v, want one at %q", list, c.want)
+			}
+		})
+	}
 }
