@@ -209,7 +209,7 @@ var catalogue = map[Code]entry{
 	},
 	FileTooLarge: {
 		"{file} är större än {limit} byte, uppackad eller som den är.", "{file} is larger than {limit} bytes, unpacked or as it is.",
-		"Kontrollera filen. Är den riktig, höj gränsen. Inget har ändrats.", "Look at the file. If it is right, raise the limit. Nothing was changed.",
+		"Kontrollera filen. Är den riktig, höj gränsen (limits i källans inställningar). Inget har ändrats.", "Look at the file. If it is right, raise the limit (limits in the settings of the source). Nothing was changed.",
 	},
 	ArchiveUnsafe: {
 		"Arkivet {file} har ett namn som pekar utanför arkivet.", "The archive {file} holds a name that leads out of it.",
@@ -288,7 +288,7 @@ var catalogue = map[Code]entry{
 		"Inget. Har personen inte slutat: rätta skolan eller datumen i registret.", "Nothing. If the person has not left, correct the school or the dates in the register.",
 	},
 	LogRegressed: {
-		"Loggen slutar vid {end} men länken har redan läst till {seen}: loggen har återställts eller bytts ut.", "The log ends at {end}, but the link has read up to {seen}: the log was restored or replaced.",
+		"Loggen, som slutar vid {end}, är inte den som länken läste till {seen}: den har återställts eller bytts ut.", "The log, which ends at {end}, is not the one that the link read up to {seen}: it was restored or replaced.",
 		"Låt varje källa läsa allt på nytt. Länken fortsätter när en fullständig läsning är klar.", "Let every source read everything again. The link goes on when a complete run has ended.",
 	},
 	NeedsMissing: {

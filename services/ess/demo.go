@@ -1,13 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"eventful.se/ess/libs/service"
 	"eventful.se/ess/services/ess/demo"
+	"eventful.se/ess/services/ess/municipality"
 )
 
 func demoCommand() *cobra.Command {
@@ -24,10 +25,13 @@ With --once it does not wait, prints a summary and ends; the exit status is 0 on
 files equalled the register.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Pupils < municipality.MinPupils || o.Pupils > municipality.MaxPupils {
+				return fmt.Errorf("--pupils is %d: choose %d to %d", o.Pupils, municipality.MinPupils, municipality.MaxPupils)
+			}
 			o.Out = cmd.OutOrStdout()
 			o.Logger = slog.New(slog.DiscardHandler)
 			if level != "" {
-				if o.Logger, err = service.NewLogger(cmd.ErrOrStderr(), level, "text"); err != nil {
+				if o.Logger, err = newLogger(cmd.ErrOrStderr(), level); err != nil {
 					return err
 				}
 			}

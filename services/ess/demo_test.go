@@ -75,6 +75,31 @@ func TestDemoEndsWhenAsked(t *testing.T) {
 	}
 }
 
+func TestDemoOnceThatIsEndedEarlyFails(t *testing.T) {
+	t.Parallel()
+	c := start(t, nil, "ess", "demo", "--once", "--pupils", "400")
+	c.await(t, "equals the register")
+	if status, _ := c.terminate(t); status != 1 || !strings.Contains(c.log.String(), "ended before its last step") {
+		t.Errorf("exit status %d:\n%s", status, c.log.String())
+	}
+}
+
+func TestDemoRefusesFewerPupilsThanThereCanBe(t *testing.T) {
+	t.Parallel()
+	if out := ess(t, "demo", "--pupils", "-5"); out.status != 1 || !strings.Contains(out.stderr, "--pupils is -5") {
+		t.Errorf("exit status %d: %s", out.status, out.stderr)
+	}
+}
+
+func TestAFlagIsBlamedByItsName(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"demo", "--log-level", "loud"}, {"run", "--config", t.TempDir(), "--log-level", "loud"}} {
+		if out := ess(t, args...); out.status != 1 || !strings.Contains(out.stderr, "--log-level is \"loud\"") {
+			t.Errorf("%v: exit status %d: %s", args, out.status, out.stderr)
+		}
+	}
+}
+
 func read(t testing.TB, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "ess:", err)
 	}
 	return status
+}
+
+// newLogger returns a logger for people, of the level that --log-level names.
+func newLogger(w io.Writer, level string) (*slog.Logger, error) {
+	logger, err := service.NewLogger(w, level, "text")
+	if err != nil {
+		return nil, fmt.Errorf("--log-level is %q: write debug, info, warn or error", level)
+	}
+	return logger, nil
 }
 
 // require makes flags of a command required. A command that does not have the flag says so instead of running.

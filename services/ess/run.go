@@ -22,7 +22,7 @@ func runCommand() *cobra.Command {
 it is not there; a log that is gone while its ledger stands is an error, never an empty log.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			logger, err := service.NewLogger(cmd.ErrOrStderr(), level, "text")
+			logger, err := newLogger(cmd.ErrOrStderr(), level)
 			if err != nil {
 				return err
 			}

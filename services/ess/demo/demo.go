@@ -86,7 +86,10 @@ func Run(ctx context.Context, o Options) (err error) {
 		err = errors.Join(err, s.register.Close(), s.inbox.Close())
 	}()
 	if err := s.play(ctx); err != nil {
-		if errors.Is(err, context.Canceled) {
+		switch ended := errors.Is(err, context.Canceled); {
+		case ended && o.Once:
+			return errors.New("the demo was ended before its last step")
+		case ended:
 			return nil
 		}
 		return err

@@ -32,6 +32,7 @@ func Connector() source.Connector {
 type alvis struct {
 	client  *sftp.Client
 	pick    sftp.Selection
+	limits  sftp.Limits
 	profile ims.Profile
 }
 
@@ -47,7 +48,7 @@ func (a *alvis) Read(ctx context.Context, _ source.Cursor, emit func(fact.Doc) e
 	if err != nil {
 		return source.Result{}, err
 	}
-	spool, err := a.client.Fetch(ctx, file, sftp.Limits{})
+	spool, err := a.client.Fetch(ctx, file, a.limits)
 	if err != nil {
 		return source.Result{}, err
 	}

@@ -13,8 +13,15 @@ import (
 type Config struct {
 	SFTP      sftp.Config    `yaml:"sftp"`
 	Selection sftp.Selection `yaml:",inline"`
+	Limits    Limits         `yaml:"limits"`
 	// Profile is what this customer's export means by its types, roles and places; see docs of libs/format/ims.
 	Profile ims.Profile `yaml:"profile"`
+}
+
+// Limits bound what is read of a file, in bytes.
+type Limits struct {
+	MaxBytes    int64 `yaml:"maxBytes"`    // of the file on the server
+	MaxUnpacked int64 `yaml:"maxUnpacked"` // of the export in an archive
 }
 
 // defaults returns the settings of a customer who says nothing. Directory and file name of the export are not
@@ -27,6 +34,7 @@ func defaults() *Config {
 			MaxAge:   72 * time.Hour,
 			Settle:   10 * time.Second,
 		},
+		Limits:  Limits{MaxBytes: 1 << 30, MaxUnpacked: 4 << 30},
 		Profile: ims.Alvis(),
 	}
 }
@@ -35,6 +43,12 @@ func defaults() *Config {
 func (c *Config) Validate(p tenant.Problems) {
 	c.SFTP.Validate(p.At("sftp"))
 	c.Selection.Validate(p)
+	if c.Limits.MaxBytes <= 0 {
+		p.At("limits.maxBytes").Add("has to be above 0")
+	}
+	if c.Limits.MaxUnpacked <= 0 {
+		p.At("limits.maxUnpacked").Add("has to be above 0")
+	}
 	c.Profile.Validate(p.At("profile"))
 }
 
@@ -43,6 +57,7 @@ func (c *Config) Open(env source.Env) (source.Source, error) {
 	return &alvis{
 		client:  sftp.New(c.SFTP, sftp.Options{Logger: env.Logger, Now: env.Now}),
 		pick:    c.Selection,
+		limits:  sftp.Limits{MaxBytes: c.Limits.MaxBytes, MaxUnpacked: c.Limits.MaxUnpacked},
 		profile: c.Profile,
 	}, nil
 }

@@ -46,6 +46,7 @@ func TestValidateReportsEverythingWrong(t *testing.T) {
 		"a selection of nothing": {
 			reachable + "directory: ''\nfiles: []\nmaxAge: -1h\nsettle: 10ns", []string{"directory", "files", "maxAge", "settle"},
 		},
+		"limits of nothing":         {reachable + "limits: {maxBytes: 0, maxUnpacked: -1}", []string{"limits.maxBytes", "limits.maxUnpacked"}},
 		"patterns that fit no name": {reachable + "files: ['exports/*.xml', '[']", []string{"files[0]", "files[1]"}},
 		"a profile that means nothing": {
 			reachable + "profile: {delta: sometimes, dates: few, encodingOverride: ebcdic, groupTypes: [{as: Klass}]}",
