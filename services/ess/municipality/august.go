@@ -345,10 +345,14 @@ func (t *turn) settleIDs(unit string, kind GroupKind, homes []home) {
 		case h.ID != "":
 		case h.old >= 0 && (ids == GroupIDsStable || h.Grade == 0):
 			h.ID = t.Groups[h.old].ID
-		case len(free) > 0:
-			h.ID, free = free[0], free[1:]
 		default:
-			h.ID = t.newGroupID()
+			// A name that is new takes an id that is free, but for the one that the pupils had.
+			if k := slices.IndexFunc(free, func(id string) bool { return h.old < 0 || id != t.Groups[h.old].ID }); k >= 0 {
+				h.ID = free[k]
+				free = slices.Delete(free, k, k+1)
+			} else {
+				h.ID = t.newGroupID()
+			}
 		}
 	}
 }
