@@ -134,8 +134,14 @@ func TestNothingPrintsPersonalData(t *testing.T) {
 		}
 		out["error"] = fmt.Errorf("person %v: %w", v, errors.New("x")).Error()
 		var text, js bytes.Buffer
-		slog.New(slog.NewTextHandler(&text, nil)).Info("m", "v", v, slog.Group("g", "v", v))
-		slog.New(slog.NewJSONHandler(&js, nil)).Info("m", "v", v, slog.Group("g", "v", v))
+		untimed := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // its digits may be anything
+			}
+			return a
+		}}
+		slog.New(slog.NewTextHandler(&text, untimed)).Info("m", "v", v, slog.Group("g", "v", v))
+		slog.New(slog.NewJSONHandler(&js, untimed)).Info("m", "v", v, slog.Group("g", "v", v))
 		out["slog text"], out["slog json"] = text.String(), js.String()
 		if b, err := json.Marshal(v); err == nil {
 			out["json"] = string(b)

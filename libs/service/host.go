@@ -235,8 +235,10 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 		logger.InfoContext(ctx, "in preview: this would be done", attrs...)
 	case s.Delivered != "":
 		logger.InfoContext(ctx, "delivered", append(attrs, "package", s.Delivered, "adopted", s.Adopted)...)
+	case s.Deferred != "":
+		logger.InfoContext(ctx, "nothing is delivered now", "why", s.Deferred, "next_try", s.WakeAt)
 	case s.Operations() > 0:
-		logger.InfoContext(ctx, "settled", append(attrs, "deferred", s.Deferred)...)
+		logger.InfoContext(ctx, "settled", attrs...)
 	default:
 		logger.DebugContext(ctx, "nothing to do", attrs...)
 	}

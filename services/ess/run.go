@@ -14,11 +14,13 @@ import (
 func runCommand() *cobra.Command {
 	var config, dir, url, health, level string
 	var readNow bool
+	var port int
 	cmd := &cobra.Command{
 		Use:   "run --config DIR",
 		Short: "Run every reader and writer of a small installation, with NATS inside",
 		Long: `Run the readers and writers of every tenant in a folder of YAML documents, on a NATS server inside the program or, with
---nats, on another one. The server inside takes no connections from outside the program. A folder for the log is made when
+--nats, on another one. The server inside takes no connections, unless --listen gives it a port of the loopback interface for
+essctl and ess preview: then whoever can log in to this machine can read the log. A folder for the log is made when
 it is not there; a log that is gone while its ledger stands is an error, never an empty log.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -34,7 +36,7 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 				if err := os.MkdirAll(dir, 0o700); err != nil {
 					return err
 				}
-				if server, err = store.Embedded(store.ServerOptions{Dir: dir, Logger: logger}); err != nil {
+				if server, err = store.Embedded(store.ServerOptions{Dir: dir, Listen: port > 0, Port: port, Logger: logger}); err != nil {
 					return err
 				}
 				defer server.Shutdown()
@@ -58,6 +60,7 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 	f.StringVar(&config, "config", "", "folder with a YAML document for each tenant")
 	f.StringVar(&dir, "data", "", "folder in which NATS keeps the log")
 	f.StringVar(&url, "nats", "", "address of a NATS server, in place of the one inside")
+	f.IntVar(&port, "listen", 0, "port of the loopback interface for essctl; 0 for none")
 	f.BoolVar(&readNow, "read-now", false, "read every source once at the start, and not only on its schedule")
 	f.StringVar(&health, "http", "127.0.0.1:8080", "address of health, readiness and metrics")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
