@@ -405,6 +405,23 @@ func (i *inbox) set(refuse func(target.Resource) *target.Problem, fail error) {
 	i.refuse, i.fail = refuse, fail
 }
 
+// onStep has every step of an upload seen first.
+func (i *inbox) onStep(hook func(step string) error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.hook = hook
+}
+
+func (i *inbox) step(name string) error {
+	i.mu.Lock()
+	hook := i.hook
+	i.mu.Unlock()
+	if hook == nil {
+		return nil
+	}
+	return hook(name)
+}
+
 func (i *inbox) count() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -431,10 +448,8 @@ func (i *inbox) Render(set []target.Resource) (target.Package, []target.Problem)
 }
 
 func (i *inbox) Deliver(_ context.Context, p target.Package) error {
-	if i.hook != nil {
-		if err := i.hook("before upload"); err != nil {
-			return err
-		}
+	if err := i.step("before upload"); err != nil {
+		return err
 	}
 	i.mu.Lock()
 	if i.fail != nil {
@@ -444,10 +459,7 @@ func (i *inbox) Deliver(_ context.Context, p target.Package) error {
 	i.files[p.Name] = string(p.Body)
 	i.uploads = append(i.uploads, p.Name)
 	i.mu.Unlock()
-	if i.hook != nil {
-		return i.hook("after upload")
-	}
-	return nil
+	return i.step("after upload")
 }
 
 func (i *inbox) Delivered(_ context.Context, p target.Package) (bool, error) {

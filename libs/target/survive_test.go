@@ -16,20 +16,20 @@ import (
 	"eventful.se/ess/libs/target"
 )
 
-// an upload whose outcome was not known (arrived, answer lost), then the register goes back.
-func TestUnknownUploadThenRevert(t *testing.T) {
+// The upload arrives, its answer is lost, and the register goes back before the next try.
+func TestAnUploadOfUnknownOutcomeThenARevert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s.log.publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		first := in.last()
-		in.hook = func(step string) error {
+		in.onStep(func(step string) error {
 			if step == "after upload" {
 				return errors.New("the line broke after the rename")
 			}
 			return nil
-		}
+		})
 		s.log.publish(person(11, "Fel"))
 		for got := range p.settled {
 			if got.Halted != nil {
@@ -37,7 +37,7 @@ func TestUnknownUploadThenRevert(t *testing.T) {
 				break
 			}
 		}
-		in.hook = nil
+		in.onStep(nil)
 		s.log.publish(person(11, "Ek")) // the register is put right before the retry
 		time.Sleep(48 * time.Hour)
 		synctest.Wait()
@@ -48,8 +48,7 @@ func TestUnknownUploadThenRevert(t *testing.T) {
 	})
 }
 
-// a wake time that is past, and a run open.
-func TestSpin(t *testing.T) {
+func TestAPastWakeTimeWithAnOpenRunIsNoBusyLoop(t *testing.T) {
 	s, in := setsSetup()
 	s.log.publish(small()...)
 	p := start(t, s)
@@ -91,7 +90,7 @@ func became(old, now roster.Record) roster.Record {
 	return roster.Record{Ref: old.Ref, Source: old.Source, Tombstone: &roster.Tombstone{Reason: roster.TombstoneBecame, Became: now.Ref.Key}}
 }
 
-func TestNumberChangeCalls(t *testing.T) {
+func TestANewNumberMakesNoSecondAccount(t *testing.T) {
 	for _, nums := range [][2]int{{11, 15}, {15, 11}} {
 		synctest.Test(t, func(t *testing.T) {
 			s, d := callsSetup()
@@ -118,7 +117,7 @@ func TestNumberChangeCalls(t *testing.T) {
 	}
 }
 
-func TestNumberChangeIsOneAccountWhateverComesFirst(t *testing.T) {
+func TestANewNumberIsOneAccountWhateverComesFirst(t *testing.T) {
 	for name, engine := range map[string]func() (setup, func() string){
 		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
 		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
@@ -155,7 +154,7 @@ func TestNumberChangeIsOneAccountWhateverComesFirst(t *testing.T) {
 	}
 }
 
-func TestNumberChangeSets(t *testing.T) {
+func TestANewNumberKeepsTheIDInASet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s.log.publish(unit(1), person(11, "Ek"))
@@ -173,8 +172,7 @@ func TestNumberChangeSets(t *testing.T) {
 	})
 }
 
-// a source that was taken out of the configuration while its run was open.
-func TestOpenRunOfARemovedSource(t *testing.T) {
+func TestAnOpenRunOfARemovedSourceHoldsNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s.log.markOf(roster.Source{System: "old", Instance: "default"}, roster.RunOpened)
@@ -192,8 +190,7 @@ func TestOpenRunOfARemovedSource(t *testing.T) {
 	})
 }
 
-// pending retry of an entity that cannot be read
-func TestSpinCalls(t *testing.T) {
+func TestARetryOfSomethingUnreadableIsNoBusyLoop(t *testing.T) {
 	s, d := callsSetup()
 	s.log.publish(small()...)
 	p := start(t, s)
@@ -223,8 +220,7 @@ func TestSpinCalls(t *testing.T) {
 	_ = p.stop()
 }
 
-// A process that runs on while its log is replaced: the link is cold.
-func TestColdLinkAndAnotherLog(t *testing.T) {
+func TestAColdLinkHearsThatTheLogIsAnotherOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := setsSetup()
 		s.idle = time.Second
@@ -313,8 +309,8 @@ func (l *switched) Follow(ctx context.Context, from roster.Position, h bool, eac
 	return ctx.Err()
 }
 
-// A writer that starts after the sources have read everything again, as docs/recover-a-target.md says.
-func TestRecoverAsDocumented(t *testing.T) {
+// The sources have read everything again, then the writer starts, as docs/recover-a-target.md says.
+func TestALostLogIsRecoveredAsDocumented(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := settledOnce(t)
 		s.log = newLog()
@@ -339,8 +335,7 @@ func TestRecoverAsDocumented(t *testing.T) {
 	})
 }
 
-// the same, where the wake time of the mark has passed
-func TestSpinHaltedLog(t *testing.T) {
+func TestAHaltedLinkWithAPastWakeTimeIsNoBusyLoop(t *testing.T) {
 	s, _ := settledOnce(t)
 	s.ledger.mark.WakeAt = time.Now().Add(-time.Hour)
 	s.log = newLog()
@@ -359,8 +354,7 @@ func TestSpinHaltedLog(t *testing.T) {
 	_ = p.stop()
 }
 
-// --force while a run is open.
-func TestForceWhileDeferred(t *testing.T) {
+func TestAForcedResyncIsNotForgottenWhileARunIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s.log.publish(small()...)
