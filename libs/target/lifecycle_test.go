@@ -158,7 +158,7 @@ func TestJulyEndsNothing(t *testing.T) {
 		s.log.publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		time.Sleep(time.Date(2000, time.July, 3, 12, 0, 0, 0, time.UTC).Sub(time.Now()))
+		time.Sleep(time.Until(time.Date(2000, time.July, 3, 12, 0, 0, 0, time.UTC)))
 		s.log.publish(gone(person(11, "")), gone(person(13, "")))
 		p.reach(s.log)
 		time.Sleep(30 * day)
@@ -167,7 +167,7 @@ func TestJulyEndsNothing(t *testing.T) {
 			t.Errorf("somebody left in July:\n%s", in.last())
 		}
 		s.log.publish(person(13, "Björk")) // back for the autumn
-		time.Sleep(time.Date(2000, time.August, 22, 12, 0, 0, 0, time.UTC).Sub(time.Now()))
+		time.Sleep(time.Until(time.Date(2000, time.August, 22, 12, 0, 0, 0, time.UTC)))
 		synctest.Wait()
 		if strings.Contains(in.last(), "family=Ek") || !strings.Contains(in.last(), "Björk") {
 			t.Errorf("after the summer, want the one gone and the other there:\n%s", in.last())

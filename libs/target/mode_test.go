@@ -9,13 +9,13 @@ import (
 )
 
 func TestPreviewWritesNothingAndShowsEverything(t *testing.T) {
-	for name, make := range map[string]func() (setup, func() string){
+	for name, engine := range map[string]func() (setup, func() string){
 		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
 		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, text := make()
+				s, text := engine()
 				s.log.publish(append(small(), person(14, ""))...)
 				s.mode = target.ModePreview
 				p := start(t, s)

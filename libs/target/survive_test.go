@@ -74,17 +74,6 @@ func TestAPastWakeTimeWithAnOpenRunIsNoBusyLoop(t *testing.T) {
 	_ = p.stop()
 }
 
-// regressing is a log whose Follow says so, as the store's does.
-type regressing struct{ *memoryLog }
-
-func (l regressing) Follow(ctx context.Context, from roster.Position, h bool, each func(roster.Event) error) error {
-	end, _ := l.End(ctx)
-	if from.Regressed(end) {
-		return reason.Errorf(reason.Misconfigured, nil, reason.LogRegressed, "seen", from.Seq, "end", end.Seq)
-	}
-	return l.memoryLog.Follow(ctx, from, h, each)
-}
-
 // became is the tombstone of a key that has another now.
 func became(old, now roster.Record) roster.Record {
 	return roster.Record{Ref: old.Ref, Source: old.Source, Tombstone: &roster.Tombstone{Reason: roster.TombstoneBecame, Became: now.Ref.Key}}

@@ -88,7 +88,7 @@ func Secrets(config any) (list []Secret) {
 				walk(value)
 			}
 		case reflect.String:
-			s, ok := v.Interface().(Secret)
+			s, ok := reflect.TypeAssert[Secret](v)
 			if ok && !s.IsZero() && !slices.Contains(list, s) {
 				list = append(list, s)
 			}

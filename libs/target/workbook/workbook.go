@@ -75,7 +75,7 @@ func verbs() []target.Verb {
 func Write(out io.Writer, p Preview, l reason.Language) error {
 	w := wordsIn(l)
 	f := excelize.NewFile()
-	defer f.Close() //nolint:errcheck // it holds nothing but memory
+	defer f.Close()
 	if err := f.SetSheetName("Sheet1", w.summary); err != nil {
 		return err
 	}
