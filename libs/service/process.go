@@ -98,7 +98,7 @@ func Frugal() {
 	}
 }
 
-const frugalPercent = 50
+const frugalPercent = 75
 
 // shutdownGrace is how long a program may take to finish what it began after it was asked to stop.
 const shutdownGrace = 20 * time.Second
