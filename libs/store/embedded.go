@@ -94,9 +94,6 @@ func (s *Server) Port() int {
 	return 0
 }
 
-// Ready tells whether the server takes connections.
-func (s *Server) Ready() bool { return s.ns.ReadyForConnections(0) && s.ns.JetStreamEnabled() }
-
 // Shutdown stops the server, waits until it has, and leaves the directory to the next one.
 func (s *Server) Shutdown() {
 	s.ns.Shutdown()
