@@ -28,6 +28,7 @@ type Event struct {
 	Ref        Ref // the entity of the change; zero with a mark
 	Source     Source
 	Mark       Mark // empty with a change
+	Approved   bool // a person approved exactly this change
 }
 
 // Mark is a message that a run publishes about itself.

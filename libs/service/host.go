@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/sync/errgroup"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
@@ -159,7 +160,7 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	if !settings(s.Settings, config, p) {
 		return nil
 	}
-	var limits source.Limits
+	var limits guard.Limits
 	if err := tenant.Decode(s.Guard, &limits); err != nil {
 		p.At("guard").Check(err)
 		return nil

@@ -4,32 +4,33 @@ import (
 	"slices"
 	"strings"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 )
 
 // differences returns the dangerous operations by which a record became another of the same entity.
-func differences(old, now *roster.Record, today roster.Date) (ops []Operation) {
+func differences(old, now *roster.Record, today roster.Date) (ops []guard.Operation) {
 	if slices.ContainsFunc(now.Former, func(k roster.Key) bool { return !slices.Contains(old.Former, k) }) {
-		ops = append(ops, Identity)
+		ops = append(ops, guard.Identity)
 	}
 	switch {
 	case old.Person != nil && now.Person != nil:
 		ops = append(ops, personDifferences(old.Person, now.Person, today)...)
 	case old.Group != nil && now.Group != nil:
 		if !old.Group.Organisation.IsZero() && old.Group.Organisation != now.Group.Organisation {
-			ops = append(ops, Units)
+			ops = append(ops, guard.Units)
 		}
 	case old.Organisation != nil && now.Organisation != nil:
 		if !old.Organisation.Parent.IsZero() && old.Organisation.Parent != now.Organisation.Parent {
-			ops = append(ops, Units)
+			ops = append(ops, guard.Units)
 		}
 	}
 	return ops
 }
 
-func personDifferences(old, now *roster.Person, today roster.Date) (ops []Operation) {
+func personDifferences(old, now *roster.Person, today roster.Date) (ops []guard.Operation) {
 	if !old.CivicNo.IsZero() && old.CivicNo.Reveal() != now.CivicNo.Reveal() {
-		ops = append(ops, Identity)
+		ops = append(ops, guard.Identity)
 	}
 	personas, account := len(old.Personas) != len(now.Personas), false
 	for i := range old.Personas {
@@ -43,13 +44,13 @@ func personDifferences(old, now *roster.Person, today roster.Date) (ops []Operat
 		account = account || changed(was.Username, is.Username) || changed(was.EPPN, is.EPPN) || changed(domain(was.Email), domain(is.Email))
 	}
 	if personas {
-		ops = append(ops, Personas)
+		ops = append(ops, guard.Personas)
 	}
 	if left(old, now, today) {
-		ops = append(ops, Units)
+		ops = append(ops, guard.Units)
 	}
 	if account {
-		ops = append(ops, Account)
+		ops = append(ops, guard.Account)
 	}
 	return ops
 }
@@ -146,7 +147,7 @@ func formsOf(r *roster.Record) (forms []roster.SchoolType) {
 
 // newBefore returns a count of nothing, which remembers the records of the given entities.
 func newBefore(wanted []Change) before {
-	b := before{map[Bucket]int{}, make(map[roster.Ref]*roster.Record, len(wanted))}
+	b := before{map[guard.Bucket]int{}, make(map[roster.Ref]*roster.Record, len(wanted))}
 	for i := range wanted {
 		b.old[wanted[i].Record.Ref] = nil
 	}
@@ -155,9 +156,9 @@ func newBefore(wanted []Change) before {
 
 // add takes in what the log holds of an entity.
 func (b *before) add(r *roster.Record) {
-	b.live[Bucket{r.Ref.Kind, AllForms, ""}]++
+	b.live[guard.Bucket{Kind: r.Ref.Kind, Form: guard.AllForms, Operation: ""}]++
 	for _, f := range formsOf(r) {
-		b.live[Bucket{r.Ref.Kind, f, ""}]++
+		b.live[guard.Bucket{Kind: r.Ref.Kind, Form: f, Operation: ""}]++
 	}
 	if _, wanted := b.old[r.Ref]; wanted {
 		b.old[r.Ref] = r

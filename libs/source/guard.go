@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
@@ -20,40 +21,40 @@ const (
 // the containment of protected persons publish. Only where the read itself is in doubt all of it is frozen but
 // containments. What a person approved publishes in either case.
 type guarding struct {
-	limits   Limits
+	limits   guard.Limits
 	now      time.Time
 	complete bool // the read was
 	first    bool // the log holds nothing of a read that was believed: its creates are no reason to doubt
 	changes  []Change
 	heads    map[roster.Ref]Head
 	before   before
-	kept     Guarded
+	kept     guard.Kept
 	keptBack int // live persons of the log whom the read keeps back
 	hash     func(*roster.Record) string
 }
 
 // before is what the log held before: how much of a kind and school form, and the records that are to change.
 type before struct {
-	live map[Bucket]int // of buckets without an operation
+	live map[guard.Bucket]int // of buckets without an operation
 	old  map[roster.Ref]*roster.Record
 }
 
 // judgement is what the guard says.
 type judgement struct {
 	publish []Change
-	used    map[Item]bool // items that publish because they were approved
-	held    []HeldItem
+	used    map[guard.Item]bool // items that publish because they were approved
+	held    []guard.HeldItem
 	doubt   *reason.Reason
-	passed  []Passed // what of publish counts against limits
-	valid   []Decision
+	passed  []guard.Passed // what of publish counts against limits
+	valid   []guard.Decision
 }
 
 // cluster is one change with those that must stand with it.
 type cluster struct {
 	changes   []Change
-	items     []Item
+	items     []guard.Item
 	kind      roster.Kind
-	ops       []Operation // the dangerous ones, the gravest first
+	ops       []guard.Operation // the dangerous ones, the gravest first
 	forms     []roster.SchoolType
 	creates   bool
 	contains  bool // always publishes
@@ -68,7 +69,7 @@ type cluster struct {
 // judge decides.
 func (g *guarding) judge() judgement {
 	clusters := g.clusters()
-	window := g.window()
+	window := g.kept.Window(g.now)
 	doubt := g.weigh(clusters, window)
 	for i := range clusters {
 		c := &clusters[i]
@@ -76,10 +77,10 @@ func (g *guarding) judge() judgement {
 		c.held = !c.contains && !c.approved && (dangerous || doubt != nil)
 	}
 	g.holdCompanions(clusters)
-	j := judgement{doubt: doubt, used: map[Item]bool{}}
+	j := judgement{doubt: doubt, used: map[guard.Item]bool{}}
 	out := g.outs(clusters)
-	passed := map[Bucket][]uint64{}
-	asked := map[Item]bool{}
+	passed := map[guard.Bucket][]uint64{}
+	asked := map[guard.Item]bool{}
 	for i := range clusters {
 		c := &clusters[i]
 		for _, item := range c.items {
@@ -87,7 +88,7 @@ func (g *guarding) judge() judgement {
 		}
 		if c.held {
 			for n, item := range c.items {
-				h := HeldItem{Item: item, Doubted: !c.over && !c.frozen && !c.rejected}
+				h := guard.HeldItem{Item: item, Doubted: !c.over && !c.frozen && !c.rejected}
 				h.Unit, h.Class = g.whereabouts(&c.changes[n], out.classes)
 				j.held = append(j.held, h)
 			}
@@ -99,19 +100,20 @@ func (g *guarding) judge() judgement {
 			}
 		} else if !c.contains {
 			for _, b := range c.buckets() {
-				if mark := c.items[0].mark(); !window[b][mark] {
+				if mark := c.items[0].Mark(); !window[b][mark] {
 					passed[b] = append(passed[b], mark)
 				}
 			}
 		}
 		for _, change := range c.changes {
+			change.Approved = c.approved
 			if g.keepMembers(&change, out.held) {
 				j.publish = append(j.publish, change)
 			}
 		}
 	}
 	for b, marks := range passed {
-		j.passed = append(j.passed, Passed{g.now, b, marks})
+		j.passed = append(j.passed, guard.Passed{At: g.now, Bucket: b, Marks: marks})
 	}
 	g.carryOver(&j, asked)
 	return j
@@ -119,16 +121,16 @@ func (g *guarding) judge() judgement {
 
 // carryOver says which decisions still live, and, because a read that was not complete shows only a part, what of the
 // earlier frozen set it says nothing about.
-func (g *guarding) carryOver(j *judgement, asked map[Item]bool) {
+func (g *guarding) carryOver(j *judgement, asked map[guard.Item]bool) {
 	stated := map[roster.Ref]bool{}
 	for item := range asked {
 		stated[item.Ref] = true
 	}
-	stands := func(i Item) bool {
+	stands := func(i guard.Item) bool {
 		return asked[i] || !g.complete && !stated[i.Ref] && g.heads[i.Ref].Seq == i.Expect
 	}
 	for _, d := range g.kept.Decisions {
-		if g.now.Sub(d.At) <= Window && stands(d.Item) {
+		if g.now.Sub(d.At) <= guard.Window && stands(d.Item) {
 			j.valid = append(j.valid, d)
 		}
 	}
@@ -144,7 +146,7 @@ func (g *guarding) carryOver(j *judgement, asked map[Item]bool) {
 
 // clusters puts together what must stand together, and says of each what it does.
 func (g *guarding) clusters() []cluster {
-	verdicts := g.kept.verdicts(g.now)
+	verdicts := g.kept.Verdicts(g.now)
 	frozen := map[roster.Ref]bool{}
 	if g.kept.Hold != nil {
 		for _, i := range g.kept.Hold.Items {
@@ -183,7 +185,7 @@ func (g *guarding) clusters() []cluster {
 func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool, became map[roster.Key]roster.Key) {
 	r, head := &change.Record, g.heads[change.Record.Ref]
 	old := g.before.old[r.Ref]
-	add := func(ops ...Operation) {
+	add := func(ops ...guard.Operation) {
 		for _, o := range ops {
 			if !slices.Contains(c.ops, o) {
 				c.ops = append(c.ops, o)
@@ -192,23 +194,23 @@ func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool
 	}
 	switch t := r.Tombstone; {
 	case t != nil && t.Reason == roster.TombstoneLeft:
-		add(Delete)
+		add(guard.Delete)
 	case t != nil && t.Reason == roster.TombstoneBecame:
-		add(Identity)
+		add(guard.Identity)
 	case t != nil:
 		c.contains = true
 	case head.Seq == 0 || head.Tombstone:
 		c.creates = true
 	case old != nil:
 		if head.SourceID != "" && change.SourceID != "" && head.SourceID != change.SourceID {
-			add(Identity)
+			add(guard.Identity)
 		}
 		add(differences(old, r, roster.Today(g.now))...)
 		if r.Group != nil && old.Group != nil {
 			var emptied bool
 			emptied, c.exchanged = exchange(old.Group, r.Group, gone, became)
 			if emptied {
-				add(Emptied)
+				add(guard.Emptied)
 			}
 		}
 	}
@@ -226,60 +228,43 @@ func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool
 }
 
 // settle names the items of a cluster, once all of it is known, and what was decided about them.
-func (c *cluster) settle(verdicts map[Item]Verdict, frozen map[roster.Ref]bool) {
-	op := Update
+func (c *cluster) settle(verdicts map[guard.Item]guard.Verdict, frozen map[roster.Ref]bool) {
+	op := guard.Update
 	switch {
 	case len(c.ops) > 0:
-		order := dangerous()
-		slices.SortFunc(c.ops, func(x, y Operation) int { return slices.Index(order, x) - slices.Index(order, y) })
+		order := guard.Dangerous()
+		slices.SortFunc(c.ops, func(x, y guard.Operation) int { return slices.Index(order, x) - slices.Index(order, y) })
 		op = c.ops[0]
 	case c.creates:
-		op = Create
+		op = guard.Create
 	}
 	c.approved = true
 	for i := range c.changes {
-		item := Item{c.changes[i].Record.Ref, c.changes[i].Expect, op, c.changes[i].Hash}
+		item := guard.Item{Ref: c.changes[i].Record.Ref, Expect: c.changes[i].Expect, Operation: op, Hash: c.changes[i].Hash}
 		c.items = append(c.items, item)
-		c.approved = c.approved && verdicts[item] == Approved
-		c.rejected = c.rejected || verdicts[item] == Rejected
+		c.approved = c.approved && verdicts[item] == guard.Approved
+		c.rejected = c.rejected || verdicts[item] == guard.Rejected
 		c.frozen = c.frozen || len(c.ops) > 0 && frozen[item.Ref]
 	}
 }
 
 // buckets returns where a cluster counts.
-func (c *cluster) buckets() []Bucket {
-	var list []Bucket
+func (c *cluster) buckets() []guard.Bucket {
+	var list []guard.Bucket
 	for _, op := range c.ops {
-		list = append(list, Bucket{c.kind, AllForms, op})
+		list = append(list, guard.Bucket{Kind: c.kind, Form: guard.AllForms, Operation: op})
 		for _, f := range c.forms {
-			list = append(list, Bucket{c.kind, f, op})
+			list = append(list, guard.Bucket{Kind: c.kind, Form: f, Operation: op})
 		}
 	}
 	return list
 }
 
-// window returns what was let through lately.
-func (g *guarding) window() map[Bucket]map[uint64]bool {
-	w := map[Bucket]map[uint64]bool{}
-	for _, p := range g.kept.Passed {
-		if g.now.Sub(p.At) > Window {
-			continue
-		}
-		if w[p.Bucket] == nil {
-			w[p.Bucket] = map[uint64]bool{}
-		}
-		for _, m := range p.Marks {
-			w[p.Bucket][m] = true
-		}
-	}
-	return w
-}
-
 // weigh marks the clusters that are over a limit, and tells why the read is in doubt, if it is. What was approved or
 // rejected and what is contained is not counted; what is frozen and waits is, for a read that lacks many and then lacks
 // some more is no better.
-func (g *guarding) weigh(clusters []cluster, window map[Bucket]map[uint64]bool) *reason.Reason {
-	n := map[Bucket]int{}
+func (g *guarding) weigh(clusters []cluster, window map[guard.Bucket]map[uint64]bool) *reason.Reason {
+	n := map[guard.Bucket]int{}
 	for b, marks := range window {
 		n[b] = len(marks)
 	}
@@ -290,7 +275,7 @@ func (g *guarding) weigh(clusters []cluster, window map[Bucket]map[uint64]bool) 
 			continue
 		}
 		for _, b := range c.buckets() {
-			if !window[b][c.items[0].mark()] {
+			if !window[b][c.items[0].Mark()] {
 				n[b]++
 			}
 		}
@@ -301,10 +286,10 @@ func (g *guarding) weigh(clusters []cluster, window map[Bucket]map[uint64]bool) 
 			creates++
 		}
 	}
-	over := func(b Bucket) bool {
+	over := func(b guard.Bucket) bool {
 		// What left within the window was there at its beginning.
-		of := g.before.live[Bucket{b.Kind, b.Form, ""}] + len(window[Bucket{b.Kind, b.Form, Delete}])
-		return n[b] > g.limits.allowed(b, of)
+		of := g.before.live[guard.Bucket{Kind: b.Kind, Form: b.Form, Operation: ""}] + len(window[guard.Bucket{Kind: b.Kind, Form: b.Form, Operation: guard.Delete}])
+		return n[b] > g.limits.Allowed(b, of)
 	}
 	identities := 0
 	for i := range clusters {
@@ -314,25 +299,27 @@ func (g *guarding) weigh(clusters []cluster, window map[Bucket]map[uint64]bool) 
 				continue
 			}
 			c.over = true
-			if b.Operation == Identity {
+			if b.Operation == guard.Identity {
 				identities = max(identities, n[b])
 			}
 		}
 	}
-	all := func(o Operation) Bucket { return Bucket{roster.KindPerson, AllForms, o} }
+	all := func(o guard.Operation) guard.Bucket {
+		return guard.Bucket{Kind: roster.KindPerson, Form: guard.AllForms, Operation: o}
+	}
 	persons := g.before.live[all("")]
 	because := func(code reason.Code, count int) *reason.Reason {
 		why := reason.New(code, "count", count)
 		return &why
 	}
 	switch {
-	case g.keptBack > g.limits.allowed(all(KeptBack), persons):
+	case g.keptBack > g.limits.Allowed(all(guard.KeptBack), persons):
 		return because(reason.TooManyKeptBack, g.keptBack)
 	case identities > 0:
 		return because(reason.TooManyIdentities, identities)
 	case exchanged > 0:
 		return because(reason.GroupsExchanged, exchanged)
-	case !g.first && creates > g.limits.allowed(all(Create), persons):
+	case !g.first && creates > g.limits.Allowed(all(guard.Create), persons):
 		return because(reason.TooManyNew, creates)
 	default:
 		return nil

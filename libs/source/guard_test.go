@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
@@ -75,15 +76,15 @@ func (w *world) run(s source.State, counts map[string]int) source.Run {
 }
 
 // decide records a verdict on the groups of what is held, all of it when there are none.
-func (w *world) decide(v source.Verdict, groups ...string) int {
+func (w *world) decide(v guard.Verdict, groups ...string) int {
 	w.t.Helper()
-	g, err := w.hold.Guarded(w.t.Context(), name)
+	g, err := w.hold.Kept(w.t.Context(), name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	n, err := g.Decide(g.Hold.Digest, groups, v, "anna", w.now)
 	if err == nil {
-		err = w.hold.SaveGuarded(w.t.Context(), name, g)
+		err = w.hold.Keep(w.t.Context(), name, g)
 	}
 	if err != nil {
 		w.t.Fatal(err)
@@ -106,7 +107,7 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 		t.Errorf("reason %v, cursor %q", run.Reason, run.Cursor)
 	}
 	groups := w.hold.kept.Groups(w.now)
-	if len(groups) != 12 || groups[0].Counts[roster.KindPerson] != 25 || groups[0].Operation != source.Delete || groups[0].Class.IsZero() {
+	if len(groups) != 12 || groups[0].Counts[roster.KindPerson] != 25 || groups[0].Operation != guard.Delete || groups[0].Class.IsZero() {
 		t.Fatalf("%d groups, want 12 classes of 25 leavers each; the first: %+v", len(groups), groups[0])
 	}
 	if w.log.live(roster.KindGroup)[0].Group == nil || !w.everyClassIsWhole() {
@@ -121,7 +122,7 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 		t.Error("the same frozen set has another digest")
 	}
 
-	if n := w.decide(source.Approved, groups[0].ID, groups[1].ID); n != 50 {
+	if n := w.decide(guard.Approved, groups[0].ID, groups[1].ID); n != 50 {
 		t.Fatalf("%d items approved, want 50", n)
 	}
 	for i, id := range sortedPersons(w, groups[2]) { // ten of the third class were left out by mistake
@@ -141,7 +142,7 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 	// All but a few are approved: the few still wait, though alone they would be below the limit.
 	rest := w.hold.kept.Groups(w.now)
 	for _, g := range rest[1:] {
-		w.decide(source.Approved, g.ID)
+		w.decide(guard.Approved, g.ID)
 	}
 	few := len(rest[0].Items)
 	w.nextDay()
@@ -150,7 +151,7 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 		w.nextDay()
 		w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": few}) // silence deletes nobody
 	}
-	w.decide(source.Approved)
+	w.decide(guard.Approved)
 	w.nextDay()
 	w.run(source.Published, map[string]int{"person.deleted": few, "person.held": 0})
 	w.nextDay()
@@ -166,7 +167,7 @@ func (w *world) everyClassIsWhole() bool {
 }
 
 // sortedPersons returns the docs of the persons of a group of what is held.
-func sortedPersons(w *world, g source.HoldGroup) (ids []string) {
+func sortedPersons(w *world, g guard.HoldGroup) (ids []string) {
 	for _, i := range g.Items {
 		ids = append(ids, "person/"+w.log.records[i.Ref].Origins[0].ID.Reveal())
 	}
@@ -214,9 +215,9 @@ func TestWindow(t *testing.T) {
 	w.leave(20, 40)
 	w.classes(500)
 	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 20})
-	w.now = w.now.Add(source.Window)
+	w.now = w.now.Add(guard.Window)
 	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 20}) // what was frozen once stays so
-	w.decide(source.Rejected)
+	w.decide(guard.Rejected)
 	w.nextDay()
 	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 20})
 	w.nextDay()
@@ -235,7 +236,7 @@ func TestOldApprovalDoesNotLetASecondDeleteThrough(t *testing.T) {
 			w.leave(0, 50)
 			w.classes(400)
 			w.run(source.Held, map[string]int{"person.held": 50})
-			if w.decide(source.Approved); deleted {
+			if w.decide(guard.Approved); deleted {
 				w.nextDay()
 				w.run(source.Published, map[string]int{"person.deleted": 50})
 			}
@@ -257,8 +258,8 @@ func TestApprovalLivesSevenDays(t *testing.T) {
 	w := school(t, 400)
 	w.leave(0, 50)
 	w.run(source.Held, nil)
-	w.decide(source.Approved)
-	w.now = w.now.Add(source.Window + time.Hour)
+	w.decide(guard.Approved)
+	w.now = w.now.Add(guard.Window + time.Hour)
 	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 50})
 }
 
@@ -279,12 +280,12 @@ func TestDecisionsAreOnWhatWasLookedAt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := w.hold.kept
-			if _, err := g.Decide(c.digest, c.groups, source.Approved, "anna", w.now.AddDate(0, 0, c.days)); reason.Of(err).Code != c.want || len(g.Decisions) > 0 {
+			if _, err := g.Decide(c.digest, c.groups, guard.Approved, "anna", w.now.AddDate(0, 0, c.days)); reason.Of(err).Code != c.want || len(g.Decisions) > 0 {
 				t.Errorf("got %v with %d decisions, want %s", err, len(g.Decisions), c.want)
 			}
 		})
 	}
-	if _, err := (&source.Guarded{}).Decide("d", nil, source.Approved, "anna", w.now); reason.Of(err).Code != reason.HoldGone {
+	if _, err := (&guard.Kept{}).Decide("d", nil, guard.Approved, "anna", w.now); reason.Of(err).Code != reason.HoldGone {
 		t.Errorf("of nothing: %v", err)
 	}
 }
@@ -330,7 +331,7 @@ func TestReadInDoubtIsHeldWhole(t *testing.T) {
 			w.reg.docs = doubtful
 			w.nextDay()
 			w.run(source.Held, nil)
-			w.decide(source.Approved)
+			w.decide(guard.Approved)
 			w.nextDay()
 			if w.run(source.Published, nil); w.hold.kept.Hold != nil {
 				t.Error("what was approved is still held")
@@ -350,15 +351,15 @@ func TestDangerousFields(t *testing.T) {
 	}
 	cases := []struct {
 		name string
-		of   source.Operation
+		of   guard.Operation
 		n    int
 		make func(*world, int)
 	}{
-		{"e-mail domain", source.Account, 60, func(w *world, i int) {
+		{"e-mail domain", guard.Account, 60, func(w *world, i int) {
 			w.person(i, func(p *fact.Person) { p.Email = fmt.Sprintf("p%d@example.net", i) })
 		}},
-		{"e-mail gone", source.Account, 60, func(w *world, i int) { w.person(i, func(p *fact.Person) { p.Email = "" }) }},
-		{"every enrolment is over", source.Units, 150, ended},
+		{"e-mail gone", guard.Account, 60, func(w *world, i int) { w.person(i, func(p *fact.Person) { p.Email = "" }) }},
+		{"every enrolment is over", guard.Units, 150, ended},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -394,7 +395,7 @@ func TestClassDoesNotGoBeforeItsPupils(t *testing.T) {
 		w.person(i, nil)
 	}
 	w.run(source.Held, map[string]int{"person.held": 100, "group.held": 4, "organisation.held": 1, "person.created": 10})
-	w.decide(source.Approved)
+	w.decide(guard.Approved)
 	w.nextDay()
 	w.run(source.Published, map[string]int{"person.deleted": 100, "group.deleted": 4, "organisation.deleted": 1})
 }
@@ -402,7 +403,7 @@ func TestClassDoesNotGoBeforeItsPupils(t *testing.T) {
 // TestLimitsOfATenant raises a limit for a school form, and not for all together.
 func TestLimitsOfATenant(t *testing.T) {
 	w := school(t, 500)
-	w.opts.Limits = source.Limits{{Operation: source.Delete, School: "GR", Percent: 50}, {Operation: source.Delete, Percent: 10}}
+	w.opts.Limits = guard.Limits{{Operation: guard.Delete, School: "GR", Percent: 50}, {Operation: guard.Delete, Percent: 10}}
 	w.leave(0, 60)
 	w.run(source.Held, map[string]int{"person.held": 60})
 	w.opts.Limits[1].Percent = 50
@@ -457,14 +458,14 @@ func TestNoTombstoneOverTheLimitWithoutApproval(t *testing.T) {
 				g := w.hold.kept
 				groups := g.Groups(w.now)
 				pick := groups[rapid.IntRange(0, len(groups)-1).Draw(rt, "group")].ID
-				verdict := rapid.SampledFrom([]source.Verdict{source.Approved, source.Rejected}).Draw(rt, "verdict")
+				verdict := rapid.SampledFrom([]guard.Verdict{guard.Approved, guard.Rejected}).Draw(rt, "verdict")
 				if _, err := g.Decide(h.Digest, []string{pick}, verdict, "anna", w.now); err == nil {
 					w.hold.kept = g
 				}
 			}
 			approved := map[roster.Ref]uint64{}
 			for _, d := range w.hold.kept.Decisions {
-				if d.Verdict == source.Approved && w.now.Sub(d.At) <= source.Window {
+				if d.Verdict == guard.Approved && w.now.Sub(d.At) <= guard.Window {
 					approved[d.Ref] = d.Expect
 				}
 			}
@@ -477,7 +478,7 @@ func TestNoTombstoneOverTheLimitWithoutApproval(t *testing.T) {
 			}
 			n := 0
 			for _, l := range unasked {
-				if w.now.Sub(l.at) <= source.Window {
+				if w.now.Sub(l.at) <= guard.Window {
 					n++
 				}
 			}
@@ -497,7 +498,7 @@ func TestDeltaSaysNothingAboutWhatItDoesNotSee(t *testing.T) {
 		t.Fatal("the second read of a day is a delta")
 	}
 	w.run(source.Held, map[string]int{"person.held": 50})
-	w.decide(source.Approved)
+	w.decide(guard.Approved)
 	w.run(source.Held, map[string]int{"person.held": 50, "person.deleted": 0})
 	w.nextDay()
 	w.run(source.Published, map[string]int{"person.deleted": 50})
@@ -505,20 +506,20 @@ func TestDeltaSaysNothingAboutWhatItDoesNotSee(t *testing.T) {
 
 func TestLimitsThatAreNone(t *testing.T) {
 	for name, c := range map[string]struct {
-		limit source.Limit
+		limit guard.Limit
 		want  string // path of the problem; empty for none
 	}{
-		"good":             {source.Limit{Operation: source.Delete, Kind: roster.KindPerson, School: "GR", Percent: 100}, ""},
-		"no operation":     {source.Limit{Percent: 5}, "guard[0].operation"},
-		"an unlimited one": {source.Limit{Operation: source.Update}, "guard[0].operation"},
-		"kept back a form": {source.Limit{Operation: source.KeptBack, School: "GR"}, "guard[0].operation"},
-		"a kind":           {source.Limit{Operation: source.Delete, Kind: "pupil"}, "guard[0].kind"},
-		"a share":          {source.Limit{Operation: source.Delete, Percent: 101}, "guard[0].percent"},
-		"a floor":          {source.Limit{Operation: source.Delete, Floor: -1}, "guard[0].floor"},
+		"good":             {guard.Limit{Operation: guard.Delete, Kind: roster.KindPerson, School: "GR", Percent: 100}, ""},
+		"no operation":     {guard.Limit{Percent: 5}, "guard[0].operation"},
+		"an unlimited one": {guard.Limit{Operation: guard.Update}, "guard[0].operation"},
+		"kept back a form": {guard.Limit{Operation: guard.KeptBack, School: "GR"}, "guard[0].operation"},
+		"a kind":           {guard.Limit{Operation: guard.Delete, Kind: "pupil"}, "guard[0].kind"},
+		"a share":          {guard.Limit{Operation: guard.Delete, Percent: 101}, "guard[0].percent"},
+		"a floor":          {guard.Limit{Operation: guard.Delete, Floor: -1}, "guard[0].floor"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := tenant.NewProblems()
-			source.Limits{c.limit}.Validate(p.At("guard"))
+			guard.Limits{c.limit}.Validate(p.At("guard"))
 			switch list := p.List(); {
 			case c.want == "" && len(list) > 0, c.want != "" && (len(list) != 1 || list[0].Path != c.want):
 				t.Errorf("problems %v, want one at %q", list, c.want)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
@@ -13,13 +14,13 @@ import (
 // guarded is what the guard made of the changes of a run, and what is kept of that.
 type guarded struct {
 	judgement
-	kept Guarded
+	kept guard.Kept
 }
 
 // guard has the guard judge the changes, and keeps what it said before anything is published: what counts against a
 // limit is counted also if the run dies while it publishes, and who reads the frozen set sees what is held now.
 func (r *Reader) guard(ctx context.Context, run *Run, say *statement, scan Scan, changes []Change, first bool) (guarded, error) {
-	kept, err := r.Holds.Guarded(ctx, r.Name)
+	kept, err := r.Holds.Kept(ctx, r.Name)
 	if err != nil {
 		return guarded{}, wrap("read what is held", err)
 	}
@@ -31,17 +32,17 @@ func (r *Reader) guard(ctx context.Context, run *Run, say *statement, scan Scan,
 		return guarded{}, err
 	}
 	// A first load that broke off leaves a part of the register in the log: what is new is still no reason to doubt.
-	g.first = g.before.live[Bucket{roster.KindPerson, AllForms, ""}] == 0 || first && scan.Open
+	g.first = g.before.live[guard.Bucket{Kind: roster.KindPerson, Form: guard.AllForms, Operation: ""}] == 0 || first && scan.Open
 	j := g.judge()
-	next := Guarded{
-		Version: kept.Version, Hold: newHold(j.held, kept.Hold, run.ID, g.now, j.doubt), Decisions: j.valid,
-		Passed: slices.DeleteFunc(slices.Clone(kept.Passed), func(p Passed) bool { return g.now.Sub(p.At) > Window }),
+	next := guard.Kept{
+		Version: kept.Version, Hold: guard.NewHold(j.held, kept.Hold, run.ID, g.now, j.doubt), Decisions: j.valid,
+		Passed: slices.DeleteFunc(slices.Clone(kept.Passed), func(p guard.Passed) bool { return g.now.Sub(p.At) > guard.Window }),
 	}
 	next.Passed = append(next.Passed, j.passed...)
 	if same := next.Hold == nil && kept.Hold == nil && len(j.passed) == 0 && len(next.Decisions) == len(kept.Decisions); same {
 		return guarded{j, kept}, nil
 	}
-	return guarded{j, next}, wrap("save what is held", r.Holds.SaveGuarded(ctx, r.Name, next))
+	return guarded{j, next}, wrap("save what is held", r.Holds.Keep(ctx, r.Name, next))
 }
 
 // settle takes away the approvals that were used. That fits none any more in any case, for the log holds another
@@ -50,12 +51,12 @@ func (r *Reader) settle(ctx context.Context, g guarded) error {
 	if len(g.used) == 0 {
 		return nil
 	}
-	now, err := r.Holds.Guarded(ctx, r.Name)
+	now, err := r.Holds.Kept(ctx, r.Name)
 	if err != nil {
 		return wrap("read what is held", err)
 	}
-	now.Decisions = slices.DeleteFunc(now.Decisions, func(d Decision) bool { return g.used[d.Item] })
-	if err := r.Holds.SaveGuarded(ctx, r.Name, now); !errors.Is(err, ErrConflict) {
+	now.Decisions = slices.DeleteFunc(now.Decisions, func(d guard.Decision) bool { return g.used[d.Item] })
+	if err := r.Holds.Keep(ctx, r.Name, now); !errors.Is(err, guard.ErrConflict) {
 		return wrap("save what is held", err)
 	}
 	return nil
@@ -71,7 +72,7 @@ func (r *Reader) before(ctx context.Context, say *statement, scan Scan, changes 
 	if len(wanted) == 0 {
 		for ref, head := range scan.Heads {
 			if !head.Tombstone {
-				b.live[Bucket{ref.Kind, AllForms, ""}]++
+				b.live[guard.Bucket{Kind: ref.Kind, Form: guard.AllForms, Operation: ""}]++
 			}
 		}
 		return b, nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 )
@@ -171,17 +172,17 @@ func (m *memoryRuns) Found(_ context.Context, _ roster.Source, run string) (*sou
 }
 
 // memoryHolds keeps what guards know.
-type memoryHolds struct{ kept source.Guarded }
+type memoryHolds struct{ kept guard.Kept }
 
-func (m *memoryHolds) Guarded(context.Context, roster.Source) (source.Guarded, error) {
+func (m *memoryHolds) Kept(context.Context, roster.Source) (guard.Kept, error) {
 	g := m.kept
 	g.Decisions, g.Passed = slices.Clone(g.Decisions), slices.Clone(g.Passed)
 	return g, nil
 }
 
-func (m *memoryHolds) SaveGuarded(_ context.Context, _ roster.Source, g source.Guarded) error {
+func (m *memoryHolds) Keep(_ context.Context, _ roster.Source, g guard.Kept) error {
 	if g.Version != m.kept.Version {
-		return source.ErrConflict
+		return guard.ErrConflict
 	}
 	g.Version++
 	m.kept = g

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
@@ -29,8 +30,8 @@ type Options struct {
 	Keyer      *roster.Keyer
 	Log        Log
 	Runs       Runs
-	Holds      Holds
-	Limits     Limits // the tenant's own; nil for the defaults
+	Holds      guard.Store
+	Limits     guard.Limits // the tenant's own; nil for the defaults
 	Logger     *slog.Logger
 	Now        func() time.Time
 	NewID      func() string              // makes the ids of runs

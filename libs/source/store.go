@@ -49,6 +49,7 @@ type Change struct {
 	Expect     uint64    // sequence of the last message on the subject; 0 for none
 	SourceTime time.Time // when the source made the data
 	Joined     bool      // must stand in the same batch as the change before
+	Approved   bool      // a person approved exactly this change: no guard after this one asks again
 }
 
 // Runs keeps what every run of a source came to.

@@ -11,44 +11,52 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
-	"eventful.se/ess/libs/source"
 )
 
-// Holds keeps what the guards of a tenant's sources know: frozen sets, decisions, and what was let through. It is safe
-// for concurrent use.
+// Holds keeps what the guards of a tenant's sources or links know: frozen sets, decisions, and what was let through. It is
+// safe for concurrent use.
 type Holds struct {
 	s      *Store
 	tenant string
 	stream string
+	family string
 }
 
-var _ source.Holds = (*Holds)(nil)
+var _ guard.Store = (*Holds)(nil)
 
-// Holds returns what the guards of a tenant know. A tenant that has none shows at the first call.
-func (s *Store) Holds(tenant string) *Holds { return &Holds{s, tenant, ledgerStream(tenant)} }
+// Holds returns what the guards of a tenant's sources know. A tenant that has none shows at the first call.
+func (s *Store) Holds(tenant string) *Holds {
+	return &Holds{s, tenant, ledgerStream(tenant), holdSubjects}
+}
 
-// Guarded returns what is kept of a source. The sequence of its head is the version.
-func (h *Holds) Guarded(ctx context.Context, s roster.Source) (g source.Guarded, err error) {
+// LinkHolds returns what the guards of a tenant's links know.
+func (s *Store) LinkHolds(tenant string) *Holds {
+	return &Holds{s, tenant, ledgerStream(tenant), linkHoldSubjects}
+}
+
+// Kept returns what is kept of a source or link. The sequence of its head is the version.
+func (h *Holds) Kept(ctx context.Context, s roster.Source) (g guard.Kept, err error) {
 	if err := validSource(s); err != nil {
 		return g, err
 	}
-	data, seq, err := h.s.getParts(ctx, h.stream, under(holdSubjects, h.tenant, s))
+	data, seq, err := h.s.getParts(ctx, h.stream, under(h.family, h.tenant, s))
 	if err != nil {
 		return g, fmt.Errorf("what is held of %s: %w", s, err)
 	}
 	if seq > 0 {
 		if g, err = decodeGuarded(data); err != nil {
-			return source.Guarded{}, fmt.Errorf("what is held of %s: %w", s, err)
+			return guard.Kept{}, fmt.Errorf("what is held of %s: %w", s, err)
 		}
 	}
 	g.Version = seq
 	return g, nil
 }
 
-// SaveGuarded keeps it, in one atomic batch. It ends with source.ErrConflict when the head is another than g.Version.
-func (h *Holds) SaveGuarded(ctx context.Context, s roster.Source, g source.Guarded) error {
+// Keep keeps it, in one atomic batch. It ends with guard.ErrConflict when the head is another than g.Version.
+func (h *Holds) Keep(ctx context.Context, s roster.Source, g guard.Kept) error {
 	if err := validSource(s); err != nil {
 		return err
 	}
@@ -56,9 +64,9 @@ func (h *Holds) SaveGuarded(ctx context.Context, s roster.Source, g source.Guard
 	if err != nil {
 		return fmt.Errorf("save what is held of %s: %w", s, err)
 	}
-	if err := h.s.putParts(ctx, h.stream, under(holdSubjects, h.tenant, s), data, g.Version); err != nil {
+	if err := h.s.putParts(ctx, h.stream, under(h.family, h.tenant, s), data, g.Version); err != nil {
 		if refusedExpectation(err) {
-			err = fmt.Errorf("%w: %w", source.ErrConflict, err)
+			err = fmt.Errorf("%w: %w", guard.ErrConflict, err)
 		}
 		return fmt.Errorf("save what is held of %s: %w", s, err)
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
-	"eventful.se/ess/libs/source"
 )
 
-func held(n int) source.HeldItem {
-	return source.HeldItem{
-		Item: source.Item{Ref: roster.Ref{Kind: roster.KindPerson, Key: key(n)}, Expect: uint64(n), Operation: source.Delete, Hash: strings.Repeat("ab", 16)},
+func held(n int) guard.HeldItem {
+	return guard.HeldItem{
+		Item: guard.Item{Ref: roster.Ref{Kind: roster.KindPerson, Key: key(n)}, Expect: uint64(n), Operation: guard.Delete, Hash: strings.Repeat("ab", 16)},
 		Unit: key(1 << 20), Class: key(1<<20 + 1), Doubted: n%2 == 0,
 	}
 }
@@ -25,19 +25,19 @@ func held(n int) source.HeldItem {
 func TestGuardedIsKeptAsItWas(t *testing.T) {
 	holds := open(t).Holds(demo)
 	now := time.Unix(1_800_000_000, 0).UTC()
-	if got, err := holds.Guarded(t.Context(), alvis); err != nil || !cmp.Equal(got, source.Guarded{}) {
+	if got, err := holds.Kept(t.Context(), alvis); err != nil || !cmp.Equal(got, guard.Kept{}) {
 		t.Fatalf("of nothing: %+v, %v", got, err)
 	}
 	why := reason.New(reason.TooManyNew, "count", 300)
-	want := source.Guarded{
-		Hold:      &source.Hold{Digest: "d", Run: "r", Since: now, Seen: now.Add(time.Hour), Doubt: &why, Items: []source.HeldItem{held(1), held(2)}},
-		Decisions: []source.Decision{{Item: held(1).Item, Verdict: source.Approved, At: now, By: "somebody"}},
-		Passed:    []source.Passed{{At: now, Bucket: source.Bucket{Kind: roster.KindPerson, Form: "GR", Operation: source.Units}, Marks: []uint64{1, 1 << 63}}},
+	want := guard.Kept{
+		Hold:      &guard.Hold{Digest: "d", Run: "r", Since: now, Seen: now.Add(time.Hour), Doubt: &why, Items: []guard.HeldItem{held(1), held(2)}},
+		Decisions: []guard.Decision{{Item: held(1).Item, Verdict: guard.Approved, At: now, By: "somebody"}},
+		Passed:    []guard.Passed{{At: now, Bucket: guard.Bucket{Kind: roster.KindPerson, Form: "GR", Operation: guard.Units}, Marks: []uint64{1, 1 << 63}}},
 	}
-	if err := holds.SaveGuarded(t.Context(), alvis, want); err != nil {
+	if err := holds.Keep(t.Context(), alvis, want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := holds.Guarded(t.Context(), alvis)
+	got, err := holds.Kept(t.Context(), alvis)
 	if err != nil || got.Version == 0 {
 		t.Fatalf("version %d, %v", got.Version, err)
 	}
@@ -45,32 +45,32 @@ func TestGuardedIsKeptAsItWas(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if other, err := holds.Guarded(t.Context(), roster.Source{System: "alvis", Instance: "vux"}); err != nil || other.Hold != nil {
+	if other, err := holds.Kept(t.Context(), roster.Source{System: "alvis", Instance: "vux"}); err != nil || other.Hold != nil {
 		t.Errorf("another instance sees it: %+v, %v", other, err)
 	}
 }
 
 func TestGuardedIsSavedByOneAtATime(t *testing.T) {
 	holds := open(t).Holds(demo)
-	if err := holds.SaveGuarded(t.Context(), alvis, source.Guarded{}); err != nil {
+	if err := holds.Keep(t.Context(), alvis, guard.Kept{}); err != nil {
 		t.Fatal(err)
 	}
-	mine, err := holds.Guarded(t.Context(), alvis)
+	mine, err := holds.Kept(t.Context(), alvis)
 	if err != nil {
 		t.Fatal(err)
 	}
 	theirs := mine
-	theirs.Hold = &source.Hold{Digest: "theirs"}
-	if err := holds.SaveGuarded(t.Context(), alvis, theirs); err != nil {
+	theirs.Hold = &guard.Hold{Digest: "theirs"}
+	if err := holds.Keep(t.Context(), alvis, theirs); err != nil {
 		t.Fatal(err)
 	}
-	if err := holds.SaveGuarded(t.Context(), alvis, mine); !errors.Is(err, source.ErrConflict) {
+	if err := holds.Keep(t.Context(), alvis, mine); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("got %v, want a conflict", err)
 	}
-	if err := holds.SaveGuarded(t.Context(), alvis, source.Guarded{}); !errors.Is(err, source.ErrConflict) {
+	if err := holds.Keep(t.Context(), alvis, guard.Kept{}); !errors.Is(err, guard.ErrConflict) {
 		t.Errorf("one that has read nothing: %v, want a conflict", err)
 	}
-	if got, err := holds.Guarded(t.Context(), alvis); err != nil || got.Hold == nil || got.Hold.Digest != "theirs" {
+	if got, err := holds.Kept(t.Context(), alvis); err != nil || got.Hold == nil || got.Hold.Digest != "theirs" {
 		t.Errorf("what stands is %+v, %v", got, err)
 	}
 }
@@ -79,22 +79,22 @@ func TestGuardedIsSavedByOneAtATime(t *testing.T) {
 func TestGuardedOfAWholeRegister(t *testing.T) {
 	s := open(t)
 	holds := s.Holds(demo)
-	big := source.Guarded{Hold: &source.Hold{Digest: "big"}}
+	big := guard.Kept{Hold: &guard.Hold{Digest: "big"}}
 	for n := range 20_000 {
 		big.Hold.Items = append(big.Hold.Items, held(n))
 	}
-	if err := holds.SaveGuarded(t.Context(), alvis, big); err != nil {
+	if err := holds.Keep(t.Context(), alvis, big); err != nil {
 		t.Fatal(err)
 	}
-	got, err := holds.Guarded(t.Context(), alvis)
+	got, err := holds.Kept(t.Context(), alvis)
 	if err != nil || !cmp.Equal(got.Hold, big.Hold) {
 		t.Fatalf("%d items, %v", len(got.Hold.Items), err)
 	}
-	small := source.Guarded{Version: got.Version, Hold: &source.Hold{Digest: "small", Items: []source.HeldItem{held(7)}}}
-	if err := holds.SaveGuarded(t.Context(), alvis, small); err != nil {
+	small := guard.Kept{Version: got.Version, Hold: &guard.Hold{Digest: "small", Items: []guard.HeldItem{held(7)}}}
+	if err := holds.Keep(t.Context(), alvis, small); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = holds.Guarded(t.Context(), alvis); err != nil || !cmp.Equal(got.Hold, small.Hold) {
+	if got, err = holds.Kept(t.Context(), alvis); err != nil || !cmp.Equal(got.Hold, small.Hold) {
 		t.Fatalf("%+v, %v", got.Hold, err)
 	}
 	for n := 1; ; n++ {
@@ -140,5 +140,16 @@ func TestAuditOnlyGrows(t *testing.T) {
 	}
 	if got, err := audit.Entries(t.Context()); err != nil || len(got) != 2 {
 		t.Errorf("%d entries, %v", len(got), err)
+	}
+}
+
+// TestHoldsOfLinksAndSourcesAreApart gives a source and a link one name.
+func TestHoldsOfLinksAndSourcesAreApart(t *testing.T) {
+	s := open(t)
+	if err := s.Holds(demo).Keep(t.Context(), alvis, guard.Kept{Hold: &guard.Hold{Digest: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := s.LinkHolds(demo).Kept(t.Context(), alvis); err != nil || k.Hold != nil {
+		t.Errorf("the link holds %+v, %v", k, err)
 	}
 }

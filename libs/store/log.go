@@ -22,6 +22,7 @@ const (
 	headerSourceTime = "Ess-Source-Time" // when the source made the data
 	headerSchema     = "Ess-Schema"      // major version of the schema
 	headerTombstone  = "Ess-Tombstone"   // the reason, on a tombstone
+	headerApproved   = "Ess-Approved"    // on a change that a person approved
 	headerBecame     = "Ess-Became"      // the key that a person has instead, on a tombstone that says so
 )
 
@@ -137,7 +138,10 @@ func event(d delivery, headersOnly bool) roster.Event {
 	if err != nil {
 		return roster.Event{Seq: d.seq, Time: d.time, Unreadable: unreadable(d, err)}
 	}
-	e := roster.Event{Seq: d.seq, Time: d.time, Run: d.Headers().Get(headerRun), Source: p.source, Ref: p.ref, Mark: p.mark}
+	e := roster.Event{
+		Seq: d.seq, Time: d.time, Run: d.Headers().Get(headerRun), Source: p.source, Ref: p.ref, Mark: p.mark,
+		Approved: d.Headers().Get(headerApproved) != "",
+	}
 	if p.mark == "" && !headersOnly {
 		e.Record, e.Unreadable = record(d, p)
 	}

@@ -163,6 +163,9 @@ func (p *publication) change(c source.Change) (*nats.Msg, error) {
 	if !c.SourceTime.IsZero() {
 		m.Header[headerSourceTime] = []string{timeHeader(c.SourceTime)}
 	}
+	if c.Approved {
+		m.Header[headerApproved] = []string{"true"}
+	}
 	if t := c.Record.Tombstone; t != nil {
 		m.Header[headerTombstone] = []string{string(t.Reason)}
 		if !t.Became.IsZero() {

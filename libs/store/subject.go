@@ -11,12 +11,13 @@ import (
 
 // The subjects; docs/storage.md has the table.
 const (
-	logSubjects    = "ess."
-	ledgerSubjects = "ess-ledger."
-	blobSubjects   = "ess-blob."
-	runSubjects    = "ess-run."
-	holdSubjects   = "ess-hold."
-	auditSubjects  = "ess-audit."
+	logSubjects      = "ess."
+	ledgerSubjects   = "ess-ledger."
+	blobSubjects     = "ess-blob."
+	runSubjects      = "ess-run."
+	holdSubjects     = "ess-hold."
+	linkHoldSubjects = "ess-link-hold."
+	auditSubjects    = "ess-audit."
 
 	markKind = "run" // stands where a change has its kind
 )

@@ -79,7 +79,7 @@ func streamConfigs(tenant string, replicas int) []jetstream.StreamConfig {
 	ledger.Name = ledgerStream(tenant)
 	ledger.Description = "ledgers, delivered sets, runs and holds of " + tenant
 	ledger.Subjects = []string{
-		ledgerSubjects + tenant + ".>", blobSubjects + tenant + ".>", runSubjects + tenant + ".>", holdSubjects + tenant + ".>",
+		ledgerSubjects + tenant + ".>", blobSubjects + tenant + ".>", runSubjects + tenant + ".>", holdSubjects + tenant + ".>", linkHoldSubjects + tenant + ".>",
 	}
 	ledger.MaxMsgsPerSubject = 1
 	audit.Name = auditStream(tenant)

@@ -4,11 +4,12 @@ import (
 	essv1 "eventful.se/ess/proto/ess/v1"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 )
 
-func encodeGuarded(g source.Guarded) ([]byte, error) {
+func encodeGuarded(g guard.Kept) ([]byte, error) {
 	p := &essv1.Guarded{Schema: schemaMajor}
 	if h := g.Hold; h != nil {
 		p.Hold = &essv1.Hold{Digest: h.Digest, Run: h.Run, Since: timeTo(h.Since), Seen: timeTo(h.Seen), Doubt: reasonTo(h.Doubt)}
@@ -27,26 +28,26 @@ func encodeGuarded(g source.Guarded) ([]byte, error) {
 	return marshal(p)
 }
 
-func decodeGuarded(b []byte) (g source.Guarded, err error) {
+func decodeGuarded(b []byte) (g guard.Kept, err error) {
 	var p essv1.Guarded
 	if err := unmarshal(b, &p); err != nil {
 		return g, err
 	}
 	var k keys
 	if h := p.GetHold(); h != nil {
-		g.Hold = &source.Hold{Digest: h.GetDigest(), Run: h.GetRun(), Since: timeFrom(h.GetSince()), Seen: timeFrom(h.GetSeen()), Doubt: reasonFrom(h.GetDoubt())}
+		g.Hold = &guard.Hold{Digest: h.GetDigest(), Run: h.GetRun(), Since: timeFrom(h.GetSince()), Seen: timeFrom(h.GetSeen()), Doubt: reasonFrom(h.GetDoubt())}
 		for _, i := range h.GetItems() {
-			g.Hold.Items = append(g.Hold.Items, source.HeldItem{
+			g.Hold.Items = append(g.Hold.Items, guard.HeldItem{
 				Item: k.item(i.GetItem()), Unit: k.from(i.GetUnit()), Class: k.from(i.GetClass()), Doubted: i.GetDoubted(),
 			})
 		}
 	}
 	for _, d := range p.GetDecisions() {
-		g.Decisions = append(g.Decisions, source.Decision{Item: k.item(d.GetItem()), Verdict: source.Verdict(d.GetVerdict()), At: timeFrom(d.GetAt()), By: d.GetBy()})
+		g.Decisions = append(g.Decisions, guard.Decision{Item: k.item(d.GetItem()), Verdict: guard.Verdict(d.GetVerdict()), At: timeFrom(d.GetAt()), By: d.GetBy()})
 	}
 	for _, x := range p.GetPassed() {
-		b := source.Bucket{Kind: roster.Kind(x.GetKind()), Form: roster.SchoolType(x.GetForm()), Operation: source.Operation(x.GetOperation())}
-		g.Passed = append(g.Passed, source.Passed{At: timeFrom(x.GetAt()), Bucket: b, Marks: x.GetMarks()})
+		b := guard.Bucket{Kind: roster.Kind(x.GetKind()), Form: roster.SchoolType(x.GetForm()), Operation: guard.Operation(x.GetOperation())}
+		g.Passed = append(g.Passed, guard.Passed{At: timeFrom(x.GetAt()), Bucket: b, Marks: x.GetMarks()})
 	}
 	return g, k.err
 }
@@ -82,13 +83,13 @@ func decodeFound(b []byte) (*source.Found, error) {
 	return f, k.err
 }
 
-func itemTo(i source.Item) *essv1.Item {
+func itemTo(i guard.Item) *essv1.Item {
 	return &essv1.Item{Kind: string(i.Ref.Kind), Key: keyTo(i.Ref.Key), Expect: i.Expect, Operation: string(i.Operation), Hash: i.Hash}
 }
 
-func (k *keys) item(p *essv1.Item) source.Item {
-	return source.Item{
+func (k *keys) item(p *essv1.Item) guard.Item {
+	return guard.Item{
 		Ref: roster.Ref{Kind: roster.Kind(p.GetKind()), Key: k.from(p.GetKey())}, Expect: p.GetExpect(),
-		Operation: source.Operation(p.GetOperation()), Hash: p.GetHash(),
+		Operation: guard.Operation(p.GetOperation()), Hash: p.GetHash(),
 	}
 }

@@ -141,7 +141,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		}
 	}
 	c.count(&s)
-	c.link.mark.Mapping = c.link.o.Made.Mapping.Version()
+	c.link.mark.Mapping = c.link.version()
 	if s.Halted != nil {
 		c.link.unsettled = true
 		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(0))
@@ -192,11 +192,10 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 			refs[ref] = struct{}{}
 		}
 	}
-	v := view{r, c.anchors}
 	for _, ref := range sortedRefs(c.follow(r, refs)) {
 		merged, wishes := roster.Merged{State: roster.Missing}, []Wish(nil)
 		if f.known(ref) {
-			merged, wishes = r.State(ref), c.link.o.Made.Mapping.Map(v, ref)
+			merged, wishes = r.State(ref), c.link.wishes(f, c.anchors, ref)
 		}
 		found, lost := planEntity(ref, merged, wishes, c.book, c.link.o.Lifecycle, r.Today())
 		for i := range found {

@@ -122,14 +122,14 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		e.preview(plan, &s)
 		return s, nil
 	}
-	stale := e.link.mark.Mapping != e.link.o.Made.Mapping.Version()
+	stale := e.link.mark.Mapping != e.link.version()
 	if plan.differ.any() || plan.noted || stale || e.lost || e.forced {
 		if done, err := e.deliver(ctx, plan, &s); err != nil || !done {
 			return s, err
 		}
 	}
 	e.behind = false
-	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.o.Made.Mapping.Version()
+	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.version()
 	ctx, cancel := finish(ctx)
 	defer cancel()
 	return s, e.link.save(ctx, nil)
@@ -163,11 +163,10 @@ func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, s *Settled) s
 
 // remap brings the wishes up to date.
 func (e *sets) remap(f *Feed, w work) {
-	v := view{f.roster, e.anchors}
 	put := func(ref roster.Ref) {
 		delete(e.wishes, ref)
 		if f.known(ref) {
-			if wishes := e.link.o.Made.Mapping.Map(v, ref); len(wishes) > 0 {
+			if wishes := e.link.wishes(f, e.anchors, ref); len(wishes) > 0 {
 				e.wishes[ref] = wishes
 			}
 		}

@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
-	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 )
 
@@ -29,7 +29,7 @@ More changes than its limits allow are not published: they wait for a person, an
 approved is published by the next read that still asks for it, once, within 7 days. What was rejected stays as it is and is
 not asked about again for 7 days; mend the register meanwhile.`,
 	}
-	cmd.AddCommand(c.showCommand(), c.decideCommand(source.Approved), c.decideCommand(source.Rejected))
+	cmd.AddCommand(c.showCommand(), c.decideCommand(guard.Approved), c.decideCommand(guard.Rejected))
 	return cmd
 }
 
@@ -46,7 +46,7 @@ type printedHold struct {
 
 type printedGroup struct {
 	ID        string              `json:"id"`
-	Operation source.Operation    `json:"operation"`
+	Operation guard.Operation     `json:"operation"`
 	UnitKey   roster.Key          `json:"unitKey,omitzero"`
 	Unit      string              `json:"unit,omitempty"`
 	ClassKey  roster.Key          `json:"classKey,omitzero"`
@@ -78,7 +78,7 @@ func (c *control) showCommand() *cobra.Command {
 }
 
 func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref roster.Source) error {
-	g, err := st.Holds(tenant).Guarded(ctx, ref)
+	g, err := st.Holds(tenant).Kept(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref 
 	for _, x := range groups {
 		p := printedGroup{
 			ID: x.ID, Operation: x.Operation, UnitKey: x.Unit, Unit: named[x.Unit], ClassKey: x.Class, Class: named[x.Class],
-			Counts: x.Counts, Open: x.Open(), Approved: x.Verdicts[source.Approved], Rejected: x.Verdicts[source.Rejected],
+			Counts: x.Counts, Open: x.Open(), Approved: x.Verdicts[guard.Approved], Rejected: x.Verdicts[guard.Rejected],
 		}
 		for _, i := range x.Items {
 			p.Refs = append(p.Refs, i.Ref.String())
@@ -122,7 +122,7 @@ func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref 
 
 // names returns what the log calls the units and classes of groups. What is held itself has none of it, for the store of
 // what is held has keys only.
-func names(ctx context.Context, st *store.Store, tenant string, ref roster.Source, groups []source.HoldGroup) (map[roster.Key]string, error) {
+func names(ctx context.Context, st *store.Store, tenant string, ref roster.Source, groups []guard.HoldGroup) (map[roster.Key]string, error) {
 	named := map[roster.Key]string{}
 	for _, g := range groups {
 		named[g.Unit], named[g.Class] = "", ""
@@ -150,7 +150,7 @@ func names(ctx context.Context, st *store.Store, tenant string, ref roster.Sourc
 // decided is the outcome of a decision as JSON.
 type decided struct {
 	Digest  string              `json:"digest"`
-	Verdict source.Verdict      `json:"verdict"`
+	Verdict guard.Verdict       `json:"verdict"`
 	Items   int                 `json:"items"`
 	Groups  []string            `json:"groups"`
 	Counts  map[roster.Kind]int `json:"counts"`
@@ -158,12 +158,12 @@ type decided struct {
 	DryRun  bool                `json:"dryRun"`
 }
 
-func (c *control) decideCommand(v source.Verdict) *cobra.Command {
+func (c *control) decideCommand(v guard.Verdict) *cobra.Command {
 	var s scope
 	var d deed
 	var groups []string
 	verb, short := "approve", "Let what is held be published by the next read that still asks for it"
-	if v == source.Rejected {
+	if v == guard.Rejected {
 		verb, short = "reject", "Leave what is held as it is, and do not ask about it again for 7 days"
 	}
 	cmd := &cobra.Command{
@@ -212,7 +212,7 @@ DIGEST is what essctl held show printed: when a read came between, it is another
 // failed stands there too.
 func (c *control) decide(ctx context.Context, st *store.Store, tenant string, ref roster.Source, d decided, what, why string) (decided, error) {
 	holds := st.Holds(tenant)
-	g, err := holds.Guarded(ctx, ref)
+	g, err := holds.Kept(ctx, ref)
 	if err != nil {
 		return d, err
 	}
@@ -245,11 +245,11 @@ func (c *control) decide(ctx context.Context, st *store.Store, tenant string, re
 	if err := audit.Record(ctx, entry); err != nil {
 		return d, err
 	}
-	if err := holds.SaveGuarded(ctx, ref, g); err != nil {
+	if err := holds.Keep(ctx, ref, g); err != nil {
 		entry.What, entry.Details = what+".failed", maps.Clone(entry.Details)
 		entry.Details["code"] = string(reason.Of(err).Code)
 		err = errors.Join(err, audit.Record(context.WithoutCancel(ctx), entry))
-		if errors.Is(err, source.ErrConflict) {
+		if errors.Is(err, guard.ErrConflict) {
 			return d, fmt.Errorf("nothing was decided: a read or somebody else came between; look again with essctl held show: %w", err)
 		}
 		return d, fmt.Errorf("it is not known whether it was decided; look again with essctl held show: %w", err)

@@ -1,4 +1,6 @@
-package source
+// Package guard holds what guards of sources and links have in common: which changes are dangerous, how many of them may
+// pass before a person is asked, and the frozen sets that people decide about.
+package guard
 
 import (
 	"cmp"
@@ -6,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,18 +21,20 @@ import (
 // decided about after the last read that saw it.
 const Window = 7 * 24 * time.Hour
 
-// Holds keeps what the guard of each source knows.
-type Holds interface {
-	// Guarded returns what is kept of a source; the zero value when there is nothing.
-	Guarded(ctx context.Context, s roster.Source) (Guarded, error)
-	// SaveGuarded keeps it, all of it or nothing. It ends with ErrConflict when somebody else has saved since g was
-	// read.
-	SaveGuarded(ctx context.Context, s roster.Source, g Guarded) error
+// ErrConflict says that somebody else has kept something newer since what was to be kept was read.
+var ErrConflict = errors.New("somebody else decided or read meanwhile")
+
+// Store keeps what the guards of one tenant know: those of its sources, or those of its links.
+type Store interface {
+	// Kept returns what is kept of a source or link; the zero value when there is nothing.
+	Kept(ctx context.Context, of roster.Source) (Kept, error)
+	// Keep keeps it, all of it or nothing. It ends with ErrConflict when somebody else has kept something since k was read.
+	Keep(ctx context.Context, of roster.Source, k Kept) error
 }
 
-// Guarded is what the guard of one source knows. It holds keys, never a name or a number.
-type Guarded struct {
-	Version   uint64 // of the store, for SaveGuarded to compare
+// Kept is what the guard of one source or link knows. It holds keys, never a name or a number.
+type Kept struct {
+	Version   uint64 // of the store, for Keep to compare
 	Hold      *Hold  // nil when nothing is frozen
 	Decisions []Decision
 	Passed    []Passed
@@ -90,23 +95,23 @@ type Passed struct {
 	Marks  []uint64 // each names an Item, so that one published again after a crash counts once
 }
 
-// mark returns a short digest of the item.
-func (i Item) mark() uint64 {
+// Mark returns a short digest of the item.
+func (i Item) Mark() uint64 {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d %s %s", i.Ref, i.Expect, i.Operation, i.Hash)
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
-func (i Item) compare(o Item) int {
+func (i Item) Compare(o Item) int {
 	return cmp.Or(i.Ref.Compare(o.Ref), cmp.Compare(i.Expect, o.Expect), cmp.Compare(i.Operation, o.Operation), cmp.Compare(i.Hash, o.Hash))
 }
 
-// newHold returns the frozen set of items; nil for none. A set that was frozen before keeps its age.
-func newHold(items []HeldItem, before *Hold, run string, now time.Time, doubt *reason.Reason) *Hold {
+// NewHold returns the frozen set of items; nil for none. A set that was frozen before keeps its age.
+func NewHold(items []HeldItem, before *Hold, run string, now time.Time, doubt *reason.Reason) *Hold {
 	if len(items) == 0 {
 		return nil
 	}
-	slices.SortFunc(items, func(x, y HeldItem) int { return x.compare(y.Item) })
+	slices.SortFunc(items, func(x, y HeldItem) int { return x.Compare(y.Item) })
 	sum := sha256.New()
 	for _, i := range items {
 		fmt.Fprintf(sum, "%s %d %s %s\n", i.Ref, i.Expect, i.Operation, i.Hash)
@@ -136,14 +141,14 @@ type HoldGroup struct {
 func (g HoldGroup) Open() int { return len(g.Items) - g.Verdicts[Approved] - g.Verdicts[Rejected] }
 
 // Groups returns the frozen set by unit, class and operation.
-func (g Guarded) Groups(now time.Time) []HoldGroup {
-	if g.Hold == nil {
+func (k Kept) Groups(now time.Time) []HoldGroup {
+	if k.Hold == nil {
 		return nil
 	}
-	verdicts := g.verdicts(now)
+	verdicts := k.Verdicts(now)
 	index := map[string]int{}
 	var groups []HoldGroup
-	for _, item := range g.Hold.Items {
+	for _, item := range k.Hold.Items {
 		sum := sha256.Sum256(fmt.Append(nil, item.Unit, item.Class, item.Operation))
 		id := hex.EncodeToString(sum[:4])
 		n, ok := index[id]
@@ -167,10 +172,10 @@ func (g Guarded) Groups(now time.Time) []HoldGroup {
 	return groups
 }
 
-// verdicts returns the decisions that still live.
-func (g Guarded) verdicts(now time.Time) map[Item]Verdict {
-	v := make(map[Item]Verdict, len(g.Decisions))
-	for _, d := range g.Decisions {
+// Verdicts returns the decisions that still live.
+func (k Kept) Verdicts(now time.Time) map[Item]Verdict {
+	v := make(map[Item]Verdict, len(k.Decisions))
+	for _, d := range k.Decisions {
 		if now.Sub(d.At) <= Window {
 			v[d.Item] = d.Verdict
 		}
@@ -181,16 +186,16 @@ func (g Guarded) verdicts(now time.Time) map[Item]Verdict {
 // Decide records a verdict on the groups of the frozen set with the digest, or on all of it when no group is named, in
 // place of earlier verdicts on the same items. It returns how many items the verdict is on. It fails, and changes nothing,
 // when the frozen set is another, is too old, or has no such group.
-func (g *Guarded) Decide(digest string, groups []string, v Verdict, by string, now time.Time) (int, error) {
+func (k *Kept) Decide(digest string, groups []string, v Verdict, by string, now time.Time) (int, error) {
 	switch {
-	case g.Hold == nil:
+	case k.Hold == nil:
 		return 0, reason.Errorf(reason.Invalid, nil, reason.HoldGone, "digest", digest)
-	case g.Hold.Digest != digest:
-		return 0, reason.Errorf(reason.Conflict, nil, reason.HoldChanged, "digest", digest, "now", g.Hold.Digest)
-	case g.Hold.Expired(now):
-		return 0, reason.Errorf(reason.Invalid, nil, reason.HoldExpired, "digest", digest, "seen", g.Hold.Seen.Format(time.RFC3339))
+	case k.Hold.Digest != digest:
+		return 0, reason.Errorf(reason.Conflict, nil, reason.HoldChanged, "digest", digest, "now", k.Hold.Digest)
+	case k.Hold.Expired(now):
+		return 0, reason.Errorf(reason.Invalid, nil, reason.HoldExpired, "digest", digest, "seen", k.Hold.Seen.Format(time.RFC3339))
 	}
-	parts := g.Groups(now)
+	parts := k.Groups(now)
 	for _, id := range groups {
 		if !slices.ContainsFunc(parts, func(p HoldGroup) bool { return p.ID == id }) {
 			return 0, reason.Errorf(reason.Invalid, nil, reason.HoldGroupUnknown, "digest", digest, "group", id)
@@ -205,12 +210,29 @@ func (g *Guarded) Decide(digest string, groups []string, v Verdict, by string, n
 			chosen[i.Item] = true
 		}
 	}
-	decisions := slices.DeleteFunc(slices.Clone(g.Decisions), func(d Decision) bool { return chosen[d.Item] })
-	for _, i := range g.Hold.Items {
+	decisions := slices.DeleteFunc(slices.Clone(k.Decisions), func(d Decision) bool { return chosen[d.Item] })
+	for _, i := range k.Hold.Items {
 		if chosen[i.Item] {
 			decisions = append(decisions, Decision{i.Item, v, now, by})
 		}
 	}
-	g.Decisions = decisions
+	k.Decisions = decisions
 	return len(chosen), nil
+}
+
+// Window returns what was let through within [Window] before now, by the mark of each item.
+func (k Kept) Window(now time.Time) map[Bucket]map[uint64]bool {
+	w := map[Bucket]map[uint64]bool{}
+	for _, p := range k.Passed {
+		if now.Sub(p.At) > Window {
+			continue
+		}
+		if w[p.Bucket] == nil {
+			w[p.Bucket] = map[uint64]bool{}
+		}
+		for _, m := range p.Marks {
+			w[p.Bucket][m] = true
+		}
+	}
+	return w
 }

@@ -1,4 +1,4 @@
-package source
+package guard
 
 import (
 	"slices"
@@ -25,8 +25,8 @@ const (
 	KeptBack Operation = "keptBack" // persons of the log whom a read keeps back
 )
 
-// dangerous lists the operations that are counted, the gravest first.
-func dangerous() []Operation { return []Operation{Delete, Identity, Personas, Units, Account, Emptied} }
+// Dangerous lists the operations that are counted, the gravest first.
+func Dangerous() []Operation { return []Operation{Delete, Identity, Personas, Units, Account, Emptied} }
 
 // AllForms stands in a [Bucket] for every school form together.
 const AllForms roster.SchoolType = "*"
@@ -77,7 +77,7 @@ func defaultLimit(o Operation) Limit {
 
 // Validate reports what is wrong with the limits.
 func (l Limits) Validate(p tenant.Problems) {
-	known := append(dangerous(), Create, KeptBack)
+	known := append(Dangerous(), Create, KeptBack)
 	for i, x := range l {
 		at := p.At("[%d]", i)
 		if !slices.Contains(known, x.Operation) {
@@ -98,8 +98,8 @@ func (l Limits) Validate(p tenant.Problems) {
 	}
 }
 
-// allowed returns how many of a bucket may pass, when the log holds so many.
-func (l Limits) allowed(b Bucket, of int) int {
+// Allowed returns how many of a bucket may pass, when the log holds so many.
+func (l Limits) Allowed(b Bucket, of int) int {
 	best, exact := defaultLimit(b.Operation), -1
 	for _, x := range l {
 		if x.Operation != b.Operation || x.Kind != "" && x.Kind != b.Kind || x.School != "" && x.School != b.Form {
