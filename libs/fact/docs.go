@@ -170,7 +170,7 @@ func (d *unassembler) directives(r *roster.Record) {
 	for _, x := range r.Directives {
 		d.state(x.Doc, Directive{
 			Kind: string(x.Kind), Of: r.Ref.Kind, ID: d.id(r.Ref.Kind, r.Ref.Key, x.Doc), Until: x.Until.String(),
-			Owner: x.Owner.Reveal(), Why: x.Reason.Reveal(),
+			Owner: x.Owner.Reveal(), Why: x.Reason.Reveal(), Link: x.Link,
 		})
 	}
 }

@@ -117,6 +117,7 @@ type Directive struct {
 	Until string // the last day; nothing where no day ends it
 	Owner string // who answers for it: an office, no pupil
 	Why   string
+	Link  string // the one link that it is about, as system/instance; empty for all
 }
 
 // SameAs states that a person is the one whom another id calls, and is to stand under the key of the first.

@@ -92,6 +92,6 @@ func (a *Assembler) direct(e *entry, f Directive) {
 	}
 	*list = append(*list, roster.Directive{
 		Kind: roster.DirectiveKind(cleanID(f.Kind)), Until: until, Owner: c.personal("owner", f.Owner), Reason: c.personal("reason", f.Why),
-		Doc: roster.Personal(e.ID),
+		Doc: roster.Personal(e.ID), Link: cleanID(f.Link),
 	})
 }

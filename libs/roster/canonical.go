@@ -102,6 +102,7 @@ func (j *encoder) directives(list []Directive) {
 		j.personal("owner", d.Owner)
 		j.personal("reason", d.Reason)
 		j.personal("doc", d.Doc)
+		j.text("link", d.Link)
 	})
 }
 

@@ -14,6 +14,7 @@ type Directive struct {
 	Owner  Personal
 	Reason Personal
 	Doc    Personal // where the source states it
+	Link   string   // the one link that it is about, as system/instance; empty for all
 }
 
 // DirectiveKind says what a directive does.
@@ -34,6 +35,8 @@ const (
 	// MarkProtected tells who had the person protected. The record's marking is what protects, also when the date of
 	// the directive has passed: no date may expose a child.
 	MarkProtected DirectiveKind = "protect"
+	// AllowAlias lets a link have the person, while protected, under an alias in place of not at all.
+	AllowAlias DirectiveKind = "alias"
 	// JoinKeys tells who found that the record's keys are one person's; see [Record.SameAs]. It has no date either.
 	JoinKeys DirectiveKind = "sameAs"
 )
@@ -43,7 +46,13 @@ func (d Directive) Holds(today Date) bool { return d.Until.IsOpen() || today <= 
 
 func (d Directive) compare(e Directive) int {
 	return cmp.Or(cmp.Compare(d.Kind, e.Kind), cmp.Compare(d.Until, e.Until), cmp.Compare(d.Owner, e.Owner),
-		cmp.Compare(d.Reason, e.Reason), cmp.Compare(d.Doc, e.Doc))
+		cmp.Compare(d.Reason, e.Reason), cmp.Compare(d.Doc, e.Doc), cmp.Compare(d.Link, e.Link))
+}
+
+// Alias tells whether a link, as system/instance, may have the person under an alias while she or he is protected. It says
+// so of a person who is gone because of the protection, too.
+func (m *Merged) Alias(link string) bool {
+	return m.Protected && slices.ContainsFunc(m.Directives, func(d Directive) bool { return d.Kind == AllowAlias && d.Link == link })
 }
 
 // directed tells whether a directive of a kind holds for the record on a day.

@@ -226,3 +226,26 @@ func TestSameAs(t *testing.T) {
 		}
 	})
 }
+
+func TestAliasOfAProtectedPersonIsPerLink(t *testing.T) {
+	alias := Directive{Kind: AllowAlias, Owner: "skolchef", Reason: "beslut", Link: "google/default"}
+	protection := by(Person{Marking: MarkingConfidential}, true, until(MarkProtected, 0), alias)
+	gone := *tombstoneOf(skola, TombstoneProtected)
+	for name, c := range map[string]struct {
+		records []*Record
+		want    bool
+	}{
+		"marked by hand":              {[]*Record{personOf(skola, Person{GivenName: "Testa"}), protection}, true},
+		"R9 gone from the register":   {[]*Record{&gone, protection}, true},
+		"not protected any more":      {[]*Record{personOf(skola, Person{GivenName: "Testa"}), by(Person{}, true, alias)}, false},
+		"protected, with no decision": {[]*Record{&gone}, false},
+	} {
+		m := Merge(nil, day, c.records)
+		if got := m.Alias("google/default"); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		if m.Alias("google/other") {
+			t.Errorf("%s: another link may have an alias", name)
+		}
+	}
+}

@@ -69,6 +69,7 @@ func recordFrom(p *essv1.Record) (roster.Record, error) {
 		r.Directives = append(r.Directives, roster.Directive{
 			Kind: roster.DirectiveKind(d.GetKind()), Until: roster.Date(d.GetUntil()),
 			Owner: roster.Personal(d.GetOwner()), Reason: roster.Personal(d.GetReason()), Doc: roster.Personal(d.GetDoc()),
+			Link: d.GetLink(),
 		})
 	}
 	switch s := p.GetState().(type) {

@@ -82,7 +82,7 @@ func recordTo(r roster.Record) *essv1.Record {
 	}
 	for _, d := range r.Directives {
 		p.Directives = append(p.Directives, &essv1.Directive{
-			Kind: string(d.Kind), Until: int32(d.Until), Owner: d.Owner.Reveal(), Reason: d.Reason.Reveal(), Doc: d.Doc.Reveal(),
+			Kind: string(d.Kind), Until: int32(d.Until), Owner: d.Owner.Reveal(), Reason: d.Reason.Reveal(), Doc: d.Doc.Reveal(), Link: d.Link,
 		})
 	}
 	switch {

@@ -43,7 +43,7 @@ var (
 		r.Directives = list(t, "directives", rapid.Custom(func(t *rapid.T) roster.Directive {
 			return roster.Directive{
 				Kind: roster.DirectiveKind(genText.Draw(t, "directive")), Until: genDate.Draw(t, "until"), Owner: genPersonal.Draw(t, "owner"),
-				Reason: genPersonal.Draw(t, "reason"), Doc: genPersonal.Draw(t, "doc"),
+				Reason: genPersonal.Draw(t, "reason"), Doc: genPersonal.Draw(t, "doc"), Link: genText.Draw(t, "link"),
 			}
 		}))
 		switch r.Ref.Kind {

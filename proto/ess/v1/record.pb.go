@@ -328,13 +328,15 @@ func (x *Origin) GetDoc() string {
 // Directive is what a human being decided about an entity, past what the registers say.
 type Directive struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// exclude, keepUntil, suspend, override, member, protect or sameAs.
+	// exclude, keepUntil, suspend, override, member, protect, alias or sameAs.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// The last day on which it holds.
-	Until         int32  `protobuf:"varint,2,opt,name=until,proto3" json:"until,omitempty"`
-	Owner         string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
-	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	Doc           string `protobuf:"bytes,5,opt,name=doc,proto3" json:"doc,omitempty"`
+	Until  int32  `protobuf:"varint,2,opt,name=until,proto3" json:"until,omitempty"`
+	Owner  string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Doc    string `protobuf:"bytes,5,opt,name=doc,proto3" json:"doc,omitempty"`
+	// The link that it is about, as system/instance; empty for all.
+	Link          string `protobuf:"bytes,6,opt,name=link,proto3" json:"link,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -400,6 +402,13 @@ func (x *Directive) GetReason() string {
 func (x *Directive) GetDoc() string {
 	if x != nil {
 		return x.Doc
+	}
+	return ""
+}
+
+func (x *Directive) GetLink() string {
+	if x != nil {
+		return x.Link
 	}
 	return ""
 }
@@ -1208,13 +1217,14 @@ const file_ess_v1_record_proto_rawDesc = "" +
 	"\binstance\x18\x02 \x01(\tR\binstance\"*\n" +
 	"\x06Origin\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
-	"\x03doc\x18\x02 \x01(\tR\x03doc\"u\n" +
+	"\x03doc\x18\x02 \x01(\tR\x03doc\"\x89\x01\n" +
 	"\tDirective\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05until\x18\x02 \x01(\x05R\x05until\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x10\n" +
-	"\x03doc\x18\x05 \x01(\tR\x03doc\";\n" +
+	"\x03doc\x18\x05 \x01(\tR\x03doc\x12\x12\n" +
+	"\x04link\x18\x06 \x01(\tR\x04link\";\n" +
 	"\tTombstone\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06became\x18\x02 \x01(\fR\x06became\"\xb8\x02\n" +
