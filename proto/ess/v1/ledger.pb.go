@@ -306,7 +306,13 @@ type Entry struct {
 	// Since when the person of the resource has left, YYYYMMDD; 0 while there is no sign of it.
 	Left int32 `protobuf:"varint,15,opt,name=left,proto3" json:"left,omitempty"`
 	// Key that the person had when the resource was made, 16 bytes; empty while it is the entity's.
-	Anchor        []byte `protobuf:"bytes,16,opt,name=anchor,proto3" json:"anchor,omitempty"`
+	Anchor []byte `protobuf:"bytes,16,opt,name=anchor,proto3" json:"anchor,omitempty"`
+	// What the person of the resource was last, where another lifecycle than the link's own holds for it: pupil or staff,
+	// and the school form of a pupil.
+	Role       string `protobuf:"bytes,17,opt,name=role,proto3" json:"role,omitempty"`
+	SchoolForm string `protobuf:"bytes,18,opt,name=school_form,json=schoolForm,proto3" json:"school_form,omitempty"`
+	// The person has left by a tombstone, which may have been swept since.
+	Buried        bool `protobuf:"varint,19,opt,name=buried,proto3" json:"buried,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +457,27 @@ func (x *Entry) GetAnchor() []byte {
 		return x.Anchor
 	}
 	return nil
+}
+
+func (x *Entry) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Entry) GetSchoolForm() string {
+	if x != nil {
+		return x.SchoolForm
+	}
+	return ""
+}
+
+func (x *Entry) GetBuried() bool {
+	if x != nil {
+		return x.Buried
+	}
+	return false
 }
 
 // ResourceId names a resource of a link.
@@ -695,7 +722,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xfc\x03\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc9\x04\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -715,7 +742,11 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x05cause\x18\r \x01(\v2\r.ess.v1.CauseR\x05cause\x12\x18\n" +
 	"\arefused\x18\x0e \x01(\tR\arefused\x12\x12\n" +
 	"\x04left\x18\x0f \x01(\x05R\x04left\x12\x16\n" +
-	"\x06anchor\x18\x10 \x01(\fR\x06anchor\"2\n" +
+	"\x06anchor\x18\x10 \x01(\fR\x06anchor\x12\x12\n" +
+	"\x04role\x18\x11 \x01(\tR\x04role\x12\x1f\n" +
+	"\vschool_form\x18\x12 \x01(\tR\n" +
+	"schoolForm\x12\x16\n" +
+	"\x06buried\x18\x13 \x01(\bR\x06buried\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
