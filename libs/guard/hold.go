@@ -30,6 +30,8 @@ type Store interface {
 	Kept(ctx context.Context, of roster.Source) (Kept, error)
 	// Keep keeps it, all of it or nothing. It ends with ErrConflict when somebody else has kept something since k was read.
 	Keep(ctx context.Context, of roster.Source, k Kept) error
+	// Version returns that of what is kept, to see for little whether it has changed; 0 when there is nothing.
+	Version(ctx context.Context, of roster.Source) (uint64, error)
 }
 
 // Kept is what the guard of one source or link knows. It holds keys, never a name or a number.
@@ -51,13 +53,14 @@ type Hold struct {
 	Items  []HeldItem
 }
 
-// Item names one change exactly: what it is about, what the log held before, what it does and to what. An approval is of
-// an item, so it fits one change once: as soon as anything is published about the entity, the log holds another sequence.
+// Item names one change exactly: what it is about, what stood before, what it does and to what. An approval is of an item,
+// so it fits one change once: as soon as anything is published about the entity, the log holds another sequence, and as
+// soon as a link has done something to a resource, its ledger names another cause.
 type Item struct {
 	Ref       roster.Ref
-	Expect    uint64
+	Expect    uint64 // of a source: the last sequence of the entity; of a link: that of what made the last operation
 	Operation Operation
-	Hash      string // roster.Keyer.Hash of the record
+	Hash      string // of a source: roster.Keyer.Hash of the record; of a link: a hash of the resource and what it becomes
 }
 
 // HeldItem is a frozen change, and where a person would look for it.
@@ -102,6 +105,7 @@ func (i Item) Mark() uint64 {
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
+// Compare orders items by what they are about.
 func (i Item) Compare(o Item) int {
 	return cmp.Or(i.Ref.Compare(o.Ref), cmp.Compare(i.Expect, o.Expect), cmp.Compare(i.Operation, o.Operation), cmp.Compare(i.Hash, o.Hash))
 }

@@ -10,7 +10,7 @@ import (
 // Operation is what a change does, as the guard counts it.
 type Operation string
 
-// The operations. Those from Delete to Emptied are dangerous: the guard counts them against their limits, and holds them
+// The operations of sources. Those from Delete to Emptied are dangerous: the guard counts them against their limits, and holds them
 // when they are too many. Create and KeptBack have limits too, over which the whole read is in doubt, as over that of
 // Identity. Update is everything else; nothing limits it.
 const (
@@ -25,13 +25,24 @@ const (
 	KeptBack Operation = "keptBack" // persons of the log whom a read keeps back
 )
 
-// Dangerous lists the operations that are counted, the gravest first.
+// The operations of links, beside Delete: what is done to a resource that the target holds.
+const (
+	Disable Operation = "disable"
+	Rename  Operation = "rename"  // its user name, or what else its people sign in with
+	Address Operation = "address" // its e-mail address
+	Scope   Operation = "scope"   // gone, or disabled, for no other reason than the configuration; none passes unasked
+)
+
+// Linked lists the operations of links, the gravest first.
+func Linked() []Operation { return []Operation{Scope, Delete, Disable, Rename, Address} }
+
+// Dangerous lists the operations of sources that are counted, the gravest first.
 func Dangerous() []Operation { return []Operation{Delete, Identity, Personas, Units, Account, Emptied} }
 
 // AllForms stands in a [Bucket] for every school form together.
 const AllForms roster.SchoolType = "*"
 
-// Bucket is what is counted together. Of a person with enrolments in two school forms it is counted in both, and each is
+// Bucket is what is counted together. A link's kind is that of the resource, and its form [AllForms]. Of a person with enrolments in two school forms it is counted in both, and each is
 // counted in all forms together; staff and what has no school form are counted under an empty one.
 type Bucket struct {
 	Kind      roster.Kind
@@ -49,7 +60,7 @@ type Limit struct {
 	Floor     int               `yaml:"floor"`
 }
 
-// Limits are a tenant's own limits. The most exact one that fits a bucket counts, of equally exact ones the last; where
+// Limits are a tenant's own limits of a source or a link. The most exact one that fits a bucket counts, of equally exact ones the last; where
 // none fits, the default does:
 //
 //	delete, persona, account, emptied   5 %, at least 10
@@ -57,6 +68,8 @@ type Limit struct {
 //	unit                               20 %, at least 10
 //	create (persons, one read)         30 %, at least 50
 //	keptBack (persons, one read)        2 %, at least 10
+//	disable, rename, address            5 %, at least 10
+//	scope                               none
 //
 // A limit with a school form does not raise that of all forms together.
 type Limits []Limit
@@ -70,12 +83,14 @@ func defaultLimit(o Operation) Limit {
 		return Limit{Operation: o, Percent: 20, Floor: 10}
 	case Create:
 		return Limit{Operation: o, Percent: 30, Floor: 50}
+	case Scope:
+		return Limit{Operation: o}
 	default:
 		return Limit{Operation: o, Percent: 5, Floor: 10}
 	}
 }
 
-// Validate reports what is wrong with the limits.
+// Validate reports what is wrong with the limits of a source.
 func (l Limits) Validate(p tenant.Problems) {
 	known := append(Dangerous(), Create, KeptBack)
 	for i, x := range l {
@@ -89,12 +104,34 @@ func (l Limits) Validate(p tenant.Problems) {
 		if (x.Operation == Create || x.Operation == KeptBack) && (x.School != "" || x.Kind != "" && x.Kind != roster.KindPerson) {
 			at.At("operation").Add("%s is counted for persons of all school forms together: leave kind and schoolForm out", x.Operation)
 		}
-		if x.Percent < 0 || x.Percent > 100 {
-			at.At("percent").Add("is %v: write 0 to 100", x.Percent)
+		x.validate(at)
+	}
+}
+
+func (x Limit) validate(at tenant.Problems) {
+	if x.Percent < 0 || x.Percent > 100 {
+		at.At("percent").Add("is %v: write 0 to 100", x.Percent)
+	}
+	if x.Floor < 0 {
+		at.At("floor").Add("is %d: write 0 or more", x.Floor)
+	}
+}
+
+// ValidateLink reports what is wrong with the limits of a link to a target that has the kinds of resource.
+func (l Limits) ValidateLink(p tenant.Problems, kinds []string) {
+	known := []Operation{Delete, Disable, Rename, Address}
+	for i, x := range l {
+		at := p.At("[%d]", i)
+		if !slices.Contains(known, x.Operation) {
+			at.At("operation").Add("%q is no operation with a limit: write one of %v", x.Operation, known)
 		}
-		if x.Floor < 0 {
-			at.At("floor").Add("is %d: write 0 or more", x.Floor)
+		if x.Kind != "" && !slices.Contains(kinds, string(x.Kind)) {
+			at.At("kind").Add("%q is no kind that the target counts: write one of %v, or leave it out for all", x.Kind, kinds)
 		}
+		if x.School != "" {
+			at.At("schoolForm").Add("a link counts all school forms together: leave it out")
+		}
+		x.validate(at)
 	}
 }
 

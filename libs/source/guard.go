@@ -69,8 +69,8 @@ type cluster struct {
 // judge decides.
 func (g *guarding) judge() judgement {
 	clusters := g.clusters()
-	window := g.kept.Window(g.now)
-	doubt := g.weigh(clusters, window)
+	tally := g.kept.Tally(g.limits, g.before.live, g.now)
+	doubt := g.weigh(clusters, tally)
 	for i := range clusters {
 		c := &clusters[i]
 		dangerous := c.over || c.frozen || c.rejected
@@ -79,7 +79,6 @@ func (g *guarding) judge() judgement {
 	g.holdCompanions(clusters)
 	j := judgement{doubt: doubt, used: map[guard.Item]bool{}}
 	out := g.outs(clusters)
-	passed := map[guard.Bucket][]uint64{}
 	asked := map[guard.Item]bool{}
 	for i := range clusters {
 		c := &clusters[i]
@@ -99,11 +98,7 @@ func (g *guarding) judge() judgement {
 				j.used[item] = true
 			}
 		} else if !c.contains {
-			for _, b := range c.buckets() {
-				if mark := c.items[0].Mark(); !window[b][mark] {
-					passed[b] = append(passed[b], mark)
-				}
-			}
+			tally.Pass(c.items[0].Mark(), c.buckets()...)
 		}
 		for _, change := range c.changes {
 			change.Approved = c.approved
@@ -112,9 +107,7 @@ func (g *guarding) judge() judgement {
 			}
 		}
 	}
-	for b, marks := range passed {
-		j.passed = append(j.passed, guard.Passed{At: g.now, Bucket: b, Marks: marks})
-	}
+	j.passed = tally.Passed()
 	g.carryOver(&j, asked)
 	return j
 }
@@ -126,22 +119,10 @@ func (g *guarding) carryOver(j *judgement, asked map[guard.Item]bool) {
 	for item := range asked {
 		stated[item.Ref] = true
 	}
-	stands := func(i guard.Item) bool {
-		return asked[i] || !g.complete && !stated[i.Ref] && g.heads[i.Ref].Seq == i.Expect
-	}
-	for _, d := range g.kept.Decisions {
-		if g.now.Sub(d.At) <= guard.Window && stands(d.Item) {
-			j.valid = append(j.valid, d)
-		}
-	}
-	if g.kept.Hold == nil || g.complete {
-		return
-	}
-	for _, i := range g.kept.Hold.Items {
-		if !stated[i.Ref] && stands(i.Item) {
-			j.held = append(j.held, i)
-		}
-	}
+	unseen := func(i guard.Item) bool { return !g.complete && !stated[i.Ref] && g.heads[i.Ref].Seq == i.Expect }
+	var held []guard.HeldItem
+	j.valid, held = g.kept.Carry(asked, unseen, g.now)
+	j.held = append(j.held, held...)
 }
 
 // clusters puts together what must stand together, and says of each what it does.
@@ -263,22 +244,14 @@ func (c *cluster) buckets() []guard.Bucket {
 // weigh marks the clusters that are over a limit, and tells why the read is in doubt, if it is. What was approved or
 // rejected and what is contained is not counted; what is frozen and waits is, for a read that lacks many and then lacks
 // some more is no better.
-func (g *guarding) weigh(clusters []cluster, window map[guard.Bucket]map[uint64]bool) *reason.Reason {
-	n := map[guard.Bucket]int{}
-	for b, marks := range window {
-		n[b] = len(marks)
-	}
+func (g *guarding) weigh(clusters []cluster, tally *guard.Tally) *reason.Reason {
 	creates, exchanged := 0, 0
 	for i := range clusters {
 		c := &clusters[i]
 		if c.approved || c.rejected || c.contains {
 			continue
 		}
-		for _, b := range c.buckets() {
-			if !window[b][c.items[0].Mark()] {
-				n[b]++
-			}
-		}
+		tally.Ask(c.items[0].Mark(), c.buckets()...)
 		if c.exchanged {
 			exchanged++
 		}
@@ -286,21 +259,16 @@ func (g *guarding) weigh(clusters []cluster, window map[guard.Bucket]map[uint64]
 			creates++
 		}
 	}
-	over := func(b guard.Bucket) bool {
-		// What left within the window was there at its beginning.
-		of := g.before.live[guard.Bucket{Kind: b.Kind, Form: b.Form, Operation: ""}] + len(window[guard.Bucket{Kind: b.Kind, Form: b.Form, Operation: guard.Delete}])
-		return n[b] > g.limits.Allowed(b, of)
-	}
 	identities := 0
 	for i := range clusters {
 		c := &clusters[i]
 		for _, b := range c.buckets() {
-			if c.approved || c.contains || !over(b) {
+			if c.approved || c.contains || !tally.Over(b) {
 				continue
 			}
 			c.over = true
 			if b.Operation == guard.Identity {
-				identities = max(identities, n[b])
+				identities = max(identities, tally.Asked(b))
 			}
 		}
 	}

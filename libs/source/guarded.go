@@ -34,12 +34,8 @@ func (r *Reader) guard(ctx context.Context, run *Run, say *statement, scan Scan,
 	// A first load that broke off leaves a part of the register in the log: what is new is still no reason to doubt.
 	g.first = g.before.live[guard.Bucket{Kind: roster.KindPerson, Form: guard.AllForms, Operation: ""}] == 0 || first && scan.Open
 	j := g.judge()
-	next := guard.Kept{
-		Version: kept.Version, Hold: guard.NewHold(j.held, kept.Hold, run.ID, g.now, j.doubt), Decisions: j.valid,
-		Passed: slices.DeleteFunc(slices.Clone(kept.Passed), func(p guard.Passed) bool { return g.now.Sub(p.At) > guard.Window }),
-	}
-	next.Passed = append(next.Passed, j.passed...)
-	if same := next.Hold == nil && kept.Hold == nil && len(j.passed) == 0 && len(next.Decisions) == len(kept.Decisions); same {
+	next, changed := kept.Next(guard.NewHold(j.held, kept.Hold, run.ID, g.now, j.doubt), j.valid, j.passed, g.now)
+	if !changed {
 		return guarded{j, kept}, nil
 	}
 	return guarded{j, next}, wrap("save what is held", r.Holds.Keep(ctx, r.Name, next))

@@ -180,6 +180,10 @@ func (m *memoryHolds) Kept(context.Context, roster.Source) (guard.Kept, error) {
 	return g, nil
 }
 
+func (m *memoryHolds) Version(context.Context, roster.Source) (uint64, error) {
+	return m.kept.Version, nil
+}
+
 func (m *memoryHolds) Keep(_ context.Context, _ roster.Source, g guard.Kept) error {
 	if g.Version != m.kept.Version {
 		return guard.ErrConflict

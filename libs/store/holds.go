@@ -55,6 +55,22 @@ func (h *Holds) Kept(ctx context.Context, s roster.Source) (g guard.Kept, err er
 	return g, nil
 }
 
+// Version returns the sequence of the head of what is kept.
+func (h *Holds) Version(ctx context.Context, s roster.Source) (uint64, error) {
+	if err := validSource(s); err != nil {
+		return 0, err
+	}
+	head, err := h.s.lastMsg(ctx, h.stream, under(h.family, h.tenant, s)+"head")
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("what is held of %s: %w", s, err)
+	default:
+		return head.Sequence, nil
+	}
+}
+
 // Keep keeps it, in one atomic batch. It ends with guard.ErrConflict when the head is another than g.Version.
 func (h *Holds) Keep(ctx context.Context, s roster.Source, g guard.Kept) error {
 	if err := validSource(s); err != nil {
