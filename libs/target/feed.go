@@ -19,6 +19,7 @@ import (
 type Feed struct {
 	log        Log
 	precedence roster.Precedence
+	units      roster.Units
 	logger     *slog.Logger
 	now        func() time.Time
 
@@ -53,6 +54,13 @@ func NewFeed(log Log, p roster.Precedence, logger *slog.Logger, now func() time.
 		log: log, precedence: p, logger: logger, now: now,
 		runs: map[roster.Source]runMark{}, subs: map[*subscriber]struct{}{}, change: make(chan struct{}),
 	}
+}
+
+// WithUnits has what is said of units count in the roster, for every link of the feed. It is called before Run, and
+// returns the feed.
+func (f *Feed) WithUnits(u roster.Units) *Feed {
+	f.units = u
+	return f
 }
 
 // Run keeps the feed: cold until a link asks for the roster, warm while one uses it. It ends with ctx; errors of the log
@@ -164,7 +172,7 @@ func (f *Feed) warm(ctx context.Context) error {
 	runs, causes := map[roster.Source]runMark{}, map[roster.Ref]Cause{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {
 		if e.Record != nil {
-			r.Apply(*e.Record)
+			r.Apply(f.units.Apply(*e.Record))
 			causes[e.Ref] = causeOf(e)
 		}
 		f.note(ctx, e)
@@ -199,7 +207,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		f.note(ctx, e)
 		var dirty []roster.Ref
 		if e.Record != nil {
-			dirty = r.Apply(*e.Record)
+			dirty = r.Apply(f.units.Apply(*e.Record))
 		}
 		for _, ref := range dirty {
 			causes[ref] = causeOf(e)

@@ -8,4 +8,4 @@ func (l *Link) wishes(f *Feed, a anchors, ref roster.Ref) []Wish {
 }
 
 // version changes whenever the same roster would give other wishes.
-func (l *Link) version() string { return l.o.Made.Mapping.Version() }
+func (l *Link) version() string { return l.o.Made.Mapping.Version() + l.o.Feed.units.Digest() }

@@ -27,8 +27,15 @@ type Document struct {
 	Pepper  Secret `yaml:"pepper"`  // secret that makes the keys; it never rotates
 	// Quiet are the spans of every year in which absence ends nothing, such as 06-10..08-20.
 	Quiet   []Season `yaml:"quiet"`
+	Status  Status   `yaml:"status"`  // who is told every morning how the tenant stands
+	Units   []Unit   `yaml:"units"`   // what is said of units beside the registers, for every link
 	Sources []Source `yaml:"sources"` // in order of precedence: the first one's attributes win
 	Links   []Link   `yaml:"links"`
+}
+
+// Status says who is told every morning how the tenant stands, beside the log.
+type Status struct {
+	Webhook Secret `yaml:"webhook"` // reference to an address that takes the status as JSON; empty for none
 }
 
 // Level is what the customer has bought.
@@ -219,6 +226,10 @@ func (d *Document) validate(p Problems) {
 	if d.Service == Bronze && len(d.Sources) > 1 {
 		p.At("sources").Add("bronze has one source: take the others out, or raise the service level")
 	}
+	if !d.Status.Webhook.IsZero() {
+		p.At("status.webhook").Check(d.Status.Webhook.Validate())
+	}
+	d.validateUnits(p)
 	seen := map[roster.Source]bool{}
 	for i, s := range d.Sources {
 		checkRef(p.At("sources[%d]", i), "system", s.Ref(), seen)
