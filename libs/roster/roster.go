@@ -20,6 +20,7 @@ type Roster struct {
 	joins      map[Key]*join       // of persons: by every key of the join
 	claimed    map[Key]map[Key]int // by key of a person: under which keys records say that it is the same, and how many
 	dated      map[Key]struct{}    // persons with directives, who may be others on another day
+	contained  map[Key]struct{}    // persons whom every target must keep out
 	starts     map[Date]int        // how many intervals start on a day
 	ends       map[Date]int        // how many intervals have a day as their last
 	len        int
@@ -44,7 +45,7 @@ type heir struct {
 func NewRoster(p Precedence, today Date) *Roster {
 	r := &Roster{
 		precedence: slices.Clone(p), today: today, entities: map[Kind]map[Key]*entity{},
-		heirs: map[Key][]heir{}, joins: map[Key]*join{}, claimed: map[Key]map[Key]int{}, dated: map[Key]struct{}{}, starts: map[Date]int{}, ends: map[Date]int{},
+		heirs: map[Key][]heir{}, joins: map[Key]*join{}, claimed: map[Key]map[Key]int{}, dated: map[Key]struct{}{}, contained: map[Key]struct{}{}, starts: map[Date]int{}, ends: map[Date]int{},
 	}
 	for _, k := range Kinds() {
 		r.entities[k] = map[Key]*entity{}
@@ -98,6 +99,7 @@ func (r *Roster) settle(ref Ref, e *entity) {
 	e.merged = r.merge(ref, e)
 	r.count(&e.merged, +1)
 	r.relink(ref, &before, &e.merged)
+	r.shut(ref, &e.merged)
 	if ref.Kind == KindPerson && len(e.merged.Directives) > 0 {
 		r.dated[ref.Key] = struct{}{}
 	} else {
@@ -413,24 +415,24 @@ func (r *Roster) Len() int { return r.len }
 
 // NextBoundary returns the first day after today on which an interval of anything that stands begins or has ended, or
 // a directive has, or an open date when none will.
-func (r *Roster) NextBoundary() Date {
-	var next Date
-	earlier := func(d Date) {
-		if next.IsOpen() || d < next {
-			next = d
+func (r *Roster) NextBoundary() Date { return r.NextStretched(0, 0) }
+
+// NextStretched returns what NextBoundary would, if everything began lead days earlier and ended linger days later.
+func (r *Roster) NextStretched(lead, linger int) Date {
+	after := func(dates map[Date]int, d Date) (first Date) {
+		for x := range dates {
+			if x > d && (first.IsOpen() || x < first) {
+				first = x
+			}
 		}
+		return first
 	}
-	for d := range maps.Keys(r.starts) {
-		if d > r.today {
-			earlier(d)
-		}
+	begins := after(r.starts, r.today.AddDays(lead)).AddDays(-lead)
+	ends := after(r.ends, r.today.AddDays(-linger-1)).AddDays(linger + 1)
+	if begins.IsOpen() || !ends.IsOpen() && ends < begins {
+		return ends
 	}
-	for d := range maps.Keys(r.ends) {
-		if d >= r.today {
-			earlier(d.AddDays(1))
-		}
-	}
-	return next
+	return begins
 }
 
 // Format prints how much the roster holds, never what.
