@@ -251,6 +251,9 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 		if err != nil {
 			return Failed, wrap("scan the log", err)
 		}
+		if state, err := r.overtaken(ctx, run); err != nil {
+			return state, err
+		}
 		changes, err := say.changes(ctx, scan)
 		if err != nil {
 			return Failed, err
@@ -298,6 +301,24 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 			return Failed, ctx.Err()
 		}
 	}
+}
+
+// overtaken fails where another run has compared newer data with the log since this one began: what a reader that slept
+// has read must not take that back.
+func (r *Reader) overtaken(ctx context.Context, run *Run) (State, error) {
+	newest, believed, err := r.Runs.Last(ctx, r.Name)
+	if err != nil {
+		return Failed, wrap("read the last run", err)
+	}
+	later := newest != nil && (newest.Believed() || newest.State == Held) && newest.Started.After(run.Started)
+	if !later && (run.DataTime.IsZero() || !run.DataTime.Before(lastDataTime(newest, believed))) {
+		return Unchanged, nil
+	}
+	made := run.DataTime
+	if made.IsZero() {
+		made = run.Started
+	}
+	return Stale, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", run.Origin, "time", made.Format(time.RFC3339))
 }
 
 // scanAhead is a scan of the log that began before it was needed.
