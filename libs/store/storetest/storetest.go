@@ -19,6 +19,28 @@ type Message struct {
 	Data    []byte
 }
 
+// Streams returns the settings of every stream at an address, as the server keeps them.
+func Streams(t testing.TB, url string) (all []jetstream.StreamConfig) {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := js.ListStreams(t.Context())
+	for info := range streams.Info() {
+		all = append(all, info.Config)
+	}
+	if err := streams.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // Messages returns every message of every stream at an address, history included, each stream's in their order.
 func Messages(t testing.TB, url string) (all []Message) {
 	t.Helper()

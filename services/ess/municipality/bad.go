@@ -3,6 +3,7 @@ package municipality
 import (
 	"math"
 	"os"
+	"slices"
 
 	"eventful.se/ess/libs/roster"
 )
@@ -42,6 +43,23 @@ func ManyLeave(n int) Mutation {
 			take(id)
 		}
 		c.Groups = m.remove(nil, func(id string) bool { return gone[id] })
+		return m.changed(c)
+	}
+}
+
+// TheseLeave returns a mutation that takes pupils out of the register at once, by their ids.
+func TheseLeave(ids ...string) Mutation {
+	return func(m *Municipality) (Change, error) {
+		c := Change{Kind: Left}
+		for i := range m.Persons {
+			if id := m.Persons[i].ID; slices.Contains(ids, id) {
+				c.Persons = append(c.Persons, id)
+			}
+		}
+		if len(c.Persons) == 0 {
+			return Change{}, ErrNobody
+		}
+		c.Groups = m.remove(nil, func(id string) bool { return slices.Contains(ids, id) })
 		return m.changed(c)
 	}
 }
