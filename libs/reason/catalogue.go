@@ -76,6 +76,7 @@ const (
 
 	// The log, the ledger and the runs.
 	LogMissing        Code = "log-missing"
+	DeskIncomplete    Code = "desk-incomplete"
 	LogRefused        Code = "log-refused"
 	OutcomeUnknown    Code = "outcome-unknown"
 	SchemaNewer       Code = "schema-newer"
@@ -306,6 +307,10 @@ var catalogue = map[Code]entry{
 	LogMissing: {
 		"Strömmen {stream} finns inte.", "The stream {stream} does not exist.",
 		"Återställ den från säkerhetskopia, eller applicera kunden på nytt om den är ny. Inget skapas om av sig självt.", "Restore it from backup, or apply the tenant if it is new. Nothing is made again by itself.",
+	},
+	DeskIncomplete: {
+		"Av det som är beslutat med kommando gick bara {found} beslut att läsa; inget tas tillbaka.", "Of what was decided by command only {found} decisions could be read; nothing is taken back.",
+		"Blir det kvar: återställ kundens ström ESS-LEDGER från säkerhetskopia.", "If it stays: restore the tenant's stream ESS-LEDGER from backup.",
 	},
 	LogRefused: {
 		"NATS nekar {operation} på {subject}.", "NATS refuses {operation} on {subject}.",

@@ -168,7 +168,7 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	limits.Validate(p.At("guard"))
 	logger := h.Logger.With("tenant", d.Tenant, "source", s.Ref().String())
 	reveal(logger, config)
-	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now})
+	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now, Desk: h.Store.Desk(d.Tenant)})
 	if err != nil {
 		p.Check(err)
 		return nil

@@ -70,6 +70,20 @@ type Env struct {
 	Source roster.Source
 	Logger *slog.Logger
 	Now    func() time.Time
+	Desk   Desk // nil where there is none
+}
+
+// Desk holds what people decided about the tenant's persons by command, for a source that is made of decisions.
+type Desk interface {
+	// Decisions returns the decisions that stand, in the order of their ids: all of them, or an error.
+	Decisions(ctx context.Context) ([]Decision, error)
+}
+
+// Decision is one of them.
+type Decision struct {
+	ID   string
+	At   time.Time
+	Body roster.Personal // as the source reads it
 }
 
 // Defaults are what a system does unless the tenant says otherwise.

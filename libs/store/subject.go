@@ -18,6 +18,7 @@ const (
 	holdSubjects     = "ess-hold."
 	linkHoldSubjects = "ess-link-hold."
 	auditSubjects    = "ess-audit."
+	deskSubjects     = "ess-desk."
 
 	markKind = "run" // stands where a change has its kind
 )

@@ -1,12 +1,13 @@
-// Package manual reads what people decided by hand, past what the registers say: a YAML file in a folder. Who is in it
-// that no register has, who is to be kept, taken out or suspended, whose address is wrong in the register, who is
-// protected, and which two are one person. Each decision has an owner and a reason, and all but protection and joins an
-// end date.
+// Package manual reads what people decided by hand, past what the registers say: by command, on the tenant's desk, and in
+// a YAML file in a folder. Who is in it that no register has, who is to be kept, taken out or suspended, whose address is
+// wrong in the register, who is protected, and which two are one person. Each decision has an owner and a reason, and all
+// but protection and joins an end date.
 package manual
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -19,7 +20,7 @@ import (
 	"eventful.se/ess/libs/source"
 )
 
-// Connector describes the file.
+// Connector describes the decisions.
 func Connector() source.Connector {
 	return source.Connector{
 		System: "manual",
@@ -37,9 +38,10 @@ func Connector() source.Connector {
 // maxSize is the largest file in bytes that is read: ten thousand decisions are two megabytes.
 const maxSize = 8 << 20
 
-// manual is one customer's file.
+// manual is one customer's desk and file.
 type manual struct {
-	path string
+	desk source.Desk // nil for none
+	path string      // empty for no file
 	now  func() time.Time
 }
 
@@ -49,14 +51,54 @@ var (
 	_ source.FileReader = (*manual)(nil)
 )
 
-// Read reads the file, always the whole of it.
+// Read reads the desk and the file, always the whole of both. A desk that cannot be read ends it. A file that cannot be
+// read does not keep what was decided by command from acting: the read is then not complete, so that nothing is taken
+// back, and the file is a finding.
 func (m *manual) Read(ctx context.Context, _ source.Cursor, emit func(fact.Doc) error) (source.Result, error) {
-	f, err := m.open()
+	seen := map[string]int{}
+	decided, err := m.readDesk(ctx, seen)
 	if err != nil {
 		return source.Result{}, err
 	}
+	for _, d := range decided {
+		if err := emit(d); err != nil {
+			return source.Result{}, err
+		}
+	}
+	if m.path == "" {
+		return source.Result{Complete: true, Origin: "desk", Seen: seen}, nil
+	}
+	res, filed, err := m.readFile(ctx)
+	if err != nil && (len(decided) == 0 || ctx.Err() != nil) {
+		return res, err
+	}
+	if err != nil {
+		why := fact.Finding{Reason: reason.Of(err), Severity: fact.Serious, Effect: fact.Noted, Where: filepath.Base(m.path)}
+		return source.Result{Origin: "desk", Seen: seen, Findings: []fact.Finding{why}}, nil
+	}
+	for list, n := range seen {
+		res.Seen[list] += n
+	}
+	for _, d := range filed {
+		if err := emit(d); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// readFile reads the file to its end, before anything of it is emitted.
+func (m *manual) readFile(ctx context.Context) (res source.Result, docs []fact.Doc, err error) {
+	f, err := m.open()
+	if err != nil {
+		return res, nil, err
+	}
 	defer f.Close()
-	return m.ReadFile(ctx, filepath.Base(m.path), f, emit)
+	res, err = m.ReadFile(ctx, filepath.Base(m.path), f, func(d fact.Doc) error {
+		docs = append(docs, d)
+		return nil
+	})
+	return res, docs, err
 }
 
 // open opens the file. No directory and no device is one.
@@ -102,8 +144,19 @@ func (m *manual) ReadFile(ctx context.Context, name string, r io.Reader, emit fu
 	return res, nil
 }
 
-// Check tells whether the file is there and could be read.
+// Check tells whether the desk can be read, and whether the file is there and could be read.
 func (m *manual) Check(ctx context.Context, step func(name, detail string, err error)) error {
+	if m.desk != nil {
+		seen := map[string]int{}
+		docs, err := m.readDesk(ctx, seen)
+		step("desk", fmt.Sprintf("%d decisions by command", len(docs)), err)
+		if err != nil {
+			return err
+		}
+	}
+	if m.path == "" {
+		return nil
+	}
 	f, err := m.open()
 	step("file", m.path, err)
 	if err != nil {

@@ -255,8 +255,10 @@ func TestSettings(t *testing.T) {
 	if c.Validate(p); p.Err() != nil {
 		t.Error(p.Err())
 	}
-	if defaults().Validate(p); len(p.List()) != 1 || p.List()[0].Path != "file" {
-		t.Errorf("got %v, want that the file is required", p.List())
+	for instance, want := range map[string]bool{Instance: true, "extra": false} {
+		if _, err := defaults().Open(source.Env{Source: roster.Source{System: "manual", Instance: instance}}); (err == nil) != want {
+			t.Errorf("without a file, the instance %s: %v", instance, err)
+		}
 	}
 	if err := yaml.UnmarshalWithOptions([]byte("path: x"), defaults(), yaml.Strict()); err == nil {
 		t.Error("an unknown key is taken")

@@ -20,37 +20,54 @@ import (
 
 // parse reads a file. It ends with the line "...", YAML's mark of a document's end (YAML 1.2.2, section 9.1.2): a file
 // that was cut off at the end of a line is valid YAML too, and the decisions that it lacks would be taken back.
-func parse(name string, data []byte, today roster.Date) (*file, error) {
+func parse(name string, data []byte, today roster.Date) (*Decisions, error) {
 	data = bytes.TrimRight(data, " \t\r\n")
 	body, whole := bytes.CutSuffix(data, []byte("\n..."))
 	if !whole {
 		line := bytes.Count(data, []byte("\n")) + 1
 		return nil, reason.Errorf(reason.Invalid, nil, reason.TruncatedFile, "file", name, "line", line, "what", `the last line is not "..."`)
 	}
-	f, p := &file{lines: map[string]int{}}, tenant.NewProblems()
-	if err := f.decode(body, p); err != nil {
-		return nil, unreadable(name, err.Error())
+	f := &Decisions{}
+	return f, Parse(name, body, f, func(p tenant.Problems) {
+		own := map[roster.Personal]bool{}
+		f.states(own)
+		f.check(p, today, own)
+	})
+}
+
+// Parse reads YAML into one of the types of this package, and checks it. The error has every problem with its path and
+// line, and nothing of what the text says.
+func Parse(name string, text []byte, into any, check func(tenant.Problems)) error {
+	lines, p := lines{}, tenant.NewProblems()
+	if err := lines.decode(text, into, p); err != nil {
+		return unreadable(name, err.Error())
+	}
+	if d, ok := into.(*Decisions); ok {
+		d.lines = lines
 	}
 	if len(p.List()) == 0 {
-		f.check(p, today)
+		check(p)
 	}
-	if list := p.List(); len(list) > 0 {
-		var what []string
-		for _, x := range list {
-			what = append(what, fmt.Sprintf("line %d, %s: %s", f.line(x.Path), x.Path, x.What))
-		}
-		return nil, unreadable(name, strings.Join(what, "; "))
+	var what []string
+	for _, x := range p.List() {
+		what = append(what, strings.TrimSuffix(fmt.Sprintf("line %d, %s", lines.line(x.Path), x.Path), ", ")+": "+x.What)
 	}
-	return f, nil
+	if len(what) > 0 {
+		return unreadable(name, strings.Join(what, "; "))
+	}
+	return nil
 }
+
+// lines are the lines of a text by the paths of what stands there.
+type lines map[string]int
 
 func unreadable(name, what string) error {
 	return reason.Errorf(reason.Invalid, nil, reason.Unreadable, "file", name, "what", what)
 }
 
-// decode reads the texts of the file. What stands where it may not is a problem; the error says that the file is no
-// YAML, or more than one document.
-func (f *file) decode(body []byte, p tenant.Problems) error {
+// decode reads the texts. What stands where it may not is a problem; the error says that it is no YAML, or more than one
+// document.
+func (l lines) decode(body []byte, into any, p tenant.Problems) error {
 	tree, err := parser.ParseBytes(body, 0)
 	if err != nil {
 		return errors.New(place(err) + "it is not YAML")
@@ -67,7 +84,7 @@ func (f *file) decode(body []byte, p tenant.Problems) error {
 	if len(docs) == 0 {
 		return nil
 	}
-	f.walk(docs[0], reflect.ValueOf(f).Elem(), p)
+	l.walk(docs[0], reflect.ValueOf(into).Elem(), p)
 	return nil
 }
 
@@ -82,9 +99,9 @@ func place(err error) string {
 
 // walk takes over the texts below a node, and notes the line of every path and everything that may not stand where it
 // does.
-func (f *file) walk(n ast.Node, into reflect.Value, p tenant.Problems) {
-	if _, known := f.lines[p.Path()]; !known {
-		f.lines[p.Path()] = n.GetToken().Position.Line
+func (l lines) walk(n ast.Node, into reflect.Value, p tenant.Problems) {
+	if _, known := l[p.Path()]; !known {
+		l[p.Path()] = n.GetToken().Position.Line
 	}
 	if _, empty := n.(*ast.NullNode); empty {
 		return
@@ -96,7 +113,7 @@ func (f *file) walk(n ast.Node, into reflect.Value, p tenant.Problems) {
 			p.Add("write keys and values here")
 			return
 		}
-		f.walkPairs(pairs, fieldsOf(into), p)
+		l.walkPairs(pairs, fieldsOf(into), p)
 	case reflect.Slice:
 		list, ok := n.(*ast.SequenceNode)
 		if !ok {
@@ -105,7 +122,19 @@ func (f *file) walk(n ast.Node, into reflect.Value, p tenant.Problems) {
 		}
 		into.Set(reflect.MakeSlice(into.Type(), len(list.Values), len(list.Values)))
 		for i, v := range list.Values {
-			f.walk(v, into.Index(i), p.At("[%d]", i))
+			l.walk(v, into.Index(i), p.At("[%d]", i))
+		}
+	case reflect.Map: // of texts
+		pairs, ok := pairsOf(n)
+		if !ok {
+			p.Add("write keys and values here")
+			return
+		}
+		into.Set(reflect.MakeMap(into.Type()))
+		for i, pair := range pairs {
+			text := reflect.New(into.Type().Elem()).Elem()
+			l.walk(pair.Value, text, p.At("[%d]", i))
+			into.SetMapIndex(reflect.ValueOf(keyOf(pair)), text)
 		}
 	default:
 		text, ok := textOf(n)
@@ -117,19 +146,27 @@ func (f *file) walk(n ast.Node, into reflect.Value, p tenant.Problems) {
 	}
 }
 
-func (f *file) walkPairs(pairs []*ast.MappingValueNode, fields map[string]reflect.Value, p tenant.Problems) {
+func (l lines) walkPairs(pairs []*ast.MappingValueNode, fields map[string]reflect.Value, p tenant.Problems) {
 	for _, pair := range pairs {
-		key, line := pair.Key.String(), pair.Key.GetToken().Position.Line
+		key, line := keyOf(pair), pair.Key.GetToken().Position.Line
 		field, known := fields[key]
 		if !known { // what stands there may be a name, so it is not repeated
 			at := p.At("?%d", line)
-			f.lines[at.Path()] = line
+			l[at.Path()] = line
 			at.Add("the key is not known here; write one of %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 			continue
 		}
-		f.lines[p.At("%s", key).Path()] = line
-		f.walk(pair.Value, field, p.At("%s", key))
+		l[p.At("%s", key).Path()] = line
+		l.walk(pair.Value, field, p.At("%s", key))
 	}
+}
+
+// keyOf returns a key as it is meant, with or without quotes around it.
+func keyOf(pair *ast.MappingValueNode) string {
+	if text, ok := textOf(pair.Key); ok {
+		return text
+	}
+	return pair.Key.String()
 }
 
 // textOf returns a scalar as it is written.
@@ -171,9 +208,9 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 }
 
 // line returns the line of a path, or of the nearest above it that stands in the file.
-func (f *file) line(path string) int {
+func (l lines) line(path string) int {
 	for path != "" {
-		if n := f.lines[path]; n > 0 {
+		if n := l[path]; n > 0 {
 			return n
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
