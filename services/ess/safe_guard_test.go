@@ -86,7 +86,7 @@ func TestSafeManyLeaveAndSomeJoin(t *testing.T) {
 	if w.stones(alvisDefault) != stones {
 		t.Error("silence deleted somebody")
 	}
-	if gone := now.gone(w.delivered()); len(gone) > w.endedSince(9) {
+	if gone := now.gone(w.delivered()); len(gone) > endedBetween(w.town, w.today().AddDays(-9), w.today()) {
 		t.Errorf("%d are gone although nobody decided", len(gone))
 	}
 }
@@ -96,18 +96,18 @@ func (w *world) keyOf(p *municipality.Person) roster.Key {
 	return w.keyer.Person(alvisDefault, p.ID, roster.ParseCivicNo(p.CivicNo.Reveal(), w.today()))
 }
 
-// endedSince counts whose time in the register has ended by its own dates within so many days.
-func (w *world) endedSince(days int) (n int) {
-	then := map[string]bool{}
-	list := func(day roster.Date, each func(id string)) {
-		a := w.town.Active(day)
+// endedBetween counts whose time in a register has ended by its own dates between two days.
+func endedBetween(m *municipality.Municipality, from, to roster.Date) int {
+	there := map[string]bool{}
+	each := func(day roster.Date, do func(id string)) {
+		a := m.Active(day)
 		for _, p := range slices.Concat(a.Pupils, a.Staff) {
-			each(p.ID)
+			do(p.ID)
 		}
 	}
-	list(w.today().AddDays(-days), func(id string) { then[id] = true })
-	list(w.today(), func(id string) { delete(then, id) })
-	return len(then)
+	each(from, func(id string) { there[id] = true })
+	each(to, func(id string) { delete(there, id) })
+	return len(there)
 }
 
 // An approval is of one delete. Who came back after it, and is left out again by a bad export while the approval would
@@ -163,14 +163,14 @@ func TestSafeFourPercentANight(t *testing.T) {
 	if n := w.stones(alvisDefault); n > 27 {
 		t.Errorf("%d of 540 left within a week, and the limit is 5 %%", n)
 	}
-	if gone := len(before.gone(w.delivered())); gone > 7+w.endedSince(3) {
+	if gone := len(before.gone(w.delivered())); gone > 7+endedBetween(w.town, w.today().AddDays(-3), w.today()) {
 		t.Errorf("%d more are gone from what Apple was shown", gone)
 	}
 }
 
 // A reader that dies between two batches leaves half a run. Nothing is delivered of it, and the next read is whole.
 func TestSafeARunThatDiesBetweenTwoBatches(t *testing.T) {
-	w := newWorld(t, setting{town: municipality.Options{Pupils: 1200}})
+	w := newWorld(t, setting{town: municipality.Options{Pupils: 960}})
 	before := w.begin()
 	w.renameAll("Ny")
 	w.dieBetweenBatches()
@@ -232,7 +232,7 @@ func (w *world) settleOnce() string {
 // up. What it says no more counts: after the next read the log is whole, and every set that was ever delivered is that
 // of one export.
 func TestSafeAnOldReaderWakesUpBesideANewOne(t *testing.T) {
-	w := newWorld(t, setting{town: municipality.Options{Pupils: 1200}})
+	w := newWorld(t, setting{town: municipality.Options{Pupils: 960}})
 	w.begin()
 	states := []*municipality.Municipality{w.town.Clone()}
 	w.renameAll("Ny")
