@@ -22,6 +22,9 @@ type Options struct {
 	// SchoolTypes are the source's own words for school forms, which come before the common synonyms: FSK is a
 	// preschool in one register and a preschool class in the next.
 	SchoolTypes map[string]string
+	// Hidden tells of a person's id whether nothing may be told about who has it, so that a reference to a person who is
+	// not stated is no finding; nil for nobody.
+	Hidden func(id string) bool
 }
 
 // Result is what the docs come to.
@@ -34,6 +37,8 @@ type Result struct {
 	// KeptBackIDs are the ids by which the source calls the persons among KeptBack: under an earlier identity number
 	// they may have another key in the log, which is not absent either.
 	KeptBackIDs []roster.Personal
+	// Protected are the persons whom a doc marks as protected, those among KeptBack too.
+	Protected []roster.Ref
 }
 
 // Assembler makes records of docs. The docs come in any order; two docs with one id are one doc, and the later counts.
@@ -274,6 +279,9 @@ func (a *Assembler) result() Result {
 		take(u.record(), "organisations")
 	}
 	for _, h := range a.byKey {
+		if m := h.what.Marking; m.Protects() && m.Known() {
+			r.Protected = append(r.Protected, h.ref())
+		}
 		if h.conflict {
 			r.Counts["persons"]++
 			r.keepBack(h.ref(), h.origins)
@@ -290,6 +298,7 @@ func (a *Assembler) result() Result {
 	}
 	slices.SortFunc(r.Records, func(x, y roster.Record) int { return compareRefs(x.Ref, y.Ref) })
 	slices.SortFunc(r.KeptBack, compareRefs)
+	slices.SortFunc(r.Protected, compareRefs)
 	slices.Sort(r.KeptBackIDs)
 	r.Counts["keptBack"] = len(r.KeptBack)
 	slices.SortStableFunc(a.findings, func(x, y Finding) int {

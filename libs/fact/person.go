@@ -130,6 +130,9 @@ func (a *Assembler) joinPersons() {
 		h.conflict = h.conflict || a.contradictory(places)
 		if h.conflict {
 			a.find(h.ref(), a.where(h.persons[0]), Serious, KeptBack, reason.IdentityConflict)
+			for _, at := range places {
+				h.mark(a.personAt(at), cleaner{a, h.ref(), a.docs[at.doc].Where})
+			}
 			continue
 		}
 		h.what.CivicNo = h.persons[0].number
@@ -178,11 +181,7 @@ func (h *human) join(f Person, c cleaner) {
 		first(c, "birthDate", &w.BirthDate, roster.Personal(d.String()))
 	}
 	first(c, "sex", &w.Sex, roster.Sex(c.oneOf("sex", f.Sex, string(roster.Man), string(roster.Woman), string(roster.Unknown))))
-	marking := roster.SecurityMarking(c.oneOf("marking", f.Marking, string(roster.MarkingNone), string(roster.MarkingConfidential), string(roster.MarkingProtected)))
-	// Protected wins, whichever doc says it (rule R9).
-	if marking != "" && (w.Marking == "" || marking.Protects() && !w.Marking.Protects()) {
-		w.Marking = marking
-	}
+	h.mark(f, c)
 	h.joinPersona(f, c)
 	w.Extra = c.extra(w.Extra, f.Extra)
 	for _, id := range f.FormerIDs {
@@ -197,6 +196,28 @@ func (h *human) join(f Person, c cleaner) {
 		}
 	}
 	h.former = append(h.former, f.FormerKeys...)
+}
+
+// mark takes in what a doc says of protection. Protected wins, whichever doc says it (rule R9), and what cannot be read
+// wins over a mark that says no.
+func (h *human) mark(f Person, c cleaner) {
+	m := roster.SecurityMarking(c.oneOf("marking", f.Marking, string(roster.MarkingNone), string(roster.MarkingConfidential), string(roster.MarkingProtected)))
+	if weight(m) > weight(h.what.Marking) {
+		h.what.Marking = m
+	}
+}
+
+func weight(m roster.SecurityMarking) int {
+	switch {
+	case m == "":
+		return 0
+	case !m.Protects():
+		return 1
+	case !m.Known():
+		return 2
+	default:
+		return 3
+	}
 }
 
 func (h *human) joinPersona(f Person, c cleaner) {

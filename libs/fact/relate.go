@@ -97,8 +97,12 @@ func (a *Assembler) unresolved(c cleaner, field string, kind roster.Kind, id str
 	return key
 }
 
-// dangling records that a reference leads nowhere, unless the read itself took away what it led to.
+// dangling records that a reference leads nowhere, unless the read itself took away what it led to, or nothing may be
+// told about that.
 func (a *Assembler) dangling(c cleaner, field string, kind roster.Kind, id string) {
+	if kind == roster.KindPerson && a.opts.Hidden != nil && a.opts.Hidden(id) {
+		return
+	}
 	if !a.gone[string(kind)+id] {
 		c.find(Warning, Dropped, reason.UnknownReference, "field", field)
 	}

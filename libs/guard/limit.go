@@ -23,6 +23,10 @@ const (
 	Create   Operation = "create"
 	Update   Operation = "update"
 	KeptBack Operation = "keptBack" // persons of the log whom a read keeps back
+	// Protect and Unprotect are never held and never counted with others. A read that sets or removes more marks of
+	// protection than their limits is not believed at all.
+	Protect   Operation = "protect"
+	Unprotect Operation = "unprotect"
 )
 
 // The operations of links, beside Delete: what is done to a resource that the target holds.
@@ -68,6 +72,8 @@ type Limit struct {
 //	unit                               20 %, at least 10
 //	create (persons, one read)         30 %, at least 50
 //	keptBack (persons, one read)        2 %, at least 10
+//	protect (persons, one read)         2 %, at least 25
+//	unprotect (of those, one read)     50 %, at least 10
 //	disable, rename, address            5 %, at least 10
 //	scope                               none
 //
@@ -79,6 +85,10 @@ func defaultLimit(o Operation) Limit {
 	switch o {
 	case Identity, KeptBack:
 		return Limit{Operation: o, Percent: 2, Floor: 10}
+	case Protect:
+		return Limit{Operation: o, Percent: 2, Floor: 25}
+	case Unprotect:
+		return Limit{Operation: o, Percent: 50, Floor: 10}
 	case Units:
 		return Limit{Operation: o, Percent: 20, Floor: 10}
 	case Create:
@@ -92,7 +102,8 @@ func defaultLimit(o Operation) Limit {
 
 // Validate reports what is wrong with the limits of a source.
 func (l Limits) Validate(p tenant.Problems) {
-	known := append(Dangerous(), Create, KeptBack)
+	read := []Operation{Create, KeptBack, Protect, Unprotect}
+	known := append(Dangerous(), read...)
 	for i, x := range l {
 		at := p.At("[%d]", i)
 		if !slices.Contains(known, x.Operation) {
@@ -101,7 +112,7 @@ func (l Limits) Validate(p tenant.Problems) {
 		if x.Kind != "" && !slices.Contains(roster.Kinds(), x.Kind) {
 			at.At("kind").Add("%q is no kind: write one of %v, or leave it out for all", x.Kind, roster.Kinds())
 		}
-		if (x.Operation == Create || x.Operation == KeptBack) && (x.School != "" || x.Kind != "" && x.Kind != roster.KindPerson) {
+		if slices.Contains(read, x.Operation) && (x.School != "" || x.Kind != "" && x.Kind != roster.KindPerson) {
 			at.At("operation").Add("%s is counted for persons of all school forms together: leave kind and schoolForm out", x.Operation)
 		}
 		x.validate(at)

@@ -59,6 +59,8 @@ const (
 	GroupTypeLeftOut   Code = "group-type-left-out"
 	OtherPersona       Code = "other-persona"
 	TooManyInstructors Code = "too-many-instructors"
+	OutOfScope         Code = "out-of-scope"
+	FilterFailed       Code = "filter-failed"
 
 	// What a target would refuse in a file.
 	RowMissing    Code = "row-missing-value"
@@ -108,6 +110,14 @@ const (
 	NumberChanged      Code = "number-changed"
 	IDReused           Code = "id-reused"
 	PublishRefused     Code = "publish-refused"
+	CanaryMissing      Code = "canary-missing"
+
+	// Protected persons. None of these tells who or how many they are.
+	MarkUnreadable     Code = "mark-unreadable"
+	MarksUnreadable    Code = "marks-unreadable"
+	TooManyProtected   Code = "too-many-protected"
+	TooManyUnprotected Code = "too-many-unprotected"
+	NoProtectedRoutine Code = "no-protected-routine"
 
 	// The guard of a source.
 	ChangesHeld       Code = "changes-held"
@@ -115,6 +125,8 @@ const (
 	TooManyIdentities Code = "too-many-identities"
 	TooManyKeptBack   Code = "too-many-kept-back"
 	GroupsExchanged   Code = "groups-exchanged"
+	ResourceHeld      Code = "resource-held"
+	LinkHolds         Code = "link-holds"
 	HoldGone          Code = "hold-gone"
 	HoldChanged       Code = "hold-changed"
 	HoldExpired       Code = "hold-expired"
@@ -264,6 +276,14 @@ var catalogue = map[Code]entry{
 		"Klassen har fler lärare än de {limit} som målet tar emot.", "The class has more teachers than the {limit} that the target takes.",
 		"Ta bort lärare från gruppen i registret.", "Take teachers out of the group in the register.",
 	},
+	OutOfScope: {
+		"Länkens filter eller inställningar omfattar den inte. Det som redan finns i målsystemet ligger kvar, men sköts inte längre härifrån.", "The filter or the settings of the link leave it out. What the target holds already stays, and is no longer kept up to date.",
+		"Inget. Ska den med: ändra filter (filter), enheter (units) eller länkens inställningar i kundens dokument.", "Nothing. To have it: change filter, units or the settings of the link in the tenant's document.",
+	},
+	FilterFailed: {
+		"Länkens filter går inte att räkna ut för den; det som finns i målsystemet ligger kvar som det är.", "The filter of the link cannot be worked out for it; what the target holds stays as it is.",
+		"Skriv om filtret så att det inte räknar med uppgifter som kan saknas.", "Write the filter so that it does not count on data that may be missing.",
+	},
 	RowMissing: {
 		"{file}, rad {row}: {column} saknas.", "{file}, row {row}: {column} is missing.",
 		"Fyll i uppgiften i registret.", "Fill it in, in the register.",
@@ -400,6 +420,30 @@ var catalogue = map[Code]entry{
 		"Uppgifterna går inte att använda: {what}.", "The data cannot be used: {what}.",
 		"Rätta uppgifterna i registret; tills dess ligger det gamla kvar.", "Correct the data in the register; until then the old data stays.",
 	},
+	CanaryMissing: {
+		"Läsningen saknar {count} av det som alltid ska finnas: {kinds}. Inget har ändrats.", "The read lacks {count} of what must always be there: {kinds}. Nothing was changed.",
+		"Fråga leverantören om exporten är hel. Är den det, rätta canaries i källans inställningar.", "Ask the vendor whether the export is whole. If it is, mend canaries in the settings of the source.",
+	},
+	MarkUnreadable: {
+		"Uppgiften om skydd saknas eller går inte att läsa.", "The mark of protection is missing, or cannot be read.",
+		"Fyll i uppgiften i registret. En ny person väntar; en befintlig ligger kvar som den är.", "Fill it in, in the register. A new person waits; an existing one stays as it is.",
+	},
+	MarksUnreadable: {
+		"Uppgiften om skydd saknas eller går inte att läsa för {count} av {persons} personer. Inget har ändrats.", "The mark of protection is missing or cannot be read for {count} of {persons} persons. Nothing was changed.",
+		"Kontrollera att exporten har kolumnen och att dess värden är översatta i källans profil.", "Check that the export has the column, and that its values are translated in the source's profile.",
+	},
+	TooManyProtected: {
+		"Läsningen markerar fler som skyddade på en gång än vad som kan stämma (gränsen är {limit}). Inget har ändrats.", "The read marks more as protected at once than can be true (the limit is {limit}). Nothing was changed.",
+		"Fråga skolan genast. Stämmer det, höj gränsen protect under guard i källans inställningar och läs igen.", "Ask the school at once. If it is true, raise the limit protect under guard in the settings of the source, and read again.",
+	},
+	TooManyUnprotected: {
+		"Läsningen tar bort skyddet för fler på en gång än vad som kan stämma (gränsen är {limit}). Inget har ändrats.", "The read takes more marks of protection away at once than can be true (the limit is {limit}). Nothing was changed.",
+		"Fråga skolan genast. Stämmer det, höj gränsen unprotect under guard i källans inställningar och läs igen.", "Ask the school at once. If it is true, raise the limit unprotect under guard in the settings of the source, and read again.",
+	},
+	NoProtectedRoutine: {
+		"Länken stannar i förhandsvisning: {source} säger inget om skyddade personer, och ingen rutin är angiven.", "The link stays in preview: {source} says nothing of protected persons, and no routine is named.",
+		"Kom överens med kunden om hur skyddade personer anmäls och skriv det i protectedRoutine, eller skriv källans protected.", "Agree with the customer on how protected persons are reported, and write it as protectedRoutine; or write protected of the source.",
+	},
 	MissingRequired: {
 		"Fältet {field} krävs och saknas.", "The field {field} is required and missing.",
 		"Fyll i fältet i registret. En ny person väntar; en befintlig ligger kvar som den är.", "Fill in the field in the register. A new person waits; an existing one stays as it is.",
@@ -439,6 +483,14 @@ var catalogue = map[Code]entry{
 	GroupsExchanged: {
 		"{count} grupper har nästan bara andra elever än förut; hela läsningen väntar.", "{count} groups have almost only other pupils than before; all of it waits.",
 		"Kontrollera om registret har återanvänt gruppernas id. Visa med essctl held show, och godkänn, eller rätta registret.", "Check whether the register has given the groups' ids to others. Show it with essctl held show, then approve it, or mend the register.",
+	},
+	ResourceHeld: {
+		"Fler ändringar av samma slag ({operation}) än vad som får ske utan att någon ser dem; det som finns i målsystemet ligger kvar.", "More changes of this kind ({operation}) than may happen without anybody looking at them; what the target holds stays as it is.",
+		"Visa dem med essctl held show --link, kontrollera dem mot registret, och godkänn eller avslå dem.", "Show them with essctl held show --link, compare them with the register, then approve or reject them.",
+	},
+	LinkHolds: {
+		"{count} ändringar i målsystemet väntar på ett beslut ({digest}).", "{count} changes of the target wait for a decision ({digest}).",
+		"Visa dem med essctl held show --link, kontrollera dem mot registret, och godkänn eller avslå dem.", "Show them with essctl held show --link, compare them with the register, then approve or reject them.",
 	},
 	HoldGone: {
 		"Inget väntar: {digest} är redan godkänt eller återtaget.", "Nothing waits: {digest} was approved already, or the register took it back.",

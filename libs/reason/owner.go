@@ -13,9 +13,9 @@ const (
 // Owner returns who can mend a finding of this code. What is not about an export or a setting is mended in the register.
 func (c Code) Owner() Owner {
 	switch c {
-	case MissingID, ElementWithoutID, EncodingSuspect, DateUnreadable, TruncatedFile, DuplicateDoc, InactiveUndated, Unreadable:
+	case MissingID, ElementWithoutID, EncodingSuspect, DateUnreadable, TruncatedFile, DuplicateDoc, InactiveUndated, Unreadable, MarksUnreadable, CanaryMissing:
 		return Vendor
-	case GroupTypeUnknown, RoleUnknown, UnknownCode, Unexpected, PublishRefused:
+	case GroupTypeUnknown, RoleUnknown, UnknownCode, Unexpected, PublishRefused, NoProtectedRoutine:
 		return Operations
 	default:
 		return School

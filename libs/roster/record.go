@@ -185,6 +185,11 @@ const (
 // Protects tells whether a person with this marking must be contained (rule R9).
 func (m SecurityMarking) Protects() bool { return m != "" && m != MarkingNone }
 
+// Known tells whether the marking is one of the values above.
+func (m SecurityMarking) Known() bool {
+	return m == MarkingNone || m == MarkingConfidential || m == MarkingProtected
+}
+
 // Extra holds attributes that the roster has no field for, by the source's name, verbatim, so that no fact is lost on
 // the way through. The values may be personal.
 type Extra map[string]Personal

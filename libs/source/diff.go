@@ -15,7 +15,6 @@ type statement struct {
 	assembler *fact.Assembler
 	complete  bool
 
-	persons  int
 	records  []roster.Record // without those kept back
 	keptBack map[roster.Ref]bool
 	// waiting are the digests of ids of persons that are kept back: whoever the log holds under them is not absent.
@@ -25,23 +24,45 @@ type statement struct {
 	taken    int // findings that no comparison with the log added
 	// protected are the persons whom the read marks: nothing is told of them.
 	protected map[roster.Ref]bool
+	heads     map[roster.Ref]Head // of the log that the read was compared with last
+	hidden    map[string]bool     // digests of ids under which the log holds protected persons
+	returned  bool                // somebody was published who was protected before
 }
 
-// take takes over what was assembled, and keeps back who lacks a required attribute: a new person waits, an existing
-// one stays in the log as he or she is.
-func (s *statement) take(res fact.Result) {
-	s.persons, s.findings = res.Counts["persons"], res.Findings
+// take takes over what was assembled, and keeps back of whom it is not known whether she or he is protected, and who
+// lacks a required attribute: a new person waits, an existing one stays in the log as he or she is. It fails when what
+// the read says of protection is not believed.
+func (s *statement) take(res fact.Result) error {
+	s.findings = res.Findings
 	s.records, s.keptBack, s.waiting = res.Records[:0], map[roster.Ref]bool{}, map[string]bool{}
+	s.protected = map[roster.Ref]bool{}
+	for _, ref := range res.Protected {
+		s.protected[ref] = true
+	}
 	for _, ref := range res.KeptBack {
-		s.keptBack[ref] = true
+		if !s.contains(ref) {
+			s.keptBack[ref] = true
+		}
 	}
 	for _, id := range res.KeptBackIDs {
 		s.waiting[s.digest(roster.KindPerson, id)] = true
 	}
-	s.protected = map[roster.Ref]bool{}
+	marks := marks{readable: len(s.protected)}
 	for _, r := range res.Records {
-		if r.Person != nil && r.Person.Marking.Protects() {
-			s.protected[r.Ref] = true
+		if r.Person != nil {
+			marks.persons++
+		}
+		if s.contains(r.Ref) { // whatever else is wrong
+			s.records = append(s.records, r)
+			continue
+		}
+		if s.unclear(&r) {
+			marks.unclear++
+			s.keepBack(&r, reason.New(reason.MarkUnreadable), fact.Serious)
+			continue
+		}
+		if r.Person != nil && r.Person.Marking != "" {
+			marks.readable++
 		}
 		if missing := lacks(&r, s.reader.Defaults.Require); missing != "" {
 			s.keepBack(&r, reason.New(reason.MissingRequired, "field", missing), fact.Warning)
@@ -54,11 +75,12 @@ func (s *statement) take(res fact.Result) {
 		s.records = append(s.records, r)
 	}
 	s.taken = len(s.findings)
+	return s.check(marks)
 }
 
 // lacks returns the first of the attributes that the record of a person does not have, or nothing.
 func lacks(r *roster.Record, attributes []Requirement) Requirement {
-	if r.Person == nil {
+	if r.Person == nil || r.Overlay {
 		return ""
 	}
 	for _, q := range attributes {
@@ -89,10 +111,12 @@ func (s *statement) digest(k roster.Kind, id roster.Personal) string {
 	return s.reader.Keyer.Digest("source-id", s.reader.Name.String(), string(k), id.Reveal())
 }
 
-// changes returns what to publish for the log to say what the source says, in its order: organisations, persons and
-// groups that are new or differ, each with the tombstones of the keys it had before; then tombstones of what is gone,
+// changes returns what to publish for the log to say what the source says, in its order: protected persons, who are
+// contained before anything else happens; organisations, persons and groups that are new or differ, each with the tombstones of the keys it had before; then tombstones of what is gone,
 // the other way round. What is held or refused as dangerous is to be taken out of the list that it returns.
 func (s *statement) changes(ctx context.Context, scan Scan) ([]Change, error) {
+	s.heads = scan.Heads
+	s.hide()
 	if !s.complete {
 		if err := s.layOver(ctx); err != nil {
 			return nil, err
@@ -108,8 +132,17 @@ func (s *statement) changes(ctx context.Context, scan Scan) ([]Change, error) {
 			}
 		}
 	}
+	for ref := range s.protected { // also who is kept back
+		d.stated[ref] = d.stated[ref] || s.contains(ref)
+	}
 	d.findAbsent()
 	if err := d.findMoved(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.checkMarks(); err != nil {
+		return nil, err
+	}
+	if err := d.findVanished(ctx); err != nil {
 		return nil, err
 	}
 	return d.list(), nil
@@ -125,8 +158,7 @@ func (s *statement) layOver(ctx context.Context) error {
 	if err != nil {
 		return wrap("read the records in the log", err)
 	}
-	s.take(s.assembler.AssembleOver(fact.Docs(s.base)))
-	return nil
+	return s.take(s.assembler.AssembleOver(fact.Docs(s.base)))
 }
 
 // diff is one comparison of a statement with the log.
@@ -137,6 +169,8 @@ type diff struct {
 	byID   map[string]int // digest of a person's id → index in records
 	absent map[roster.Ref]bool
 	became map[roster.Key][]roster.Key // key → those that it had before and that end with this read
+	// vanished are those of absent who may be protected.
+	vanished map[roster.Ref]bool
 }
 
 // findAbsent finds what the log holds and the source no longer has. Absence from a complete read means gone; laid over,
@@ -168,6 +202,12 @@ func (d *diff) findMoved(ctx context.Context) error {
 	for ref, head := range d.scan.Heads {
 		if i, ok := d.byID[head.SourceID]; ok && head.SourceID != "" && d.absent[ref] && ref.Kind == roster.KindPerson {
 			suspects[ref.Key] = i
+		}
+	}
+	for key, i := range suspects {
+		if d.contains(d.records[i].Ref) { // a new identity is unlike the old one on purpose
+			delete(suspects, key)
+			d.move(i, key)
 		}
 	}
 	for i := range d.records {
@@ -284,11 +324,14 @@ func (d *diff) addFormer(i int, key roster.Key) {
 
 // list returns the changes.
 func (d *diff) list() []Change {
-	var changes []Change
+	changes := d.containments()
 	for i := range d.records {
 		r := &d.records[i]
-		if d.keptBack[r.Ref] {
+		if d.keptBack[r.Ref] || d.contains(r.Ref) {
 			continue
+		}
+		if r.Group != nil {
+			d.leaveOut(r.Group)
 		}
 		r.Normalize()
 		head := d.scan.Heads[r.Ref]
@@ -307,7 +350,12 @@ func (d *diff) list() []Change {
 	slices.Reverse(kinds)
 	for _, kind := range kinds {
 		for _, ref := range d.absentOf(kind) {
-			changes = append(changes, d.tombstone(ref, roster.Tombstone{Reason: roster.TombstoneLeft}))
+			c := d.tombstone(ref, roster.Tombstone{Reason: roster.TombstoneLeft})
+			if d.vanished[ref] {
+				c = d.contain(ref, d.scan.Heads[ref].SourceID)
+				c.Vanished = true
+			}
+			changes = append(changes, c)
 		}
 	}
 	return changes

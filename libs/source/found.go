@@ -72,9 +72,10 @@ func newFound(run string, at time.Time, findings []fact.Finding) *Found {
 	return f
 }
 
-// compare says which issues are new, which were there already and since when, and which are gone. A read that was not
-// complete sees only a part, so what it does not find is there still.
-func (f *Found) compare(before *Found, complete bool) {
+// compare says which issues are new, which were there already and since when, and which are gone; of those about an
+// entity that is secret now it says nothing. A read that was not complete sees only a part, so what it does not find is
+// there still.
+func (f *Found) compare(before *Found, complete bool, secret func(roster.Ref) bool) {
 	if before != nil {
 		now := map[issueID]*Issue{}
 		for n := range f.Issues {
@@ -84,7 +85,7 @@ func (f *Found) compare(before *Found, complete bool) {
 		for _, was := range before.Issues {
 			is := now[was.id()]
 			switch {
-			case was.State == IssueGone:
+			case was.State == IssueGone || secret(was.Ref):
 			case is != nil:
 				is.Since, is.State = was.Since, IssueStill
 			case complete:
@@ -102,7 +103,11 @@ func (f *Found) compare(before *Found, complete bool) {
 	})
 }
 
-// unprotected leaves out what is about a protected person.
+// unprotected leaves out what is about a protected person; and, where a register leaves them out, which references
+// lead to nobody, for that is what it leaves of them.
 func (s *statement) unprotected(findings []fact.Finding) []fact.Finding {
-	return slices.DeleteFunc(slices.Clone(findings), func(f fact.Finding) bool { return s.protected[f.Ref] })
+	omits := s.reader.Defaults.Protected == ProtectedOmits
+	return slices.DeleteFunc(slices.Clone(findings), func(f fact.Finding) bool {
+		return s.secret(f.Ref) || omits && f.Reason.Code == reason.ReferenceDangling
+	})
 }

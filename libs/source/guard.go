@@ -139,7 +139,7 @@ func (g *guarding) clusters() []cluster {
 	gone, became := map[roster.Key]bool{}, map[roster.Key]roster.Key{}
 	for i := range g.changes {
 		if r := &g.changes[i].Record; r.Tombstone != nil && r.Ref.Kind == roster.KindPerson {
-			gone[r.Ref.Key] = r.Tombstone.Reason == roster.TombstoneLeft
+			gone[r.Ref.Key] = r.Tombstone.Reason != roster.TombstoneBecame
 			if r.Tombstone.Reason == roster.TombstoneBecame {
 				became[r.Ref.Key] = r.Tombstone.Became
 			}
@@ -174,12 +174,13 @@ func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool
 		}
 	}
 	switch t := r.Tombstone; {
-	case t != nil && t.Reason == roster.TombstoneLeft:
+	case t != nil && (t.Reason == roster.TombstoneLeft || change.Vanished):
 		add(guard.Delete)
 	case t != nil && t.Reason == roster.TombstoneBecame:
 		add(guard.Identity)
 	case t != nil:
 		c.contains = true
+	case head.Protected: // back again, and never gone
 	case head.Seq == 0 || head.Tombstone:
 		c.creates = true
 	case old != nil:

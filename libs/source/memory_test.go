@@ -88,7 +88,7 @@ func (l *memoryLog) Publish(ctx context.Context, s roster.Source, run string, ch
 			l.seq++
 			h := source.Head{Seq: l.seq, Hash: c.Hash, SourceID: c.SourceID}
 			if t := c.Record.Tombstone; t != nil {
-				h.Tombstone, h.Became = true, t.Became
+				h.Tombstone, h.Became, h.Protected = true, t.Became, t.Reason == roster.TombstoneProtected
 			}
 			l.heads[c.Record.Ref] = h
 			l.records[c.Record.Ref] = c.Record

@@ -32,6 +32,7 @@ type Options struct {
 	Runs       Runs
 	Holds      guard.Store
 	Limits     guard.Limits // the tenant's own; nil for the defaults
+	Canaries   Canaries
 	Logger     *slog.Logger
 	Now        func() time.Time
 	NewID      func() string              // makes the ids of runs
@@ -96,7 +97,7 @@ func (r *Reader) Run(ctx context.Context) (Run, error) {
 		return run, fmt.Errorf("run %s of %s: read the last run: %w", run.ID, r.Name, err)
 	}
 	logger.InfoContext(ctx, "run started")
-	err = r.run(ctx, &run, newest, believed)
+	secret, err := r.run(ctx, &run, newest, believed)
 	if ctx.Err() != nil {
 		return run, fmt.Errorf("run %s of %s: %w", run.ID, r.Name, context.Cause(ctx))
 	}
@@ -109,21 +110,24 @@ func (r *Reader) Run(ctx context.Context) (Run, error) {
 		if err != nil {
 			return run, fmt.Errorf("run %s of %s: read what was found before: %w", run.ID, r.Name, err)
 		}
-		run.Found.compare(before, run.Complete)
+		run.Found.compare(before, run.Complete, secret)
 	}
 	run.Ended = r.Now()
 	span.SetAttributes(attribute.String("state", string(run.State)))
 	if err := r.Runs.Save(ctx, run); err != nil {
 		return run, fmt.Errorf("run %s of %s: save the run: %w", run.ID, r.Name, err)
 	}
-	logger.LogAttrs(ctx, levelOf(run.State), "run ended", append(attrsOf(run), slog.Any("error", err))...)
+	logger.LogAttrs(ctx, levelOf(run), "run ended", append(attrsOf(run), slog.Any("error", err))...)
 	r.Ended(ctx, run)
 	return run, nil
 }
 
 // levelOf is error where a person must act before a later run can do better.
-func levelOf(s State) slog.Level {
-	switch s {
+func levelOf(r Run) slog.Level {
+	if r.Reason != nil && (r.Reason.Code == reason.TooManyProtected || r.Reason.Code == reason.TooManyUnprotected) {
+		return slog.LevelError
+	}
+	switch r.State {
 	case Published, Unchanged:
 		return slog.LevelInfo
 	case Refused, Failed:
@@ -140,12 +144,12 @@ func attrsOf(run Run) []slog.Attr {
 	}
 }
 
-// run does the steps of a run, and settles its state.
-func (r *Reader) run(ctx context.Context, run, newest, believed *Run) error {
+// run does the steps of a run, and settles its state. It tells of whom nothing may be told.
+func (r *Reader) run(ctx context.Context, run, newest, believed *Run) (secret func(roster.Ref) bool, err error) {
 	run.State = Failed
 	since, err := r.since(ctx, believed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Reading and assembling leave a processor free: the log is scanned meanwhile. A change of the log after that is
 	// refused by its expectations, and it is scanned again.
@@ -154,22 +158,25 @@ func (r *Reader) run(ctx context.Context, run, newest, believed *Run) error {
 	say, read, err := r.read(ctx, since, run, lastDataTime(newest, believed))
 	if err != nil {
 		run.State = stateOf(err)
-		return err
+		return nil, err
 	}
 	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed)
 	findings := say.unprotected(append(read.Findings, say.findings...))
 	run.Findings = totals(findings)
-	if run.State != Failed {
+	if run.State != Failed && run.State != Unreadable {
 		run.Found = newFound(run.ID, r.Now(), findings)
 	}
 	for ref := range say.keptBack {
 		run.Counts[string(ref.Kind)+".keptBack"]++
 	}
 	if err != nil {
-		return err
+		return say.secret, err
 	}
-	run.Cursor = read.Cursor
-	return nil
+	// Of who was protected the log knows no membership: the next read sees all of them, and not only what changed.
+	if !say.returned || run.Complete {
+		run.Cursor = read.Cursor
+	}
+	return say.secret, nil
 }
 
 // lastDataTime returns the time of the newest data that was compared with the log. A read that was held was compared
@@ -208,6 +215,10 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 	if r.Defaults.GroupIDs == GroupIDsReused {
 		o.SchoolYear = r.SchoolYear(today)
 	}
+	say := &statement{reader: r, hidden: map[string]bool{}}
+	o.Hidden = func(id string) bool {
+		return r.Defaults.Protected == ProtectedOmits || say.hidden[say.digest(roster.KindPerson, roster.Personal(id))]
+	}
 	asm := fact.NewAssembler(o)
 	res, err := r.Source.Read(ctx, since, asm.Add)
 	// Every later read would be older than data from the future.
@@ -224,12 +235,18 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 	if !res.DataTime.IsZero() && res.DataTime.Before(newest) {
 		return nil, res, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", res.Origin, "time", res.DataTime.Format(time.RFC3339))
 	}
-	say := &statement{reader: r, assembler: asm, complete: res.Complete}
+	say.assembler, say.complete = asm, res.Complete
 	if res.Complete {
 		say.assembler = nil
-		say.take(asm.Assemble())
-		if say.persons == 0 && !r.Defaults.MayBeEmpty {
+		all := asm.Assemble()
+		if all.Counts["persons"] == 0 && r.isRegister() {
 			return nil, res, reason.Errorf(reason.Transient, nil, reason.EmptyRead)
+		}
+		if err := r.Canaries.check(all); err != nil {
+			return nil, res, err
+		}
+		if err := say.take(all); err != nil {
+			return nil, res, err
 		}
 	}
 	return say, res, nil
@@ -256,6 +273,9 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 		}
 		changes, err := say.changes(ctx, scan)
 		if err != nil {
+			if s := stateOf(err); s == Unreadable {
+				return s, err
+			}
 			return Failed, err
 		}
 		done := 0
@@ -274,7 +294,10 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 				done = len(changes)
 			}
 			for _, c := range changes[:done] {
-				run.Counts[operation(c, scan)]++
+				if counted(c) {
+					run.Counts[operation(c, scan)]++
+				}
+				say.returned = say.returned || returns(c, scan)
 				state = Published
 			}
 		}

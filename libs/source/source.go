@@ -8,9 +8,11 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/tenant"
 )
@@ -94,6 +96,46 @@ type Defaults struct {
 	Require    []Requirement // who lacks it waits
 	Recommend  []Requirement // who lacks it is reported
 	MayBeEmpty bool          // a complete read without persons is believed: of a source that is not a register
+}
+
+// Canaries are ids of the source that every complete read has: one without them is incomplete, however much it holds.
+type Canaries struct{ Units, Groups, Persons []string }
+
+// check tells what a complete read lacks, by kinds and never by ids (rule R8).
+func (c Canaries) check(all fact.Result) error {
+	missing, kinds := 0, []string{}
+	look := func(ids []string, kind roster.Kind, what string) {
+		left := map[roster.Personal]bool{}
+		for _, id := range ids {
+			left[roster.Personal(id)] = true
+		}
+		if len(left) == 0 {
+			return
+		}
+		for i := range all.Records {
+			if r := &all.Records[i]; r.Ref.Kind == kind {
+				for _, o := range r.Origins {
+					delete(left, o.ID)
+				}
+			}
+		}
+		if kind == roster.KindPerson {
+			for _, id := range all.KeptBackIDs {
+				delete(left, id)
+			}
+		}
+		if len(left) > 0 {
+			missing += len(left)
+			kinds = append(kinds, what)
+		}
+	}
+	look(c.Units, roster.KindOrganisation, "units")
+	look(c.Groups, roster.KindGroup, "groups")
+	look(c.Persons, roster.KindPerson, "persons")
+	if missing == 0 {
+		return nil
+	}
+	return reason.Errorf(reason.Transient, nil, reason.CanaryMissing, "count", missing, "kinds", strings.Join(kinds, ", "))
 }
 
 // Requirement is an attribute that a record of a person must or should have. Missing, it stops creation or is reported;

@@ -13,10 +13,11 @@ func stateOf(err error) State {
 		return Empty
 	case reason.StaleFile:
 		return Stale
-	case reason.Unreadable, reason.FileTooLarge, reason.ArchiveUnsafe, reason.ArchiveNested, reason.ArchiveEncrypted,
+	case reason.MarksUnreadable, reason.TooManyProtected, reason.TooManyUnprotected,
+		reason.Unreadable, reason.FileTooLarge, reason.ArchiveUnsafe, reason.ArchiveNested, reason.ArchiveEncrypted,
 		reason.ArchiveAmbiguous:
 		return Unreadable
-	case reason.TransferCut, reason.FileGrowing, reason.TruncatedFile:
+	case reason.CanaryMissing, reason.TransferCut, reason.FileGrowing, reason.TruncatedFile:
 		return Incomplete
 	default:
 		return Failed

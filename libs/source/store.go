@@ -38,6 +38,7 @@ type Head struct {
 	Hash      string // roster.Keyer.Hash of the record
 	SourceID  string // Change.SourceID: whether a source's id has moved to another key
 	Tombstone bool
+	Protected bool       // a tombstone because the person is protected
 	Became    roster.Key // of a tombstone that says so: the key that the person has instead
 }
 
@@ -45,11 +46,14 @@ type Head struct {
 type Change struct {
 	Record     roster.Record
 	Hash       string    // roster.Keyer.Hash of the record
-	SourceID   string    // keyed hash of the source's id; a tombstone has none
+	SourceID   string    // keyed hash of the source's id; of tombstones only that of a protected person has one
 	Expect     uint64    // sequence of the last message on the subject; 0 for none
 	SourceTime time.Time // when the source made the data
 	Joined     bool      // must stand in the same batch as the change before
 	Approved   bool      // a person approved exactly this change: no guard after this one asks again
+	// Vanished says that a person is contained for being left out by a register that leaves protected persons out: the
+	// guard counts it as a delete, for so does a file that is cut.
+	Vanished bool
 }
 
 // Runs keeps what every run of a source came to.

@@ -69,6 +69,7 @@ func (l *Log) Scan(ctx context.Context, s roster.Source) (source.Scan, error) {
 			head := source.Head{
 				Seq: d.seq, Hash: h.Get(headerHash), SourceID: h.Get(headerSourceID), Tombstone: h.Get(headerTombstone) != "",
 			}
+			head.Protected = h.Get(headerTombstone) == string(roster.TombstoneProtected)
 			if became := h.Get(headerBecame); became != "" {
 				if head.Became, err = roster.ParseKey(became); err != nil {
 					return unreadable(d, err)

@@ -48,7 +48,8 @@ type Profile struct {
 	FN string `json:"fn" yaml:"fn"`
 	// SecurityMarking is the place of the protection flag; empty where the exporter has none.
 	SecurityMarking string `json:"securityMarking,omitempty" yaml:"securityMarking,omitempty"`
-	// SecurityMarkings translates the flag's values; one that is not here is kept, and protects.
+	// SecurityMarkings translates the flag's values; one that is not here is kept, and keeps the person back unless it is
+	// a word of SS 12000.
 	SecurityMarkings map[string]string `json:"securityMarkings,omitempty" yaml:"securityMarkings,omitempty"`
 	// YearGroups lists paths, in a person, of the school year: its text, with attributes unit and schoolType.
 	YearGroups []string `json:"yearGroups" yaml:"yearGroups"`
