@@ -150,10 +150,12 @@ func (r *Roster) merge(ref Ref, e *entity) Merged {
 		m := Merge(r.precedence, r.today, e.records)
 		m.Group = r.resolved(m.Group)
 		return m
-	case ref.Kind != KindPerson || j == nil:
+	case ref.Kind != KindPerson:
 		return Merge(r.precedence, r.today, e.records)
+	case j == nil:
+		return Merge(r.precedence, r.today, r.inherited(e.records))
 	case j.apart:
-		m := Merge(r.precedence, r.today, e.records)
+		m := Merge(r.precedence, r.today, r.inherited(e.records))
 		m.Conflict = m.State == Standing
 		return m
 	case j.lead == ref.Key:
@@ -168,9 +170,9 @@ func (r *Roster) merge(ref Ref, e *entity) Merged {
 func (r *Roster) mergeJoined(j *join) Merged {
 	var records []*Record
 	for _, k := range j.keys {
-		for _, rec := range r.Records(Ref{KindPerson, k}) {
+		for _, rec := range r.inherited(r.Records(Ref{KindPerson, k})) {
 			// That one key became the other is what being joined says anyhow.
-			if rec.Tombstone == nil || !slices.Contains(j.keys, rec.Tombstone.Became) {
+			if (rec.Tombstone == nil || !slices.Contains(j.keys, rec.Tombstone.Became)) && !slices.Contains(records, rec) {
 				records = append(records, rec)
 			}
 		}

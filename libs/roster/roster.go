@@ -84,12 +84,13 @@ func (r *Roster) Apply(rec Record) (dirty []Ref) {
 	e := r.entity(rec.Ref)
 	if rec.Ref.Kind == KindPerson && (len(rec.SameAs) > 0 || r.joins[rec.Ref.Key] != nil) {
 		all := append([]Key{rec.Ref.Key}, rec.SameAs...)
-		return distinct(append([]Ref{rec.Ref}, r.reform(all, func() { r.replace(r.entity(rec.Ref), &rec) })...))
+		dirty = append([]Ref{rec.Ref}, r.reform(all, func() { r.replace(r.entity(rec.Ref), &rec) })...)
+		return distinct(r.bequeath(dirty, rec.Ref))
 	}
 	dirty = r.neighbours(append(dirty, rec.Ref), rec.Ref, e)
 	r.replace(e, &rec)
 	r.settle(rec.Ref, e)
-	return distinct(r.neighbours(dirty, rec.Ref, e))
+	return distinct(r.bequeath(r.neighbours(dirty, rec.Ref, e), rec.Ref))
 }
 
 // settle makes an entity what its records say now, with what hangs on that.

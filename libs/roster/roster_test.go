@@ -25,7 +25,7 @@ type view struct {
 type model map[Ref]map[Source]*Record
 
 func (m model) merged(ref Ref, today Date) Merged {
-	got := Merge(Precedence{skola}, today, slices.Collect(maps.Values(m[ref])))
+	got := Merge(Precedence{skola}, today, m.records(ref))
 	switch ref.Kind {
 	case KindGroup:
 		if got.Group != nil {
@@ -49,8 +49,8 @@ func (m model) merged(ref Ref, today Date) Merged {
 		}
 		var all []*Record
 		for _, k := range j {
-			for _, r := range m[Ref{KindPerson, k}] {
-				if r.Tombstone == nil || !slices.Contains(j, r.Tombstone.Became) {
+			for _, r := range m.records(Ref{KindPerson, k}) {
+				if (r.Tombstone == nil || !slices.Contains(j, r.Tombstone.Became)) && !slices.Contains(all, r) {
 					all = append(all, r)
 				}
 			}
@@ -76,6 +76,26 @@ func cmp3(a, b int) int {
 		return a
 	}
 	return b
+}
+
+// records returns what sources say of an entity, by precedence, and what was decided about it under former keys under
+// which nobody stands.
+func (m model) records(ref Ref) []*Record {
+	byPrecedence := func(a, b *Record) int { return Precedence{skola}.Compare(a.Source, b.Source) }
+	all := slices.SortedFunc(maps.Values(m[ref]), byPrecedence)
+	for _, r := range slices.Clone(all) {
+		for _, k := range r.Former {
+			old := slices.SortedFunc(maps.Values(m[Ref{KindPerson, k}]), byPrecedence)
+			stands := slices.ContainsFunc(old, func(o *Record) bool { return o.Tombstone == nil && !o.Overlay })
+			for _, o := range old {
+				if ref.Kind == KindPerson && r.Tombstone == nil && !r.Overlay && !stands && o.Tombstone == nil && len(o.Directives) > 0 && !slices.Contains(all, o) {
+					all = append(all, o)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(all, byPrecedence)
+	return all
 }
 
 // connected returns the keys that statements connect with one, sorted.
