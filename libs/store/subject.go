@@ -19,6 +19,7 @@ const (
 	linkHoldSubjects = "ess-link-hold."
 	auditSubjects    = "ess-audit."
 	deskSubjects     = "ess-desk."
+	tenantSubjects   = "ess-tenants."
 
 	markKind = "run" // stands where a change has its kind
 )
