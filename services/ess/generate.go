@@ -37,7 +37,7 @@ func generateCommand() *cobra.Command {
 that registers really hold: TF numbers, people at two schools, long and foreign names, missing addresses. Nobody in it
 exists. The same options give the same bytes on every machine.
 
---day N writes the same municipality N days later: pupils have joined, left and moved, some have other names or numbers,
+--day N writes the same municipality N days later: pupils and staff have joined, left and moved, some have other names or numbers,
 two were protected, courses ended and began, and in time a school is merged, July empties the classes and August turns the
 läsår. What happened on the last of these days is told on standard error, in numbers. Whom the register protects is in the
 export as --protected says: not at all (none, as Alvis), as a mark (flag, at extension/securitymarking), or left out (omits).`,

@@ -256,8 +256,12 @@ func (t *turn) goesOn(g *Group, at map[string]int) (home, bool) {
 			h.learners = append(h.learners, id)
 		}
 	}
-	if _, leaders := split(g.Members); len(leaders) > 0 {
-		h.leader = leaders[0].Person
+	for _, x := range g.Members {
+		if i, ok := at[x.Person]; ok && x.Role != Learner && slices.ContainsFunc(t.Persons[i].Duties, func(d Duty) bool {
+			return d.Unit == g.Unit && d.goesOn(t.Day)
+		}) {
+			h.leader = x.Person
+		}
 	}
 	return h, len(h.learners) > 0
 }
@@ -287,7 +291,7 @@ func (t *turn) welcome(u *Unit, kind GroupKind, grade int, homes []home, beginne
 	var teachers []string
 	for i := range t.Persons {
 		if slices.ContainsFunc(t.Persons[i].Duties, func(d Duty) bool {
-			return d.Unit == u.ID && d.Role == Instructor && inForce(d.Start, d.End, t.Day)
+			return d.Unit == u.ID && d.Role == Instructor && d.goesOn(t.Day)
 		}) {
 			teachers = append(teachers, t.Persons[i].ID)
 		}

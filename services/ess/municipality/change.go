@@ -14,6 +14,9 @@ const (
 	Renamed       ChangeKind = "renamed"        // another surname
 	Renumbered    ChangeKind = "renumbered"     // a personnummer instead of another number, by the same id
 	SchoolChanged ChangeKind = "school-changed" // out of one unit and into another
+	StaffJoined   ChangeKind = "staff-joined"
+	StaffLeft     ChangeKind = "staff-left"   // out of the register without a word
+	RoleChanged   ChangeKind = "role-changed" // of a member of staff
 	GotProtected  ChangeKind = "protected"
 	Unprotected   ChangeKind = "unprotected"
 	Extended      ChangeKind = "extended"       // enrolments that last longer
@@ -58,6 +61,12 @@ func (c Change) String() string {
 		return c.Person + " has got a personnummer"
 	case SchoolChanged:
 		return fmt.Sprintf("%s changes from %s to %s", c.Person, c.Units[0], c.Units[1])
+	case StaffJoined:
+		return fmt.Sprintf("%s began to work at %s, with %d groups", c.Person, c.Units[0], len(c.To))
+	case StaffLeft:
+		return fmt.Sprintf("%s no longer works here, and %d groups have another leader", c.Person, len(c.From))
+	case RoleChanged:
+		return fmt.Sprintf("%s has another role at %s", c.Person, c.Units[0])
 	case GotProtected:
 		return c.Person + " is protected now"
 	case Unprotected:

@@ -21,8 +21,8 @@ const (
 const memory = 14
 
 // After returns the municipality n days later; this one stays as it is. Each day what is usual happens, as often as it
-// does in a municipality of this size: pupils join, leave and move, names and numbers change, courses end and others begin,
-// classes get other names. Two pupils are protected in the second week and one of them no longer in the sixth, a school is
+// does in a municipality of this size: pupils join, leave and move, staff come, go and change places, names and numbers change,
+// courses end and others begin, classes get other names. Two pupils are protected in the second week and one of them no longer in the sixth, a school is
 // merged into another after 200 days, the classes are emptied in the first days of July, and the läsår turns on 15 August.
 //
 // The same municipality is the same n days later on every machine, and m.After(a).After(b) is m.After(a + b).
@@ -93,7 +93,7 @@ func (d *day) expire() {
 		g := &d.Groups[i]
 		n := len(g.Members)
 		// Nobody's place lasts longer than the enrolment does, but for those that are away.
-		g.Members = slices.DeleteFunc(g.Members, func(x Member) bool { return over(x.End) })
+		g.Members = slices.DeleteFunc(g.Members, func(x Member) bool { return over(x.End) || gone[x.Person] })
 		g.away = slices.DeleteFunc(g.away, func(x Member) bool { return over(x.End) || gone[x.Person] })
 		if len(g.Members) < n || over(g.End) {
 			c.Groups = append(c.Groups, g.ID)
@@ -198,6 +198,11 @@ func usualIn(shape Shape) []usual {
 		{5, 30, 8, false, (*Municipality).changeNumber},
 		{1, 45, 16, true, (*Municipality).renameClass},
 		{.2, 90, 22, true, (*Municipality).reuseGroupID},
+		{12, 45, 6, true, (*Municipality).joinStaff},
+		{6, 75, 27, true, (*Municipality).leaveStaff},
+		{6, 80, 33, true, (*Municipality).leaveStaffByDate},
+		{4, 60, 19, true, (*Municipality).moveStaff},
+		{4, 50, 25, true, (*Municipality).changeRole},
 	}
 }
 
@@ -239,7 +244,7 @@ func (d *day) openCourses(all bool) {
 			}
 		}
 		for _, duty := range p.Duties {
-			if duty.Role == Instructor && inForce(duty.Start, duty.End, d.Day) {
+			if duty.Role == Instructor && duty.goesOn(d.Day) {
 				teachers[duty.Unit] = append(teachers[duty.Unit], p.ID)
 			}
 		}

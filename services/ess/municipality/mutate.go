@@ -119,6 +119,14 @@ func earlier(a, b roster.Date) roster.Date {
 	return a
 }
 
+// later returns the later of two ends, of which an open one is the latest.
+func later(a, b roster.Date) roster.Date {
+	if a.IsOpen() || b.IsOpen() {
+		return 0
+	}
+	return max(a, b)
+}
+
 // Rename gives a pupil another surname. The e-mail address stays, as it does in most registers.
 func (m *Municipality) Rename() (Change, error) { return m.rename(m.nextRand()) }
 

@@ -86,6 +86,49 @@ func TestRareMutationsChangeWhatTheySayAndNothingElse(t *testing.T) {
 			},
 			check: func(t *rapid.T, before, after *Municipality, c Change) {},
 		},
+		{
+			name: "staff join", mutate: (*Municipality).JoinStaff,
+			want: func(c Change) changes { return changes{Added: []string{c.Person}, Groups: c.To} },
+			check: func(t *rapid.T, before, after *Municipality, c Change) {
+				if d := after.person(c.Person).Duties; len(d) != 1 || d[0].Start != after.Day || d[0].Unit != c.Units[0] {
+					t.Errorf("%s: the duties are %v", c, d)
+				}
+			},
+		},
+		{
+			name: "staff leave", mutate: (*Municipality).LeaveStaff,
+			want: func(c Change) changes { return changes{Removed: []string{c.Person}, Groups: c.From} },
+			check: func(t *rapid.T, before, after *Municipality, c Change) {
+				if n := len(before.Active(before.Day).Staff) - len(after.Active(after.Day).Staff); n != 1 {
+					t.Errorf("%s: %d fewer, want 1", c, n)
+				}
+			},
+		},
+		{name: "staff leave by date", mutate: (*Municipality).LeaveStaffByDate, want: onePerson, check: func(t *rapid.T, before, after *Municipality, c Change) {
+			last := after.person(c.Person).Duties[0].End
+			led := func(day roster.Date) (n int) {
+				for _, g := range after.Active(day).Groups {
+					if slices.Contains(g.Teachers, c.Person) || slices.Contains(g.Mentors, c.Person) {
+						n++
+					}
+				}
+				return n
+			}
+			if last < after.Day || last >= after.Day.AddDays(14) || led(last.AddDays(1)) > 0 {
+				t.Errorf("%s: the end is %s, and %d groups are led after it", c, last, led(last.AddDays(1)))
+			}
+		}},
+		{name: "staff move", mutate: (*Municipality).MoveStaff, want: onePerson, check: func(t *rapid.T, before, after *Municipality, c Change) {
+			d := after.person(c.Person).Duties
+			if len(d) != 2 || d[0].Unit == d[1].Unit || d[0].End != after.Day || d[1].Start <= after.Day || !d[1].End.IsOpen() || d[0].Role != d[1].Role {
+				t.Errorf("%s: the duties are %v", c, d)
+			}
+		}},
+		{name: "change role", mutate: (*Municipality).ChangeRole, want: onePerson, check: func(t *rapid.T, before, after *Municipality, c Change) {
+			if was, is := before.person(c.Person).Duties[0], after.person(c.Person).Duties[0]; was.Role == is.Role || was.Unit != is.Unit || was.Start != is.Start {
+				t.Errorf("%s: from %v to %v", c, was, is)
+			}
+		}},
 		{name: "rename class", mutate: (*Municipality).RenameClass, want: groups, check: func(t *rapid.T, before, after *Municipality, c Change) {
 			for i := range before.Groups {
 				was, is := before.Groups[i], after.Groups[i]
@@ -139,6 +182,19 @@ func TestRareMutationsChangeWhatTheySayAndNothingElse(t *testing.T) {
 			check: func(t *rapid.T, before, after *Municipality, c Change) {
 				if len(c.Persons) != 5 {
 					t.Errorf("%d left, want 5", len(c.Persons))
+				}
+			},
+		},
+		{
+			name: "these leave",
+			mutate: func(m *Municipality) (Change, error) {
+				last := m.Persons[len(m.Persons)-1]
+				return TheseLeave(last.ID, "nobody")(m)
+			},
+			want: func(c Change) changes { return changes{Removed: c.Persons, Groups: c.Groups} },
+			check: func(t *rapid.T, before, after *Municipality, c Change) {
+				if len(c.Persons) != 1 || c.Persons[0] != before.Persons[len(before.Persons)-1].ID {
+					t.Errorf("%v left", c.Persons)
 				}
 			},
 		},

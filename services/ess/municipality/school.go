@@ -126,10 +126,7 @@ func (p *Person) moveTo(unit, into string) {
 	switch {
 	case from >= 0 && to >= 0:
 		a, b := &p.Enrolments[to], p.Enrolments[from]
-		a.Start = min(a.Start, b.Start)
-		if a.End = max(a.End, b.End); b.End.IsOpen() || p.Enrolments[to].End.IsOpen() {
-			a.End = 0
-		}
+		a.Start, a.End = min(a.Start, b.Start), later(a.End, b.End)
 		p.Enrolments = slices.Delete(p.Enrolments, from, from+1)
 	case from >= 0:
 		p.Enrolments[from].Unit = into
@@ -142,7 +139,8 @@ func (p *Person) moveTo(unit, into string) {
 		if i := slices.IndexFunc(duties, func(o Duty) bool { return o.Unit == d.Unit && o.Role == d.Role }); i < 0 {
 			duties = append(duties, d)
 		} else {
-			duties[i].Start = min(duties[i].Start, d.Start)
+			o := &duties[i]
+			o.Start, o.End = min(o.Start, d.Start), later(o.End, d.End)
 		}
 	}
 	p.Duties = duties
