@@ -64,13 +64,28 @@ func (u UnitID) key(k *roster.Keyer) roster.Key {
 	return k.Organisation(ref, string(u.ID))
 }
 
-// UnitKeys returns the keys of the document's units, in their order.
-func (d *Document) UnitKeys(k *roster.Keyer) []roster.Key {
-	keys := make([]roster.Key, len(d.Units))
-	for i, u := range d.Units {
-		keys[i] = u.key(k)
+// NamedUnit is a unit that the document names.
+type NamedUnit struct {
+	UnitID
+	Source roster.Source
+	Key    roster.Key
+	Must   bool // it must stand, for others count as it
+}
+
+// NamedUnits returns every unit that the document names, those too into which others are merged.
+func (d *Document) NamedUnits(k *roster.Keyer) (list []NamedUnit) {
+	add := func(u UnitID, must bool) {
+		if ref, err := u.Ref(); err == nil {
+			list = append(list, NamedUnit{u, ref, u.key(k), must})
+		}
 	}
-	return keys
+	for _, u := range d.Units {
+		add(u.UnitID, false)
+		if u.MergedInto != nil {
+			add(*u.MergedInto, true)
+		}
+	}
+	return list
 }
 
 // UnitRules returns what the document says of units, in the words of the roster.

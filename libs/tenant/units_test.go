@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,8 +24,14 @@ units:
 	}
 	alvis := roster.Source{System: "alvis", Instance: "default"}
 	s1, s2, s7 := k.Organisation(alvis, "S1"), k.Organisation(alvis, "S2"), k.Organisation(alvis, "0007")
-	if keys := d.UnitKeys(k); len(keys) != 3 || keys[0] != s1 || keys[1] != s2 || keys[2] != s7 {
-		t.Errorf("keys %v", keys)
+	var named []roster.Key
+	for _, u := range d.NamedUnits(k) {
+		if named = append(named, u.Key); u.Source != alvis || u.Must != (len(named) == 2) {
+			t.Errorf("named %+v", u)
+		}
+	}
+	if !slices.Equal(named, []roster.Key{s1, s2, s2, s7}) {
+		t.Errorf("named %v", named)
 	}
 	want := roster.NewUnits(map[roster.Key]roster.UnitRule{
 		s1: {MergedInto: s2}, s2: {Name: "Storskolan", Code: "12345678", Controller: "Testkommun"}, s7: {Excluded: true},
