@@ -98,6 +98,11 @@ func formOf(t SchoolType) (form, bool) {
 	return form{code: t}, false
 }
 
+// Komvux tells whether a school type is municipal adult education or a part of it, svenska för invandrare too.
+func (t SchoolType) Komvux() bool {
+	return t == SchoolSFI || strings.HasPrefix(string(t), string(SchoolVUX)) || strings.HasPrefix(string(t), string(SchoolSARVUX))
+}
+
 // rank returns the place of a school type in forms; unknown ones come last.
 func rank(t SchoolType) int {
 	if i := slices.IndexFunc(forms, func(f form) bool { return f.code == t }); i >= 0 {

@@ -201,10 +201,22 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		p.Check(err)
 		return nil
 	}
+	var limits guard.Limits
+	if err := tenant.Decode(l.Guard, &limits); err != nil {
+		p.At("guard").Check(err)
+		return nil
+	}
+	limits.ValidateLink(p.At("guard"), made.Counted())
+	held := 0
 	return target.NewLink(target.LinkOptions{
 		Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Owner, Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
+		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
 		Observer: func(s target.Settled) {
+			if s.Held != held && s.Status.Mode == target.ModeHeld {
+				logger.Warn("a part of what the link would do is held", "reason", s.Status.Reason.String(), "next_step", s.Status.Reason.Next(reason.English))
+			}
+			held = s.Held
 			h.settled(logger, d.Tenant, l.Ref(), s)
 		},
 	})
@@ -226,8 +238,8 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	ctx := context.Background()
 	h.Telemetry.settled(ctx, name, link, s)
 	attrs := []any{
-		"created", s.Created, "updated", s.Updated, "deleted", s.Deleted, "waiting", s.Waiting, "parked", s.Parked,
-		"withheld", s.Withheld, "orphans", s.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
+		"created", s.Created, "updated", s.Updated, "disabled", s.Disabled, "deleted", s.Deleted, "waiting", s.Waiting,
+		"parked", s.Parked, "withheld", s.Withheld, "held", s.Held, "mode", s.Status.Mode, "orphans", s.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
 	}
 	switch {
 	case s.Halted != nil:

@@ -33,6 +33,7 @@ type Telemetry struct {
 	readTime   metric.Float64Histogram
 	operations metric.Int64Counter
 	resources  metric.Int64Gauge
+	modes      metric.Int64Gauge
 	settleTime metric.Float64Histogram
 	stop       []func(context.Context) error
 }
@@ -66,13 +67,14 @@ func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, erro
 }
 
 func (t *Telemetry) instruments(m metric.Meter) error {
-	var errs [6]error
+	var errs [7]error
 	t.runs, errs[0] = m.Int64Counter("ess_runs", metric.WithDescription("Reads of a source, by what they came to."))
 	t.published, errs[1] = m.Int64Counter("ess_changes", metric.WithDescription("Records of a source, by what became of them in a run."))
 	t.readTime, errs[2] = m.Float64Histogram("ess_run_duration", metric.WithUnit("s"), metric.WithDescription("Time of a read, from its start to its saved run."), metric.WithExplicitBucketBoundaries(seconds...))
 	t.operations, errs[3] = m.Int64Counter("ess_link_operations", metric.WithDescription("Writes to a target that it confirmed; for a complete set, the resources that changed."))
 	t.resources, errs[4] = m.Int64Gauge("ess_link_resources", metric.WithDescription("Resources of a link that are not as wanted, by state."))
 	t.settleTime, errs[5] = m.Float64Histogram("ess_link_settle_duration", metric.WithUnit("s"), metric.WithDescription("Time of a round of a link."), metric.WithExplicitBucketBoundaries(seconds...))
+	t.modes, errs[6] = m.Int64Gauge("ess_link_mode", metric.WithDescription("1 for what a link is shown as, 0 for the rest: preview, active, held or halted. A paused link has none."))
 	return errors.Join(errs[:]...)
 }
 
@@ -99,12 +101,19 @@ func (t *Telemetry) settled(ctx context.Context, tenantName string, link roster.
 	with := func(key, value string) metric.MeasurementOption {
 		return metric.WithAttributes(append(of, attribute.String(key, value))...)
 	}
-	for verb, n := range map[target.Verb]int{target.Create: s.Created, target.Update: s.Updated, target.Delete: s.Deleted} {
+	for verb, n := range map[target.Verb]int{target.Create: s.Created, target.Update: s.Updated, target.Disable: s.Disabled, target.Delete: s.Deleted} {
 		t.operations.Add(ctx, int64(n), with("verb", string(verb)))
 	}
-	for state, n := range map[target.EntryState]int{target.Waiting: s.Waiting, target.Parked: s.Parked, target.Withheld: s.Withheld} {
+	for state, n := range map[target.EntryState]int{target.Waiting: s.Waiting, target.Parked: s.Parked, target.Withheld: s.Withheld, target.OnHold: s.Held} {
 		t.resources.Record(ctx, int64(n), with("state", string(state)))
 	}
 	t.resources.Record(ctx, int64(s.Orphans), with("state", "orphan"))
+	for _, m := range []target.Mode{target.ModePreview, target.ModeActive, target.ModeHeld, target.ModeHalted} {
+		n := int64(0)
+		if m == s.Status.Mode {
+			n = 1
+		}
+		t.modes.Record(ctx, n, with("mode", string(m)))
+	}
 	t.settleTime.Record(ctx, s.Took.Seconds(), metric.WithAttributes(of...))
 }

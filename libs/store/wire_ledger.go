@@ -25,11 +25,14 @@ func marshal(m proto.Message) ([]byte, error) {
 func encodeEntry(e target.Entry) ([]byte, error) {
 	p := &essv1.Entry{
 		Schema: schemaMajor, Id: idTo(e.ID), EntityKind: string(e.Entity.Kind), EntityKey: keyTo(e.Entity.Key), Anchor: keyTo(e.Anchor), Native: e.Native,
-		Held: e.Held, State: string(e.State), Reason: reasonTo(e.Reason), Refused: e.Refused, Left: int32(e.Left), Attempts: int64(e.Attempts), NextTry: timeTo(e.NextTry),
+		Held: e.Held, State: string(e.State), Reason: reasonTo(e.Reason), Refused: e.Refused, Left: int32(e.Left), Buried: e.Buried, Approved: e.Approved, Role: string(e.As.Role), SchoolForm: string(e.As.Form), Attempts: int64(e.Attempts), NextTry: timeTo(e.NextTry),
 		Cause: &essv1.Cause{Seq: e.Cause.Seq, Run: e.Cause.Run, When: timeTo(e.Cause.When)},
 	}
 	for _, f := range e.Fields {
 		p.Fields = append(p.Fields, &essv1.Field{Name: f.Name, Value: f.Value.Reveal()})
+	}
+	for _, n := range e.Needs {
+		p.Needs = append(p.Needs, idTo(n))
 	}
 	for _, s := range e.Sets {
 		set := &essv1.ReferenceSet{Name: s.Name}
@@ -48,11 +51,14 @@ func decodeEntry(b []byte) (e target.Entry, err error) {
 	}
 	e = target.Entry{
 		ID: idFrom(p.GetId()), Entity: roster.Ref{Kind: roster.Kind(p.GetEntityKind())}, Native: p.GetNative(), Held: p.GetHeld(),
-		State: target.EntryState(p.GetState()), Reason: reasonFrom(p.GetReason()), Refused: p.GetRefused(), Left: roster.Date(p.GetLeft()), Attempts: int(p.GetAttempts()), NextTry: timeFrom(p.GetNextTry()),
+		State: target.EntryState(p.GetState()), Reason: reasonFrom(p.GetReason()), Refused: p.GetRefused(), Left: roster.Date(p.GetLeft()), Buried: p.GetBuried(), Approved: p.GetApproved(), As: target.Capacity{Role: roster.Role(p.GetRole()), Form: roster.SchoolType(p.GetSchoolForm())}, Attempts: int(p.GetAttempts()), NextTry: timeFrom(p.GetNextTry()),
 		Cause: target.Cause{Seq: p.GetCause().GetSeq(), Run: p.GetCause().GetRun(), When: timeFrom(p.GetCause().GetWhen())},
 	}
 	for _, f := range p.GetFields() {
 		e.Fields = append(e.Fields, target.Field{Name: f.GetName(), Value: roster.Personal(f.GetValue())})
+	}
+	for _, n := range p.GetNeeds() {
+		e.Needs = append(e.Needs, idFrom(n))
 	}
 	for _, s := range p.GetSets() {
 		set := target.Set{Name: s.GetName()}
@@ -75,8 +81,25 @@ func idFrom(p *essv1.ResourceId) target.ID { return target.ID{Kind: p.GetKind(),
 func encodeMark(m target.Mark) ([]byte, error) {
 	return marshal(&essv1.Mark{
 		Schema: schemaMajor, Cursor: &essv1.Position{Log: timeTo(m.Cursor.Log), Seq: m.Cursor.Seq}, WakeAt: timeTo(m.WakeAt),
-		Mapping: m.Mapping, Set: setRefTo(m.Set), InFlight: setRefTo(m.InFlight),
+		Mapping: m.Mapping, Set: setRefTo(m.Set), InFlight: setRefTo(m.InFlight), Status: statusTo(m.Status),
 	})
+}
+
+func statusTo(s target.Status) *essv1.Status {
+	if s.Mode == "" {
+		return nil
+	}
+	return &essv1.Status{
+		Mode: string(s.Mode), Reason: reasonTo(s.Reason), Since: timeTo(s.Since), Waiting: int64(s.Waiting), Parked: int64(s.Parked),
+		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans),
+	}
+}
+
+func statusFrom(p *essv1.Status) target.Status {
+	return target.Status{
+		Mode: target.Mode(p.GetMode()), Reason: reasonFrom(p.GetReason()), Since: timeFrom(p.GetSince()), Waiting: int(p.GetWaiting()),
+		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()),
+	}
 }
 
 func decodeMark(b []byte) (m target.Mark, err error) {
@@ -86,7 +109,7 @@ func decodeMark(b []byte) (m target.Mark, err error) {
 	}
 	return target.Mark{
 		Cursor: roster.Position{Log: timeFrom(p.GetCursor().GetLog()), Seq: p.GetCursor().GetSeq()}, WakeAt: timeFrom(p.GetWakeAt()),
-		Mapping: p.GetMapping(), Set: setRefFrom(p.GetSet()), InFlight: setRefFrom(p.GetInFlight()),
+		Mapping: p.GetMapping(), Set: setRefFrom(p.GetSet()), InFlight: setRefFrom(p.GetInFlight()), Status: statusFrom(p.GetStatus()),
 	}, nil
 }
 

@@ -23,12 +23,16 @@ type calls struct {
 	waiters map[ID]map[roster.Ref]struct{} // entities that wait for a resource to stand
 	unsaved map[ID]struct{}                // entries that the ledger does not have yet
 	fence   map[ID]int                     // re-reads after a conflict, so that two who disagree do not go on for ever
+	// contained are the persons whom the target must keep out: no group there has them, and nothing counts them.
+	contained map[roster.Ref]struct{}
 }
 
-func (c *calls) unload() { c.book, c.waiters, c.unsaved, c.fence = nil, nil, nil, nil }
+func (c *calls) unload() {
+	c.book, c.waiters, c.unsaved, c.fence, c.contained = nil, nil, nil, nil, nil
+}
 
 func (c *calls) load(ctx context.Context) error {
-	c.anchors = anchors{}
+	c.anchors, c.contained = anchors{}, map[roster.Ref]struct{}{}
 	c.book, c.waiters, c.unsaved, c.fence = newBook(), map[ID]map[roster.Ref]struct{}{}, map[ID]struct{}{}, map[ID]int{}
 	var inFlight []Entry
 	mark, err := c.link.book.Load(ctx, func(e Entry) error {
@@ -61,11 +65,28 @@ func (c *calls) readBack(ctx context.Context, e Entry) error {
 	case err != nil:
 		return err
 	}
-	c.put(Entry{
-		ID: e.ID, Entity: e.Entity, Anchor: e.Anchor, Native: held.Native, Held: true, Fields: held.Fields, Sets: held.Sets,
-		State: Applied, Cause: e.Cause,
-	})
+	c.put(asHeld(e, held))
 	return nil
+}
+
+// asHeld returns an entry as it is once the target has told what it holds. What is not ours stays so, and of a contained
+// account nothing is taken down; one that can be used all the same is contained anew.
+func asHeld(e Entry, h Held) Entry {
+	next := Entry{
+		ID: e.ID, Entity: e.Entity, Anchor: e.Anchor, Native: h.Native, Held: true, Fields: h.Fields, Sets: h.Sets,
+		State: Applied, Cause: e.Cause, Left: e.Left, Buried: e.Buried, Approved: e.Approved, As: e.As, Needs: e.Needs,
+	}
+	switch {
+	case e.State == Aliased || e.State == Contained && h.Disabled:
+		next.State, next.Fields, next.Sets = e.State, nil, nil
+	case e.State == Contained:
+		next.Fields, next.Sets = nil, nil
+	case e.State == Released:
+		next.State, next.Reason = Released, e.Reason
+	case h.Disabled:
+		next.State = Disabled
+	}
+	return next
 }
 
 func (c *calls) verify(ctx context.Context) error {
@@ -84,9 +105,7 @@ func (c *calls) verify(ctx context.Context) error {
 	err := lister.List(ctx, func(h Held) error {
 		found[h.ID] = struct{}{}
 		if e, ok := c.book.entries[h.ID]; ok {
-			next := *e
-			next.Held, next.Native, next.Fields, next.Sets, next.State = true, h.Native, h.Fields, h.Sets, Applied
-			c.put(next)
+			c.put(asHeld(*e, h))
 		}
 		return nil
 	})
@@ -118,30 +137,43 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	var boundary time.Time
 	for round := 0; round == 0 || !w.empty(); round++ {
 		var intents []intent
+		var deeds []*deed
+		var seen func(roster.Ref) bool
 		s.Orphans = 0
 		begun := c.link.o.Now()
 		if !c.link.o.Feed.read(func(f *Feed) {
 			intents, s.Orphans = c.plan(f, w)
-			boundary = nextDay(f.roster)
+			deeds, seen = c.deeds(f, intents), f.looked(w)
+			boundary = c.link.o.Lifecycle.boundary(f.roster)
 		}) {
 			c.link.unsettled, s.Deferred = true, notLoaded
 			return s, c.save(ctx)
 		}
+		held, err := c.judge(ctx, intents, deeds, seen)
+		if err != nil {
+			return s, err
+		}
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {
 			s.count(c.preview(intents))
+			s.Held = held
 			return s, nil
 		}
 		next := work{}
 		if err := c.carryOut(ctx, intents, w.force, &s, &next); err != nil {
 			return s, err
 		}
+		if err := c.spend(ctx); err != nil {
+			return s, err
+		}
+		if w.all && s.Halted == nil {
+			c.resettle(intents, &next)
+		}
 		if w = next; s.Halted != nil {
 			break
 		}
 	}
 	c.count(&s)
-	c.link.mark.Mapping = c.link.version()
 	if s.Halted != nil {
 		c.link.unsettled = true
 		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(0))
@@ -153,6 +185,19 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	return s, c.save(ctx)
 }
 
+// resettle notes that the ledger is planned with the settings as they are. What they took out, and the link does not only
+// let go of, is looked at again.
+func (c *calls) resettle(intents []intent, next *work) {
+	if t := c.link.terms(); t.changed && !t.outside.releases() {
+		for _, in := range intents {
+			if in.entry.State == Released {
+				next.add(in.entry.Entity)
+			}
+		}
+	}
+	c.link.mark.Mapping = c.link.version()
+}
+
 func (c *calls) nextTry() (next time.Time) {
 	now := c.link.o.Now()
 	today := roster.Today(now)
@@ -161,14 +206,18 @@ func (c *calls) nextTry() (next time.Time) {
 			next = earlier(next, e.NextTry)
 		}
 		if !e.Left.IsOpen() {
-			next = earlier(next, c.link.o.Lifecycle.next(e.Left, today, DisableStep, DeleteStep))
+			next = earlier(next, c.link.o.Lifecycle.of(e.As).next(e.Left, today, DisableStep, DeleteStep))
 		}
 	}
 	return next
 }
 
 func (c *calls) count(s *Settled) {
+	s.Held, s.counted = c.link.guard.holding(), true
 	for _, e := range c.book.entries {
+		if _, ok := c.contained[e.Entity]; ok {
+			continue
+		}
 		switch e.State {
 		case Waiting:
 			s.Waiting++
@@ -192,15 +241,22 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 			refs[ref] = struct{}{}
 		}
 	}
+	t := c.link.terms()
 	for _, ref := range sortedRefs(c.follow(r, refs)) {
-		merged, wishes := roster.Merged{State: roster.Missing}, []Wish(nil)
-		if f.known(ref) {
-			merged, wishes = r.State(ref), c.link.wishes(f, c.anchors, ref)
+		seen := c.link.look(f, c.anchors, ref)
+		if seen.contain {
+			c.contained[ref] = struct{}{}
+		} else {
+			delete(c.contained, ref)
 		}
-		found, lost := planEntity(ref, merged, wishes, c.book, c.link.o.Lifecycle, r.Today())
+		d := c.link.departure(f, ref)
+		found, lost := planEntity(ref, seen, c.book, d, t)
 		for i := range found {
 			found[i].cause = f.causes[ref]
 			found[i].entry.Anchor = c.anchors.entry(ref)
+			if e := &found[i].entry; e.Held {
+				e.As = d.capacity(e.As)
+			}
 		}
 		intents, orphans = append(intents, found...), orphans+lost
 	}
@@ -225,24 +281,37 @@ func (c *calls) follow(r *roster.Roster, refs map[roster.Ref]struct{}) map[roste
 	return out
 }
 
-// carryOut does what the intents say: creates and updates in the order of the target's kinds, then deletes in the
-// other order. What becomes possible by it is added to next.
+// carryOut does what the intents say: first what contains a person, then creates and updates in the order of the target's
+// kinds, then deletes in the other order. What becomes possible by it is added to next.
 func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *Settled, next *work) error {
 	kinds := c.link.o.Made.Applier.Kinds()
 	byKind := map[string][]intent{}
 	deletes := map[string][]intent{}
+	contains := map[string][]intent{}
 	for _, in := range intents {
-		switch in.verb {
-		case "":
+		switch {
+		case in.verb == "":
 			c.put(in.entry)
-		case Disable, Delete:
+		case in.contain:
+			contains[in.resource.ID.Kind] = append(contains[in.resource.ID.Kind], in)
+		case in.verb == Disable || in.verb == Delete:
 			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
 		default:
 			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
 		}
 	}
+	for _, kind := range slices.Backward(kinds) {
+		for batch := range slices.Chunk(contains[kind], batchSize) {
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
+	}
 	for _, kind := range kinds {
 		for batch := range slices.Chunk(byKind[kind], batchSize) {
+			if err := c.adopt(ctx, batch, s, next); err != nil || s.Halted != nil {
+				return err
+			}
 			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
 				return err
 			}
@@ -264,10 +333,16 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 	var out []intent
 	for _, in := range batch {
 		known := c.book.entries[in.resource.ID]
+		if known != nil && !known.Left.IsOpen() && in.verb == Update { // back: who leaves again leaves anew
+			back := *known
+			back.Left, back.Buried, back.Approved = 0, false, false
+			c.put(back)
+			known = c.book.entries[back.ID]
+		}
 		if known != nil && known.NextTry.After(now) && !force {
 			continue
 		}
-		if in.verb == Disable || in.verb == Delete {
+		if in.verb == Disable || in.verb == Delete || in.verb == Contain {
 			out = append(out, in)
 			continue
 		}
@@ -277,20 +352,21 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 			e := Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting, Reason: &w}
 			if known != nil && known.Held {
 				e = *known
-				e.State, e.Reason = Waiting, &w
+				e.State, e.Reason = stuck(known, Waiting), &w
 			}
 			c.put(e)
 			continue
 		}
-		stand, missing := c.book.standing(in.resource.Sets)
+		stand, missing := c.book.standing(in.resource.Sets, c.contained)
 		for _, id := range missing {
 			c.await(id, in.resource.Entity)
 		}
 		in.resource.Sets, in.entry.Sets = stand, stand
 		if known != nil && !force {
-			if known.State != Disabled && same(known, in.resource.Fields, stand) {
+			if !known.off() && same(known, in.resource.Fields, stand) {
 				settled := *known
-				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry, settled.Left = Applied, nil, "", 0, time.Time{}, 0
+				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry, settled.As = in.entry.State, in.entry.Reason, "", 0, time.Time{}, in.entry.As
+				settled.Needs = in.entry.Needs
 				c.put(settled)
 				continue
 			}
@@ -301,6 +377,33 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		out = append(out, in)
 	}
 	return out
+}
+
+// adopt asks the target about what was let go of and is wished again: it is the same resource, if it is still there, but
+// nobody knows what has become of it.
+func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *work) error {
+	for i := range batch {
+		in := &batch[i]
+		known := c.book.entries[in.resource.ID]
+		if known == nil || known.State != Released || known.NextTry.After(c.link.o.Now()) {
+			continue
+		}
+		held, err := c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Gone})
+			in.verb, in.entry.Native = Create, ""
+		case err != nil:
+			if err := c.record(ctx, *in, Outcome{Err: err}, s, next); err != nil {
+				return err
+			}
+		default:
+			ours := *known
+			ours.State = Applied
+			c.put(asHeld(ours, held))
+		}
+	}
+	return nil
 }
 
 func (c *calls) unmet(r Resource) (ID, bool) {
@@ -359,9 +462,9 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 }
 
 func (c *calls) operation(in intent) Operation {
-	op := Operation{Verb: in.verb, Resource: in.resource, Native: in.entry.Native}
+	op := Operation{Verb: in.verb, Resource: in.resource, Native: in.entry.Native, Alias: in.alias}
 	if known := c.book.entries[in.resource.ID]; known != nil && known.Held {
-		op.Native, op.Before, op.Enable = known.Native, known.Fields, known.State == Disabled && in.verb == Update
+		op.Native, op.Before, op.Enable = known.Native, known.Fields, known.off() && in.verb == Update
 		op.SetsAdd, op.SetsDrop = difference(in.resource.Sets, known.Sets), difference(known.Sets, in.resource.Sets)
 	}
 	return op
@@ -380,12 +483,18 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 	}
 	why := reason.Of(out.Err)
 	failed.Reason, failed.Attempts = &why, known.Attempts+1
-	switch reason.FaultOf(out.Err) {
+	fault := reason.FaultOf(out.Err)
+	if in.contain && (fault == reason.Invalid || fault == reason.Unsupported) {
+		// A target that will not keep a person out is asked again and again, and whoever runs it is told.
+		c.link.o.Logger.ErrorContext(ctx, "the target refuses an operation that must not wait; trying again", "target", c.link.o.Target.String(), "error", out.Err)
+		fault = reason.Transient
+	}
+	switch fault {
 	case reason.Invalid, reason.Unsupported:
-		failed.State, failed.NextTry = Parked, time.Time{}
+		failed.State, failed.NextTry = stuck(known, Parked), time.Time{}
 		failed.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
 	case reason.Misconfigured:
-		failed.State, failed.Attempts, s.Halted = Waiting, known.Attempts, &why
+		failed.State, failed.Attempts, s.Halted = stuck(known, Waiting), known.Attempts, &why
 	case reason.Conflict:
 		if c.fence[e.ID]++; c.fence[e.ID] <= 3 {
 			next.add(e.Entity)
@@ -401,8 +510,7 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 
 // delay has a resource tried again later; after several attempts it is parked with its next try.
 func (c *calls) delay(e *Entry, err error) {
-	e.State = Waiting
-	if e.Attempts >= parkedAfter {
+	if e.State = stuck(e, Waiting); e.State == Waiting && e.Attempts >= parkedAfter {
 		e.State = Parked
 	}
 	e.NextTry = c.link.o.Now().Add(waitAfter(e.Attempts, reason.AfterOf(err)))
@@ -422,6 +530,9 @@ func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work)
 		e.Reason = &why
 	}
 	c.put(e)
+	if in.contain {
+		return
+	}
 	d := s.Kinds[e.ID.Kind]
 	switch in.verb {
 	case Create:
@@ -486,7 +597,7 @@ func (c *calls) save(ctx context.Context) error {
 
 func equalEntry(a, b Entry) bool {
 	return a.Entity == b.Entity && a.Anchor == b.Anchor && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
-		a.Left == b.Left && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
+		a.Left == b.Left && a.Buried == b.Buried && a.Approved == b.Approved && slices.Equal(a.Needs, b.Needs) && a.As == b.As && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
 		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
 }
 

@@ -15,8 +15,9 @@ import (
 	"eventful.se/ess/libs/roster"
 )
 
-// setVersion is the first byte of an encoded set. A change of the encoding takes the next number.
-const setVersion = 1
+// setVersion is the first byte of an encoded set. A change of the encoding takes the next number; what an older program
+// wrote is read for as long as ledgers may hold it. Version 1 had no capacity.
+const setVersion = 2
 
 // encodeEntries writes the entries of a delivered set, sorted by id and compressed: the same entries are the same bytes.
 func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
@@ -38,8 +39,12 @@ func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 		w.text(string(e.Entity.Kind))
 		_, _ = w.Write(e.Entity.Key[:])
 		w.text(string(e.State))
-		w.number(held(e.Held))
+		w.number(bit(e.Held))
 		w.number(int(e.Left))
+		w.number(bit(e.Buried))
+		w.number(bit(e.Approved))
+		w.text(string(e.As.Role))
+		w.text(string(e.As.Form))
 		_, _ = w.Write(e.Anchor[:])
 		w.number(len(e.Fields))
 		for _, f := range e.Fields {
@@ -61,7 +66,7 @@ func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func held(b bool) int {
+func bit(b bool) int {
 	if b {
 		return 1
 	}
@@ -79,14 +84,19 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 	if err != nil {
 		return fmt.Errorf("the delivered set cannot be read: %w", err)
 	}
-	if len(b) == 0 || b[0] != setVersion {
+	if len(b) == 0 || b[0] < 1 || b[0] > setVersion {
 		return errors.New("the delivered set is of a version that this program does not know: run the newer program")
 	}
 	r := &reader{b: b[1:], names: map[string]string{}}
 	for range r.number() {
 		e := Entry{ID: r.id(), Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}, State: EntryState(r.name())}
 		e.Held = r.number() > 0
-		e.Left, e.Anchor = r.date(), r.key()
+		e.Left = r.date()
+		if b[0] > 1 {
+			e.Buried, e.Approved = r.number() > 0, r.number() > 0
+			e.As = Capacity{roster.Role(r.name()), roster.SchoolType(r.name())}
+		}
+		e.Anchor = r.key()
 		for range r.number() {
 			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
 		}

@@ -27,11 +27,13 @@ type Feed struct {
 	roster *roster.Roster
 	pos    roster.Position // what roster is equal to, or where the doorbell stands
 	runs   map[roster.Source]runMark
-	causes map[roster.Ref]Cause                      // the change that last concerned an entity
-	unread map[roster.Ref]map[roster.Source]struct{} // of whom a source says something that cannot be read
-	subs   map[*subscriber]struct{}
-	leases int
-	change chan struct{} // closed and replaced when leases or roster change
+	causes map[roster.Ref]Cause // the change that last concerned an entity
+	// approvals are the last changes of entities themselves, where a person approved just that one at its source.
+	approvals map[roster.Ref]Cause
+	unread    map[roster.Ref]map[roster.Source]struct{} // of whom a source says something that cannot be read
+	subs      map[*subscriber]struct{}
+	leases    int
+	change    chan struct{} // closed and replaced when leases or roster change
 }
 
 // subscriber is a link's ear at the feed.
@@ -169,11 +171,12 @@ func (f *Feed) warm(ctx context.Context) error {
 	f.mu.Lock()
 	f.unread = map[roster.Ref]map[roster.Source]struct{}{}
 	f.mu.Unlock()
-	runs, causes := map[roster.Source]runMark{}, map[roster.Ref]Cause{}
+	runs, causes, approvals := map[roster.Source]runMark{}, map[roster.Ref]Cause{}, map[roster.Ref]Cause{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {
 		if e.Record != nil {
 			r.Apply(f.units.Apply(*e.Record))
 			causes[e.Ref] = causeOf(e)
+			noteApproval(approvals, e)
 		}
 		f.note(ctx, e)
 		noteMark(runs, e)
@@ -186,7 +189,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.roster, f.pos, f.runs, f.causes = r, pos, runs, causes
+	f.roster, f.pos, f.runs, f.causes, f.approvals = r, pos, runs, causes, approvals
 	for s := range f.subs {
 		s.all = true
 		s.wake()
@@ -195,7 +198,7 @@ func (f *Feed) warm(ctx context.Context) error {
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
-		f.roster, f.causes = nil, nil
+		f.roster, f.causes, f.approvals = nil, nil, nil
 		f.signal()
 		f.mu.Unlock()
 	}()
@@ -208,6 +211,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(f.units.Apply(*e.Record))
+			noteApproval(approvals, e)
 		}
 		for _, ref := range dirty {
 			causes[ref] = causeOf(e)
@@ -244,6 +248,15 @@ func (f *Feed) note(ctx context.Context, e roster.Event) {
 
 // known tells whether all that is said of an entity can be read. The caller is inside read.
 func (f *Feed) known(ref roster.Ref) bool { return len(f.unread[ref]) == 0 }
+
+// noteApproval remembers whether a person approved the last change of an entity.
+func noteApproval(approvals map[roster.Ref]Cause, e roster.Event) {
+	if e.Approved {
+		approvals[e.Ref] = causeOf(e)
+	} else {
+		delete(approvals, e.Ref)
+	}
+}
 
 func causeOf(e roster.Event) Cause { return Cause{Seq: e.Seq, Run: e.Run, When: e.Time} }
 

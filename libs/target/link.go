@@ -1,14 +1,17 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/rule"
 )
 
 // LinkOptions are what a link is made of.
@@ -24,8 +27,13 @@ type LinkOptions struct {
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
 	Observer Observer      // told of every settlement; may be nil
 	Mode     Mode
+	Holds    guard.Store  // keeps what the guard holds
+	Limits   guard.Limits // of the guard
 	// Lifecycle says what becomes of what the target holds for a person who leaves.
 	Lifecycle Lifecycle
+	Filter    *rule.Rule // for whom the link is; nil for everybody
+	Outside   Outside    // what becomes of what the target holds and the configuration takes out
+	Protected Protection // what the target has of a protected person
 }
 
 // Observer is told what a link did.
@@ -38,6 +46,7 @@ const DefaultIdle = 30 * time.Second
 type Settled struct {
 	Created, Updated, Disabled, Deleted int
 	Waiting, Parked, Withheld           int // as they stand now, not only in this round
+	Held                                int // as they stand now: what the guard holds
 	Orphans                             int // held at the target, but neither record nor tombstone is in the log
 	Kinds                               map[string]Delta
 	Rows                                []Row  // of a link in preview: all that it would do, and what it would not send; nothing was written
@@ -48,8 +57,11 @@ type Settled struct {
 	Problems                            []Problem // what the pre-flight refused
 	Cursor                              roster.Position
 	WakeAt                              time.Time
+	Status                              Status // with the mode that the link is shown as
 	Took                                time.Duration
 	PlanTook, RenderTook, DeliverTook   time.Duration
+
+	counted bool // Waiting and those beside it say how things stand
 }
 
 // Delta counts what changes in one kind of resource.
@@ -77,6 +89,7 @@ type Link struct {
 	commands chan command
 	retry    backOff // of halts and failed deliveries
 	engine   engine
+	guard    *warden
 	// unsettled says that a round ended before all its work was done, so that the next one looks at everything.
 	unsettled bool
 	halted    bool            // nothing but time or a command makes the link go on
@@ -132,6 +145,7 @@ func NewLink(o LinkOptions) *Link {
 		o.Idle = DefaultIdle
 	}
 	l := &Link{o: o, commands: make(chan command)}
+	l.guard = &warden{link: l}
 	if o.Made.Applier != nil {
 		l.engine = &calls{link: l}
 	} else {
@@ -146,6 +160,7 @@ func (l *Link) Run(ctx context.Context) error {
 	if l.o.Mode == ModePaused {
 		return l.pause(ctx)
 	}
+	l.guard.fresh = false
 	l.sub = l.o.Feed.subscribe()
 	defer l.o.Feed.unsubscribe(l.sub)
 	if err := l.open(ctx); err != nil {
@@ -177,20 +192,28 @@ func (l *Link) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// cold waits for the doorbell, the mark's time or a command.
+// cold waits for the doorbell, the mark's time, a decision about what is held, or a command.
 func (l *Link) cold(ctx context.Context) (*command, error) {
 	wake, stop := l.timer(l.mark.WakeAt)
 	defer stop()
-	select {
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-l.doorbell():
-		return nil, nil
-	case <-wake:
-		l.mark.WakeAt = time.Time{} // the round says when to wake again
-		return nil, nil
-	case c := <-l.commands:
-		return &c, nil
+	poll, still := l.guard.poll()
+	defer still()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-l.doorbell():
+			return nil, nil
+		case <-wake:
+			l.mark.WakeAt = time.Time{} // the round says when to wake again
+			return nil, nil
+		case <-poll:
+			if l.guard.stirred(ctx) {
+				return nil, nil
+			}
+		case c := <-l.commands:
+			return &c, nil
+		}
 	}
 }
 
@@ -232,19 +255,30 @@ func (l *Link) next(ctx context.Context, w *work) (*command, error) {
 	defer stop()
 	idle := time.NewTimer(l.o.Idle)
 	defer idle.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-l.doorbell():
-	case <-wake:
-		l.mark.WakeAt = time.Time{} // the round says when to wake again
-		l.engine.due(l.o.Now(), w)
-	case c := <-l.commands:
-		return &c, nil
-	case <-idle.C:
-		w.done = true
+	poll, still := l.guard.poll()
+	defer still()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-l.doorbell():
+			return nil, nil
+		case <-wake:
+			l.mark.WakeAt = time.Time{} // the round says when to wake again
+			l.engine.due(l.o.Now(), w)
+			return nil, nil
+		case <-poll:
+			if l.guard.stirred(ctx) {
+				w.all = true
+				return nil, nil
+			}
+		case c := <-l.commands:
+			return &c, nil
+		case <-idle.C:
+			w.done = true
+			return nil, nil
+		}
 	}
-	return nil, nil
 }
 
 // doorbell returns the channel that rings when the log has something new. A halted link does not listen: what it missed
@@ -263,11 +297,45 @@ func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 		return s, err
 	}
 	l.halted = s.Halted != nil && s.Halted.Code != reason.LogRegressed
+	if err := l.note(ctx, &s); err != nil {
+		return s, err
+	}
 	s.Took, s.Cursor, s.WakeAt = l.o.Now().Sub(begun), l.mark.Cursor, l.mark.WakeAt
 	if l.o.Observer != nil {
 		l.o.Observer(s)
 	}
 	return s, nil
+}
+
+// note has the ledger say how the link is, where that has changed.
+func (l *Link) note(ctx context.Context, s *Settled) error {
+	was := l.mark.Status
+	is := Status{Mode: ModeActive, Since: l.o.Now(), Waiting: was.Waiting, Parked: was.Parked, Withheld: was.Withheld, Held: l.guard.holding(), Orphans: was.Orphans}
+	if s.counted {
+		is.Waiting, is.Parked, is.Withheld, is.Orphans = s.Waiting, s.Parked, s.Withheld, s.Orphans
+	}
+	switch {
+	case s.Halted != nil:
+		is.Mode, is.Reason = ModeHalted, s.Halted
+	case is.Held > 0:
+		why := reason.New(reason.LinkHolds, "count", is.Held, "digest", l.guard.kept.Hold.Digest)
+		is.Mode, is.Reason = ModeHeld, &why
+	}
+	if is.Mode == was.Mode {
+		is.Since = was.Since
+	}
+	if equalReason(is.Reason, was.Reason) {
+		is.Reason = was.Reason
+	}
+	if s.Status = is; l.o.Mode != ModePreview {
+		s.Held = is.Held
+	}
+	s.Status.Mode = is.Shown(cmp.Or(l.o.Mode, ModeActive))
+	if is == was || l.o.Mode == ModePreview {
+		return nil
+	}
+	l.mark.Status = is
+	return l.save(ctx, nil)
 }
 
 // obey turns a command into work.
@@ -437,14 +505,6 @@ func (l *Link) timer(t time.Time) (<-chan time.Time, func()) {
 	}
 	timer := time.NewTimer(t.Sub(l.o.Now()))
 	return timer.C, func() { timer.Stop() }
-}
-
-// nextDay returns when the first date boundary of the roster comes, or nothing.
-func nextDay(r *roster.Roster) time.Time {
-	if d := r.NextBoundary(); !d.IsOpen() {
-		return d.Start()
-	}
-	return time.Time{}
 }
 
 // earlier returns the earlier of two times, of which a zero one does not count.

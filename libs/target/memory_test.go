@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
@@ -218,6 +219,49 @@ func (b *memoryBook) Blob(_ context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
+// memoryHolds keeps what the guard of one link knows in memory. Its hook sees every step that a process could die at.
+type memoryHolds struct {
+	mu   sync.Mutex
+	kept guard.Kept
+	hook func(step string) error
+}
+
+func (m *memoryHolds) step(name string) error {
+	if m.hook == nil {
+		return nil
+	}
+	return m.hook(name)
+}
+
+func (m *memoryHolds) Kept(context.Context, roster.Source) (guard.Kept, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.kept
+	k.Decisions, k.Passed = slices.Clone(k.Decisions), slices.Clone(k.Passed)
+	return k, nil
+}
+
+func (m *memoryHolds) Version(context.Context, roster.Source) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept.Version, nil
+}
+
+func (m *memoryHolds) Keep(_ context.Context, _ roster.Source, k guard.Kept) error {
+	if err := m.step("before keep"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if k.Version != m.kept.Version {
+		m.mu.Unlock()
+		return guard.ErrConflict
+	}
+	k.Version++
+	m.kept = k
+	m.mu.Unlock()
+	return m.step("after keep")
+}
+
 // school is a mapping as small as can be: units, users of who stands, and groups that need their unit and have their
 // members as a set.
 type school struct{ version string }
@@ -335,6 +379,7 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 		d.off[id] = true
 	case target.Delete:
 		delete(d.held, id)
+		delete(d.off, id)
 		return target.Outcome{}
 	case target.Create:
 		d.creates[id]++
@@ -496,17 +541,23 @@ type setup struct {
 	sources roster.Precedence
 	life    target.Lifecycle
 	mode    target.Mode
+	holds   *memoryHolds // of all processes of a test
+	limits  guard.Limits
 }
 
 func start(t testing.TB, s setup) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	if s.holds == nil {
+		s.holds = &memoryHolds{}
+	}
 	feed := target.NewFeed(s.log, s.sources, slog.New(slog.DiscardHandler), time.Now)
 	p := &process{t: t, cancel: cancel, settled: make(chan target.Settled, 10_000), done: make(chan error, 1)}
 	p.link = target.NewLink(target.LinkOptions{
 		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,
 		Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
 		Observer: func(r target.Settled) { p.settled <- r }, Lifecycle: s.life, Mode: s.mode,
+		Holds: s.holds, Limits: s.limits,
 	})
 	fed := make(chan struct{})
 	go func() { defer close(fed); _ = feed.Run(ctx) }()

@@ -20,6 +20,12 @@ const (
 	ModePaused  Mode = "paused" // does nothing at all; what changes meanwhile is found when it goes on
 )
 
+// What an active link is shown as while it does not do all that the roster asks for.
+const (
+	ModeHeld   Mode = "held"   // a part of it waits for a person's decision
+	ModeHalted Mode = "halted" // it does nothing, and tries again
+)
+
 // ErrPaused answers a command to a link that is paused.
 var ErrPaused = errors.New("the link is paused: set its mode to active first")
 
@@ -63,6 +69,8 @@ func rowsOf(last, entries map[ID]*Entry) []Row {
 			row.Verb = Create
 		case !same(old, en.Fields, en.Sets):
 			row.Verb = Update
+		case en.State == Released && old.State != Released:
+			row.Verb = LetGo
 		case en.Reason == nil:
 			continue // as it is, and for good
 		}
@@ -103,8 +111,14 @@ func (s *Settled) count(rows []Row) {
 func (c *calls) preview(intents []intent) []Row {
 	rows := make([]Row, 0, len(intents))
 	for _, in := range intents {
+		known := c.book.entries[in.resource.ID]
+		if in.contain {
+			continue // nobody is told
+		}
 		row := Row{ID: in.resource.ID, Entity: in.resource.Entity, Verb: in.verb, After: in.resource.Fields, Reason: in.entry.Reason}
-		known := c.book.entries[row.ID]
+		if in.entry.State == Released && in.verb == "" && (known == nil || known.State != Released) {
+			row.Verb = LetGo
+		}
 		if known != nil && known.Held {
 			row.Before = known.Fields
 			if in.verb == Update && known.State != Disabled && same(known, in.resource.Fields, in.resource.Sets) {

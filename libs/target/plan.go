@@ -56,12 +56,19 @@ func (b *book) holds(id ID) bool {
 	return ok && e.Held
 }
 
-// standing leaves the members of each set that the target holds, and returns those that it does not.
-func (b *book) standing(sets []Set) (stand []Set, missing []ID) {
+// standing leaves the members of each set that the target holds, and returns those that it does not. The resources of who
+// is kept out are neither.
+func (b *book) standing(sets []Set, out map[roster.Ref]struct{}) (stand []Set, missing []ID) {
 	for _, s := range sets {
 		kept := Set{Name: s.Name}
 		for _, m := range s.Members {
-			if b.holds(m) {
+			e := b.entries[m]
+			if e != nil {
+				if _, ok := out[e.Entity]; ok {
+					continue
+				}
+			}
+			if e != nil && e.Held {
 				kept.Members = append(kept.Members, m)
 			} else {
 				missing = append(missing, m)
@@ -78,36 +85,60 @@ type intent struct {
 	resource Resource
 	entry    Entry // the entry as it will be once the verb, if any, is confirmed
 	cause    Cause
+	// scope says that the configuration alone asks for a disable or delete: none is made before a person has approved it.
+	scope bool
+	// contain says that it is done for a contained person. It comes first, nobody holds it, and nobody counts it.
+	contain bool
+	alias   bool // with Contain
 }
 
-// planEntity compares what the mapping wishes for an entity with what the ledger knows (rules R4 to R6). It reads
-// nothing else, so the same roster and ledger give the same intents.
+// terms are what a link plans by, beside the roster, the mapping and the ledger.
+type terms struct {
+	outside  Outside
+	accounts []string // kinds that are contained in place of being deleted
+	changed  bool     // the ledger was planned with other settings
+	complete bool     // the target takes complete sets
+}
+
+// planEntity compares what is wished for an entity with what the ledger knows (rules R4 to R6). It reads nothing else, so
+// the same roster and ledger give the same intents.
 //
 // A resource is removed only because its entity's tombstone stands, or because its record stands and the mapping no
 // longer wishes the resource. What the ledger holds without record or tombstone is an orphan: it is left alone and
-// counted.
+// counted. What is out of scope, and what other settings no longer wish, is let go of; see [Outside].
 //
-// What is held for a person who leaves goes by the stages of the lifecycle.
-func planEntity(ref roster.Ref, m roster.Merged, wishes []Wish, b *book, l Lifecycle, today roster.Date) (intents []intent, orphans int) {
-	remove := planRemoval
-	if leaves(ref, m, wishes) {
-		remove = func(e *Entry, why *reason.Reason) intent { return planLeaver(e, why, l, today) }
+// What is held for a person who leaves goes by the stages of the lifecycle; of a contained person at once.
+func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents []intent, orphans int) {
+	if l.contain {
+		return planContained(ref, l, b, t), 0
 	}
-	wished := make(map[ID]struct{}, len(wishes))
-	for _, w := range wishes {
+	leaver := leaves(ref, l.merged, l.wishes)
+	remove := func(e *Entry, why *reason.Reason) (intent, bool) { return planTaken(e, why, l, leaver, d, t) }
+	wished := make(map[ID]struct{}, len(l.wishes))
+	for _, w := range l.wishes {
 		wished[w.Resource.ID] = struct{}{}
-		intents = append(intents, planWish(w, b, remove))
+		if in, ok := planWish(w, b, remove); ok {
+			intents = append(intents, in)
+		}
 	}
 	for _, id := range b.byEntity[ref] {
 		e := b.entries[id]
-		if _, ok := wished[id]; ok || e.State == Gone || e.State == Released {
+		if _, ok := wished[id]; ok || e.State == Gone {
 			continue
 		}
-		if m.State == roster.Missing || m.Reason == roster.TombstoneBecame {
-			orphans++ // of an entity that became another one: what it held there would go with no one having left
+		if d.swept && e.Buried && e.State != Released {
+			intents = append(intents, planLeaver(e, nil, d))
 			continue
 		}
-		intents = append(intents, remove(e, nil))
+		if l.merged.State == roster.Missing || l.merged.Reason == roster.TombstoneBecame {
+			if e.State != Released {
+				orphans++ // of an entity that became another one: what it held there would go with no one having left
+			}
+			continue
+		}
+		if in, ok := remove(e, nil); ok {
+			intents = append(intents, in)
+		}
 	}
 	return intents, orphans
 }
@@ -132,35 +163,37 @@ func leaves(ref roster.Ref, m roster.Merged, wishes []Wish) bool {
 }
 
 // planLeaver does what is due on a day to something that the target holds for a person who leaves.
-func planLeaver(e *Entry, why *reason.Reason, l Lifecycle, today roster.Date) intent {
-	left := cmp.Or(e.Left, today)
-	if !e.Held || l.reached(left, today, DeleteStep) {
+func planLeaver(e *Entry, why *reason.Reason, d departure) intent {
+	left, as := cmp.Or(e.Left, d.since), d.capacity(e.As)
+	l := d.life.of(as)
+	if !e.Held || l.reached(left, d.today, DeleteStep) {
 		return planRemoval(e, why)
 	}
 	next := *e
-	next.Left, next.Reason = left, l.leaving(left, DeleteStep)
+	next.Left, next.Buried, next.As, next.Reason = left, e.Buried || d.buried, as, l.leaving(left, DeleteStep)
 	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: next}
-	if e.State != Disabled && l.reached(left, today, DisableStep) {
+	if e.State != Disabled && l.reached(left, d.today, DisableStep) {
 		in.verb, in.entry.State = Disable, Disabled
 	}
 	return in
 }
 
-func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) intent) intent {
+// planWish compares one wish with what the ledger knows. It reports false where nothing is to be done about it.
+func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) (intent, bool)) (intent, bool) {
 	id := w.Resource.ID
 	known, ok := b.entries[id]
 	if w.Withheld != nil {
 		switch {
 		case ok && known.Held && w.Fate == Stays:
 			next := *known
-			next.State, next.Reason = Parked, w.Withheld
-			return intent{resource: w.Resource, entry: next}
+			next.State, next.Reason = parked(known), w.Withheld
+			return intent{resource: w.Resource, entry: next}, true
 		case ok && known.Held:
 			return remove(known, w.Withheld)
 		}
-		return intent{resource: w.Resource, entry: Entry{ID: id, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}}
+		return intent{resource: w.Resource, entry: Entry{ID: id, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}}, true
 	}
-	next := Entry{ID: id, Entity: w.Resource.Entity, Held: true, State: Applied, Fields: w.Resource.Fields}
+	next := Entry{ID: id, Entity: w.Resource.Entity, Held: true, State: Applied, Fields: w.Resource.Fields, Needs: w.Resource.Needs}
 	verb := Create
 	if ok {
 		next.Native, next.Cause = known.Native, known.Cause
@@ -171,7 +204,20 @@ func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) intent) inten
 			next.Attempts, next.NextTry, next.Refused = known.Attempts, known.NextTry, known.Refused
 		}
 	}
-	return intent{verb: verb, resource: w.Resource, entry: next}
+	return intent{verb: verb, resource: w.Resource, entry: next}, true
+}
+
+// off tells whether the target holds the resource so that nobody can use it as before: an update turns it on again.
+func (e *Entry) off() bool { return e.State == Disabled || e.State == Contained || e.State == Aliased }
+
+// parked returns the state of a held resource that cannot be brought up to date. That nobody can use it is not forgotten.
+func parked(e *Entry) EntryState { return stuck(e, Parked) }
+
+func stuck(e *Entry, s EntryState) EntryState {
+	if e.off() || e.State == Released {
+		return e.State
+	}
+	return s
 }
 
 // planRemoval takes a resource away, or forgets it when the target does not hold it.

@@ -22,8 +22,13 @@ type sets struct {
 	forced bool                  // somebody asked to deliver whatever differs
 	behind bool                  // the last round had something to deliver and did not
 
+	contained map[roster.Ref]bool     // persons whom the target must keep out
+	outside   map[roster.Ref]struct{} // entities that are out of scope
+	scope     map[ID]bool             // what only the configuration takes out of the set
+
 	anchors anchors
-	known   map[roster.Ref]bool // persons of whom something was delivered
+	known   map[roster.Ref]bool     // persons of whom something was delivered
+	as      map[roster.Ref]Capacity // of persons for whom another lifecycle holds than the link's own
 }
 
 func (e *sets) unload() { *e = sets{link: e.link} }
@@ -35,7 +40,9 @@ func (e *sets) load(ctx context.Context) error {
 	}
 	e.unload()
 	e.link.load(mark)
-	e.wishes, e.last, e.anchors, e.known = map[roster.Ref][]Wish{}, map[ID]*Entry{}, anchors{}, map[roster.Ref]bool{}
+	e.wishes, e.last, e.anchors = map[roster.Ref][]Wish{}, map[ID]*Entry{}, anchors{}
+	e.contained, e.outside, e.scope = map[roster.Ref]bool{}, map[roster.Ref]struct{}{}, map[ID]bool{}
+	e.known, e.as = map[roster.Ref]bool{}, map[roster.Ref]Capacity{}
 	// Of a delivery whose outcome is not known nobody can say what the target shows.
 	e.lost = mark.InFlight.Digest != ""
 	if mark.Set.Blob == "" {
@@ -90,6 +97,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	begun := e.link.o.Now()
 	var boundary time.Time
 	var carried []*Entry
+	var seen func(roster.Ref) bool
 	causes := map[roster.Ref]Cause{}
 	if !e.link.o.Feed.read(func(f *Feed) {
 		pos = e.link.gather(f, &w) // the end of a run may have come since, and what came before it belongs to it
@@ -104,10 +112,10 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 			return
 		}
 		maps.Copy(causes, f.causes) // the follower goes on while the set is made
-		carried, boundary = e.orphans(f), nextDay(f.roster)
-		s.Orphans = len(carried)
-		leavers, next := e.leavers(f)
-		carried, boundary = append(carried, leavers...), earlier(boundary, next)
+		var next time.Time
+		carried, next = e.carry(f, &s)
+		boundary = earlier(e.link.o.Lifecycle.boundary(f.roster), next)
+		seen = f.looked(work{all: true})
 	}) {
 		e.link.unsettled, s.Deferred = true, notLoaded
 		return s, nil
@@ -116,29 +124,51 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 		return s, nil
 	}
 	e.link.mark.WakeAt = boundary
-	plan := e.plan(carried, causes, &s)
+	plan, err := e.guard(ctx, e.plan(carried, causes, seen, &s), &s)
+	if err != nil {
+		return s, e.later(err, &s)
+	}
 	s.PlanTook = e.link.o.Now().Sub(begun)
 	if e.link.o.Mode == ModePreview {
 		e.preview(plan, &s)
 		return s, nil
 	}
-	stale := e.link.mark.Mapping != e.link.version()
-	if plan.differ.any() || plan.noted || stale || e.lost || e.forced {
+	stale, purge := e.link.mark.Mapping != e.link.version(), e.purges(plan)
+	if plan.differ.any() || plan.noted || purge || stale || e.lost || e.forced {
 		if done, err := e.deliver(ctx, plan, &s); err != nil || !done {
+			return s, e.later(err, &s)
+		}
+		if err := e.link.guard.spend(ctx, func(*deed) bool { return true }); err != nil {
 			return s, err
 		}
 	}
 	e.behind = false
 	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.version()
+	if stale && !e.link.o.Outside.releases() {
+		// What these settings took out is decided about now that the ledger knows it.
+		e.behind, e.link.unsettled, e.link.mark.WakeAt = true, true, e.link.o.Now()
+	}
 	ctx, cancel := finish(ctx)
 	defer cancel()
-	return s, e.link.save(ctx, nil)
+	if err := e.link.save(ctx, nil); err != nil || !purge {
+		return s, err
+	}
+	return s, e.remember(ctx, e.link.mark.Set.Blob, "", e.last) // and nothing of an earlier set is left
+}
+
+// later has everything looked at again when the roster went while a set was made; any other error it returns.
+func (e *sets) later(err error, s *Settled) error {
+	if errors.Is(err, errNotLoaded) {
+		e.link.unsettled, s.Deferred = true, notLoaded
+		return nil
+	}
+	return err
 }
 
 // preview tells all that a set would change, and what the pre-flight says of it.
 func (e *sets) preview(plan setPlan, s *Settled) {
 	_, plan = e.render(plan, s)
-	s.count(rowsOf(e.last, plan.entries))
+	s.count(rowsOf(e.visible(), plan.entries))
 }
 
 // setPlan is a set that could be delivered, and what it changes.
@@ -146,29 +176,49 @@ type setPlan struct {
 	set     []Resource
 	entries map[ID]*Entry
 	differ  differences
-	noted   bool                                       // the ledger has to know something that the target does not: since when somebody has left
-	again   func(parked map[ID]*reason.Reason) setPlan // the same with some resources parked
+	noted   bool                                                              // the ledger has to know something that the target does not: since when somebody has left
+	parked  map[ID]*reason.Reason                                             // what the target would refuse
+	frozen  map[ID]*reason.Reason                                             // what the guard holds
+	deeds   []*deed                                                           // those of what is frozen
+	seen    func(roster.Ref) bool                                             // whether an entity was looked at
+	again   func(parked, frozen map[ID]*reason.Reason, deeds []*deed) setPlan // the same with some resources parked, and some held
 }
 
+// stands tells whether the set has a resource.
+func (p setPlan) stands(id ID) bool { return p.entries[id] != nil && p.entries[id].Held }
+
 // plan makes the set of what is wished, and of what is carried over from the last one.
-func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, s *Settled) setPlan {
-	var with func(parked map[ID]*reason.Reason) setPlan
-	with = func(parked map[ID]*reason.Reason) setPlan {
-		set, entries := e.resolve(carried, causes, parked)
-		differ := e.compare(entries, s)
-		return setPlan{set, entries, differ, e.noted(entries), with}
+func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, seen func(roster.Ref) bool, s *Settled) setPlan {
+	var with func(parked, frozen map[ID]*reason.Reason, deeds []*deed) setPlan
+	with = func(parked, frozen map[ID]*reason.Reason, deeds []*deed) setPlan {
+		set, entries := e.resolve(slices.Concat(e.stays(frozen, deeds), carried), causes, parked, frozen)
+		return setPlan{
+			set: set, entries: entries, differ: e.compare(entries, s), noted: e.noted(entries),
+			parked: parked, frozen: frozen, deeds: deeds, seen: seen, again: with,
+		}
 	}
-	return with(nil)
+	return with(nil, nil, nil)
 }
 
 // remap brings the wishes up to date.
 func (e *sets) remap(f *Feed, w work) {
 	put := func(ref roster.Ref) {
 		delete(e.wishes, ref)
+		delete(e.contained, ref)
+		delete(e.outside, ref)
+		seen := e.link.look(f, e.anchors, ref)
+		switch {
+		case seen.contain:
+			e.contained[ref] = true
+			return
+		case seen.outside:
+			e.outside[ref] = struct{}{}
+		}
+		if len(seen.wishes) > 0 {
+			e.wishes[ref] = seen.wishes
+		}
 		if f.known(ref) {
-			if wishes := e.link.wishes(f, e.anchors, ref); len(wishes) > 0 {
-				e.wishes[ref] = wishes
-			}
+			e.note(f, ref)
 		}
 	}
 	known := func(r roster.Ref) bool { return e.known[r] }
@@ -185,6 +235,9 @@ func (e *sets) remap(f *Feed, w work) {
 			follow(ref)
 		}
 		e.wishes = make(map[roster.Ref][]Wish, f.roster.Len())
+		clear(e.as)
+		clear(e.contained)
+		clear(e.outside)
 		for ref := range f.roster.Each() {
 			put(ref)
 		}
@@ -198,18 +251,15 @@ func (e *sets) remap(f *Feed, w work) {
 	}
 }
 
-// orphans are resources that were delivered for an entity of which the log has neither record nor tombstone, or none
-// that can be read. They stay in the set: nothing is removed because it is missing from the log (rule R6).
-func (e *sets) orphans(f *Feed) (out []*Entry) {
-	for _, en := range e.last {
-		if !en.Held || e.movedOn(en) {
-			continue
-		}
-		if m := f.roster.State(en.Entity); !f.known(en.Entity) || m.State == roster.Missing || m.Reason == roster.TombstoneBecame {
-			out = append(out, en)
-		}
+// note remembers under which lifecycle a person falls.
+func (e *sets) note(f *Feed, ref roster.Ref) {
+	if ref.Kind != roster.KindPerson || len(e.link.o.Lifecycle.Rules) == 0 {
+		return
 	}
-	return out
+	delete(e.as, ref)
+	if as := e.link.departure(f, ref).capacity(Capacity{}); as != (Capacity{}) {
+		e.as[ref] = as
+	}
 }
 
 // movedOn tells whether the person of an entry has another key now, under which the wishes stand.
@@ -217,28 +267,103 @@ func (e *sets) movedOn(en *Entry) bool {
 	return en.Entity.Kind == roster.KindPerson && !e.known[en.Entity]
 }
 
-// leavers are resources that were delivered for a person who has left since, and whose time to go has not come. They
-// stay in the set as they were. The time is when the next of them goes.
-func (e *sets) leavers(f *Feed) (out []*Entry, next time.Time) {
-	l, today, step := e.link.o.Lifecycle, f.roster.Today(), cmp.Or(e.link.o.Made.Omission, DeleteStep)
-	for _, en := range e.last {
-		if !en.Held || !f.known(en.Entity) || !leaves(en.Entity, f.roster.State(en.Entity), e.wishes[en.Entity]) {
+// carry returns what stays in the set as it was delivered though nobody wishes it, and when the next of it may go.
+//
+//   - Of an entity of which the log has neither record nor tombstone, or none that can be read, everything: nothing is
+//     removed because it is missing from the log (rule R6).
+//   - Of a person who has left, all whose time to go has not come.
+//   - What only the configuration takes out; see [Outside].
+func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
+	t := e.link.terms()
+	clear(e.scope)
+	for id, en := range e.last {
+		if !en.Held || e.movedOn(en) || e.contained[en.Entity] {
 			continue
 		}
-		left := cmp.Or(en.Left, today)
-		if l.reached(left, today, step) || l.reached(left, today, DeleteStep) {
-			continue
+		_, outside := e.outside[en.Entity]
+		l := look{merged: f.roster.State(en.Entity), wishes: e.wishes[en.Entity], outside: outside}
+		gone := l.merged.State == roster.Tombstoned
+		leaver := leaves(en.Entity, l.merged, l.wishes) || l.merged.State == roster.Missing && en.Buried
+		switch {
+		case !f.known(en.Entity), l.merged.State == roster.Missing && !leaver, l.merged.Reason == roster.TombstoneBecame:
+			out = append(out, en)
+			if en.State != Released {
+				s.Orphans++
+			}
+		case !gone && l.merged.State == roster.Standing && t.lets(en, l):
+			if slices.ContainsFunc(l.wishes, func(w Wish) bool { return w.Resource.ID == id && (w.Withheld == nil || w.Fate == Stays) }) {
+				continue
+			}
+			in := planOutside(en, nil, e.link.departure(f, en.Entity), t)
+			if in.verb == "" && in.entry.State == Released {
+				out = append(out, &in.entry)
+				continue
+			}
+			kept, at := e.leaving(f, en)
+			if t.outside == AsLeaver && kept != nil {
+				out, next = append(out, kept), earlier(next, at)
+				continue
+			}
+			e.scope[id] = true
+		case leaver:
+			if kept, at := e.leaving(f, en); kept != nil {
+				out, next = append(out, kept), earlier(next, at)
+			}
 		}
-		kept := *en
-		kept.Left, kept.Reason = left, l.leaving(left, step)
-		out, next = append(out, &kept), earlier(next, l.next(left, today, step, DeleteStep))
 	}
-	return out, next
+	return e.withNeeds(out), next
+}
+
+// leaving returns what stays of a person who has left, and when it may go; nothing when the time has come.
+func (e *sets) leaving(f *Feed, en *Entry) (kept *Entry, next time.Time) {
+	step := cmp.Or(e.link.o.Made.Omission, DeleteStep)
+	d := e.link.departure(f, en.Entity)
+	left, as := cmp.Or(en.Left, d.since), d.capacity(en.As)
+	l := d.life.of(as)
+	if l.reached(left, d.today, step) || l.reached(left, d.today, DeleteStep) {
+		return nil, next
+	}
+	stays := *en
+	stays.Approved = en.Approved || e.link.approved(f, en.Entity, f.roster.State(en.Entity), en)
+	stays.Left, stays.Buried, stays.As, stays.Reason = left, en.Buried || d.buried, as, l.leaving(left, step)
+	return &stays, l.next(left, d.today, step, DeleteStep)
+}
+
+// hidden tells whether an entry is about a contained person: hers or his, or such as joins the person to others. Nobody
+// is told that it goes.
+func (e *sets) hidden(en *Entry) bool {
+	return e.contained[en.Entity] || len(e.contained) > 0 && slices.ContainsFunc(en.Needs, func(need ID) bool {
+		n := e.last[need]
+		return n != nil && e.contained[n.Entity]
+	})
+}
+
+// purges tells whether something of a contained person goes.
+func (e *sets) purges(plan setPlan) bool {
+	if len(e.contained) == 0 {
+		return false
+	}
+	for id, old := range e.last {
+		if old.Held && !plan.stands(id) && e.hidden(old) {
+			return true
+		}
+	}
+	return false
+}
+
+// visible are the entries of the last set that anybody may be told of.
+func (e *sets) visible() map[ID]*Entry {
+	if len(e.contained) == 0 {
+		return e.last
+	}
+	seen := maps.Clone(e.last)
+	maps.DeleteFunc(seen, func(_ ID, en *Entry) bool { return e.hidden(en) })
+	return seen
 }
 
 // resolve returns the set in which every need stands, sorted by id, and the entry of every resource, those that are
 // left out with the reason. A resource that is parked stays as it was delivered, or is left out if it never was.
-func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked map[ID]*reason.Reason) (set []Resource, entries map[ID]*Entry) {
+func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked, frozen map[ID]*reason.Reason) (set []Resource, entries map[ID]*Entry) {
 	size := len(carried)
 	for _, wishes := range e.wishes {
 		size += len(wishes)
@@ -249,10 +374,14 @@ func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked map
 		if known := entries[r.ID]; known != nil && known.State != Withheld {
 			return
 		}
-		entry := &Entry{ID: r.ID, Entity: r.Entity, Anchor: e.anchors.entry(r.Entity), Held: true, State: Applied}
+		entry := &Entry{ID: r.ID, Entity: r.Entity, Anchor: e.anchors.entry(r.Entity), As: e.as[r.Entity], Held: true, State: Applied}
+		old := e.last[r.ID]
+		if why := frozen[r.ID]; why != nil {
+			*entry = onHold(entry, why)
+			r.Fields, r.Needs = old.Fields, old.Needs
+		}
 		if why, ok := parked[r.ID]; ok {
 			entry.State, entry.Reason = Parked, why
-			old := e.last[r.ID]
 			if entry.Held = old != nil && old.Held; entry.Held {
 				r.Fields, r.Needs, r.Sets = old.Fields, old.Needs, old.Sets
 			}
@@ -264,7 +393,11 @@ func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked map
 	}
 	for _, o := range carried {
 		add(Resource{ID: o.ID, Entity: o.Entity, Fields: o.Fields, Needs: o.Needs, Sets: o.Sets})
-		entries[o.ID].Left, entries[o.ID].Reason = o.Left, cmp.Or(entries[o.ID].Reason, o.Reason)
+		en := entries[o.ID]
+		if o.State == Released {
+			en.State = Released
+		}
+		en.Left, en.Buried, en.Approved, en.As, en.Reason = o.Left, o.Buried, o.Approved, o.As, cmp.Or(en.Reason, o.Reason)
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(e.wishes), roster.Ref.Compare) {
 		for _, w := range e.wishes[ref] {
@@ -337,7 +470,7 @@ func (d differences) any() bool { return len(d) > 0 }
 // compare returns what differs from what was delivered, and counts what is left out.
 func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 	d := differences{}
-	s.Withheld, s.Waiting, s.Parked = 0, 0, 0
+	s.Withheld, s.Waiting, s.Parked, s.counted = 0, 0, 0, true
 	for id, en := range entries {
 		old := e.last[id]
 		switch en.State {
@@ -357,7 +490,7 @@ func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 		}
 	}
 	for id, old := range e.last {
-		if en := entries[id]; old.Held && (en == nil || !en.Held) {
+		if en := entries[id]; old.Held && (en == nil || !en.Held) && !e.hidden(old) {
 			d.count(id.Kind, func(d *Delta) { d.Deleted++ })
 		}
 	}
@@ -367,7 +500,7 @@ func (e *sets) compare(entries map[ID]*Entry, s *Settled) differences {
 // noted tells whether somebody is known to have left, or to be back, who was not before.
 func (e *sets) noted(entries map[ID]*Entry) bool {
 	for id, en := range entries {
-		if old := e.last[id]; old != nil && old.Held && en.Held && (old.Left != en.Left || old.Entity != en.Entity) {
+		if old := e.last[id]; old != nil && old.Held && en.Held && ((old.State == Released) != (en.State == Released) || old.Left != en.Left || old.Buried != en.Buried || old.Approved != en.Approved || old.As != en.As || (old.State == OnHold) != (en.State == OnHold) || old.Entity != en.Entity) {
 			return true
 		}
 	}
@@ -383,7 +516,10 @@ func (e *sets) deliver(ctx context.Context, plan setPlan, s *Settled) (bool, err
 		e.link.mark.WakeAt = due
 		return false, e.link.save(ctx, nil)
 	}
-	p, plan := e.render(plan, s)
+	p, plan, err := e.prepare(ctx, plan, s)
+	if err != nil {
+		return false, err
+	}
 	rendered := e.link.o.Now()
 	s.RenderTook = rendered.Sub(now)
 	if s.Halted != nil {
@@ -414,6 +550,19 @@ func (e *sets) deliver(ctx context.Context, plan setPlan, s *Settled) (bool, err
 	return true, nil
 }
 
+// prepare renders a set, and has the guard judge what became of it by what the target would refuse.
+func (e *sets) prepare(ctx context.Context, plan setPlan, s *Settled) (p Package, _ setPlan, err error) {
+	for {
+		if p, plan = e.render(plan, s); s.Halted != nil {
+			return p, plan, nil
+		}
+		before := len(plan.frozen)
+		if plan, err = e.guard(ctx, plan, s); err != nil || len(plan.frozen) == before {
+			return p, plan, err
+		}
+	}
+}
+
 // renders is how often a set is made anew without the resources that the target would refuse.
 const renders = 5
 
@@ -421,6 +570,7 @@ const renders = 5
 // set that is bad as a whole, or stays bad, halts the link.
 func (e *sets) render(plan setPlan, s *Settled) (Package, setPlan) {
 	parked := map[ID]*reason.Reason{}
+	maps.Copy(parked, plan.parked)
 	for range renders {
 		p, problems := e.link.o.Made.Deliverer.Render(plan.set)
 		if len(problems) == 0 {
@@ -435,7 +585,7 @@ func (e *sets) render(plan setPlan, s *Settled) (Package, setPlan) {
 			}
 			parked[problem.ID] = &problem.Reason
 		}
-		plan = plan.again(parked)
+		plan = plan.again(parked, plan.frozen, plan.deeds)
 	}
 	why := reason.New(reason.PreflightFailed, "count", len(s.Problems), "first", s.Problems[0].Reason.Text(reason.English))
 	s.Halted = &why

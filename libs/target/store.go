@@ -58,6 +58,26 @@ type Mark struct {
 	Mapping  string          // version of the mapping that the ledger was planned with
 	Set      SetRef          // the last delivered set of a Deliverer
 	InFlight SetRef          // the set that was about to be delivered
+	Status   Status          // how the link was after its last round
+}
+
+// Status is how a link is. A link that has not settled yet has none.
+type Status struct {
+	Mode   Mode           // active, held or halted
+	Reason *reason.Reason // why it is held or halted
+	Since  time.Time      // since when it is in that mode
+	// Waiting, Parked and Withheld are resources in that state, Held those that the guard holds, and Orphans what the
+	// target holds of which the log has neither record nor tombstone.
+	Waiting, Parked, Withheld, Held, Orphans int
+}
+
+// Shown returns what a link is shown as: by what the document says of its mode and, while it is active, by what became of
+// its last round.
+func (s Status) Shown(mode Mode) Mode {
+	if mode == ModePreview || mode == ModePaused || s.Mode == "" {
+		return mode
+	}
+	return s.Mode
 }
 
 // SetRef names a delivered set: the blob that holds its entries, and the package.
@@ -79,8 +99,12 @@ const (
 	Parked   EntryState = "parked"   // cannot be applied as it is
 	Withheld EntryState = "withheld" // the mapping says why the target does not get it
 	Disabled EntryState = "disabled"
-	Released EntryState = "released"
-	Gone     EntryState = "gone"
+	OnHold   EntryState = "held"     // what was to be done to it waits for a person; the target has it as it was
+	Released EntryState = "released" // no longer ours: the target holds it as it was
+	// Contained and Aliased say what was done for a contained person. The entry says no more than that of the account.
+	Contained EntryState = "contained"
+	Aliased   EntryState = "aliased"
+	Gone      EntryState = "gone"
 )
 
 // Entry is what the ledger knows of one resource. Fields and Sets are what the target holds, not what is wanted.
@@ -91,11 +115,14 @@ type Entry struct {
 	Native   string
 	Held     bool // the target holds the resource
 	Fields   Fields
-	Needs    []ID // of a complete set: what the resource refers to, for when its entity cannot be asked any more
+	Needs    []ID // what the resource refers to, for when its entity cannot be asked any more
 	Sets     []Set
 	State    EntryState
 	Reason   *reason.Reason
 	Left     roster.Date // since when its person has left; open while there is no sign of it
+	Buried   bool        // the person has left by a tombstone, which may have been swept since
+	Approved bool        // a person approved at the source that the person left
+	As       Capacity    // what the person was last; zero where the link's own lifecycle holds for it
 	Refused  string      // digest of the wish that was refused; the same wish is not tried again by itself
 	Attempts int
 	NextTry  time.Time

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/tenant"
@@ -48,6 +49,23 @@ type Target struct {
 	// Omission is what leaving a complete set means for an account: DisableStep where the vendor keeps it for a while,
 	// else DeleteStep. A leaver stays in the set until that step is due.
 	Omission Step
+	// Guarded are the kinds of resource that the guard counts; none are all of them. Those that it leaves out only join
+	// others, as a member does a group: they come and go with what they join.
+	Guarded []string
+	// Watched are the fields that say how people are known: [guard.Rename] the user name, or [guard.Address] the e-mail
+	// address. The guard counts who gets another one.
+	Watched map[string]guard.Operation
+	// Accounts are the kinds of resource that people keep work in. Nothing of them is deleted because a person is
+	// contained; see [Contain]. Of every other kind it is.
+	Accounts []string
+}
+
+// Counted returns the kinds of resource that the guard counts, as far as the target tells.
+func (t *Target) Counted() []string {
+	if len(t.Guarded) == 0 && t.Applier != nil {
+		return t.Applier.Kinds()
+	}
+	return t.Guarded
 }
 
 // Mapping says what a target should hold. It is pure: the same roster gives the same resources (rule R11).
@@ -92,6 +110,7 @@ const (
 	Taken  Fate = ""       // it goes at once
 	Leaves Fate = "leaves" // its person has left: it goes by the stages of the link
 	Stays  Fate = "stays"  // what is known cannot be made a resource of: what the target holds stays as it is
+	Let    Fate = "let"    // it is out of scope: it stays as it is and is no longer ours, unless the link says otherwise
 )
 
 // ID names a resource of a link: its kind, and a key that is unique within the kind.
@@ -162,13 +181,21 @@ const (
 	Update  Verb = "update"
 	Disable Verb = "disable" // keep it, but let nobody use it
 	Delete  Verb = "delete"
+	// Contain keeps an account of a contained person out of everybody's sight, with all that is in it: nobody can use it,
+	// or its owner only by an alias, it is in no group or address list, and its names are neutral. What of that the
+	// system can do, and what its neutral names are, the connector knows. An update with Enable undoes it.
+	Contain Verb = "contain"
 )
+
+// LetGo says in a preview that a link would release what the target holds; see [Outside]. No sink is asked to do it.
+const LetGo Verb = "release"
 
 // Operation is one thing to make so in a target.
 type Operation struct {
 	Verb     Verb
 	Resource Resource // wanted state; for a disable or delete only ID and Entity
-	Enable   bool     // with an update: the target holds it disabled
+	Enable   bool     // with an update: the target holds it disabled or contained
+	Alias    bool     // with a contain: its owner goes on to use it, by an alias
 	Native   string   // the target's own id, when known
 	Before   Fields   // what we know that the target holds
 	SetsAdd  []Set    // with an update: members to add
@@ -185,10 +212,11 @@ type Outcome struct {
 
 // Held is a resource as the target holds it.
 type Held struct {
-	ID     ID
-	Native string
-	Fields Fields
-	Sets   []Set
+	ID       ID
+	Native   string
+	Fields   Fields
+	Sets     []Set
+	Disabled bool // nobody can use it
 }
 
 // Deliverer is a sink that takes the complete set of resources at once.

@@ -1,11 +1,88 @@
 package target
 
-import "eventful.se/ess/libs/roster"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 
-// wishes returns what the link wants its target to hold for one entity. The caller is inside read.
-func (l *Link) wishes(f *Feed, a anchors, ref roster.Ref) []Wish {
-	return l.o.Made.Mapping.Map(view{f.roster, a}, ref)
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// look is what a link sees when it looks at one entity.
+type look struct {
+	merged  roster.Merged
+	wishes  []Wish
+	contain bool // the person is to be contained: nothing is wished
+	alias   bool // with contain: the person may stay under an alias
+	outside bool // the entity stands, and is out of scope
 }
 
-// version changes whenever the same roster would give other wishes.
-func (l *Link) version() string { return l.o.Made.Mapping.Version() + l.o.Feed.units.Digest() }
+// look returns what the link wants its target to hold for one entity, and how the entity stands to the link. Who is
+// contained comes before everything else (rule R9); who leaves comes before scope, so that a pupil without a school is no
+// pupil of another one. The caller is inside read.
+func (l *Link) look(f *Feed, a anchors, ref roster.Ref) look {
+	m := f.roster.State(ref)
+	switch {
+	case ref.Kind == roster.KindPerson && m.Contained():
+		return look{merged: m, contain: true, alias: l.aliased(m, f.roster.Today())}
+	case !f.known(ref):
+		return look{merged: roster.Merged{State: roster.Missing}}
+	}
+	v := l.view(f, a)
+	s := look{merged: m, wishes: l.o.Made.Mapping.Map(v, ref)}
+	if m.State != roster.Standing || leaves(ref, m, s.wishes) {
+		return s
+	}
+	in, err := true, error(nil)
+	if f.units.Excluded(f.roster, ref) {
+		in = false
+	} else if l.o.Filter != nil {
+		in, err = l.o.Filter.Matches(v, ref)
+	}
+	switch {
+	case err != nil:
+		s.withhold(reason.FilterFailed, Stays)
+	case !in:
+		s.outside = true
+		s.withhold(reason.OutOfScope, Let)
+	}
+	return s
+}
+
+// withhold keeps every wish from the target. What it holds meets the fate; what it does not hold keeps the reason that
+// the mapping gives, if it gives one.
+func (s *look) withhold(code reason.Code, fate Fate) {
+	for i, w := range s.wishes {
+		why := w.Withheld
+		if why == nil {
+			r := reason.New(code)
+			why = &r
+		}
+		s.wishes[i] = Wish{Resource: Resource{ID: w.Resource.ID, Entity: w.Resource.Entity}, Withheld: why, Fate: fate}
+	}
+}
+
+// terms returns what the link plans by now.
+func (l *Link) terms() terms {
+	return terms{
+		outside: l.o.Outside, accounts: l.o.Made.Accounts, changed: l.mark.Mapping != l.version(), complete: l.o.Made.Deliverer != nil,
+	}
+}
+
+// version changes whenever the same roster log would give other wishes: with the mapping, the units, the filter, and the
+// sources and their precedence.
+func (l *Link) version() string {
+	v := l.o.Made.Mapping.Version() + l.o.Feed.units.Digest()
+	if l.o.Filter == nil && len(l.o.Feed.precedence) == 0 {
+		return v
+	}
+	sum := sha256.New()
+	if l.o.Filter != nil {
+		fmt.Fprintf(sum, "filter %q\n", l.o.Filter)
+	}
+	for _, s := range l.o.Feed.precedence {
+		fmt.Fprintf(sum, "source %s\n", s)
+	}
+	return v + "-" + hex.EncodeToString(sum.Sum(nil)[:4])
+}

@@ -62,6 +62,8 @@ type Link struct {
 	Target   string `yaml:"target"`
 	Instance string `yaml:"instance"` // default "default"
 	Mode     Mode   `yaml:"mode"`     // preview, active or paused; default preview
+	// Guard are limits of what may be taken away or renamed at the target without being approved; see the target's runtime.
+	Guard ast.Node `yaml:"guard"`
 	// Gap is how long a person may be between two schools without being a leaver; default 0d.
 	Gap Days `yaml:"gap"`
 	// Leave are the stages of leaving, by the days since; default leaveGroups at 0d, disable at 30d, delete at 180d.

@@ -86,6 +86,7 @@ type Mark struct {
 	Mapping       string                 `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	Set           *SetRef                `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
 	InFlight      *SetRef                `protobuf:"bytes,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	Status        *Status                `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -162,6 +163,117 @@ func (x *Mark) GetInFlight() *SetRef {
 	return nil
 }
 
+func (x *Mark) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// Status is how a link was after its last round.
+type Status struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// active, held or halted.
+	Mode string `protobuf:"bytes,1,opt,name=mode,proto3" json:"mode,omitempty"`
+	// Why it is held or halted, and since when it is as it is.
+	Reason *Reason                `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Since  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// How many resources are in a state that somebody may want to know of.
+	Waiting       int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Parked        int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
+	Withheld      int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Held          int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	Orphans       int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Status) Reset() {
+	*x = Status{}
+	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Status) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Status) ProtoMessage() {}
+
+func (x *Status) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Status.ProtoReflect.Descriptor instead.
+func (*Status) Descriptor() ([]byte, []int) {
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Status) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *Status) GetReason() *Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return nil
+}
+
+func (x *Status) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Status) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *Status) GetParked() int64 {
+	if x != nil {
+		return x.Parked
+	}
+	return 0
+}
+
+func (x *Status) GetWithheld() int64 {
+	if x != nil {
+		return x.Withheld
+	}
+	return 0
+}
+
+func (x *Status) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *Status) GetOrphans() int64 {
+	if x != nil {
+		return x.Orphans
+	}
+	return 0
+}
+
 // Position is a place in a roster log.
 type Position struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -174,7 +286,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	mi := &file_ess_v1_ledger_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -186,7 +298,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	mi := &file_ess_v1_ledger_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -199,7 +311,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{2}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Position) GetLog() *timestamppb.Timestamp {
@@ -229,7 +341,7 @@ type SetRef struct {
 
 func (x *SetRef) Reset() {
 	*x = SetRef{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	mi := &file_ess_v1_ledger_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +353,7 @@ func (x *SetRef) String() string {
 func (*SetRef) ProtoMessage() {}
 
 func (x *SetRef) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	mi := &file_ess_v1_ledger_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +366,7 @@ func (x *SetRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRef.ProtoReflect.Descriptor instead.
 func (*SetRef) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{3}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SetRef) GetBlob() string {
@@ -312,14 +424,18 @@ type Entry struct {
 	Role       string `protobuf:"bytes,17,opt,name=role,proto3" json:"role,omitempty"`
 	SchoolForm string `protobuf:"bytes,18,opt,name=school_form,json=schoolForm,proto3" json:"school_form,omitempty"`
 	// The person has left by a tombstone, which may have been swept since.
-	Buried        bool `protobuf:"varint,19,opt,name=buried,proto3" json:"buried,omitempty"`
+	Buried bool `protobuf:"varint,19,opt,name=buried,proto3" json:"buried,omitempty"`
+	// A person approved at the source that the person left.
+	Approved bool `protobuf:"varint,20,opt,name=approved,proto3" json:"approved,omitempty"`
+	// What the resource must have beside it at the target.
+	Needs         []*ResourceId `protobuf:"bytes,21,rep,name=needs,proto3" json:"needs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[4]
+	mi := &file_ess_v1_ledger_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +447,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[4]
+	mi := &file_ess_v1_ledger_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +460,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{4}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Entry) GetSchema() uint32 {
@@ -480,6 +596,20 @@ func (x *Entry) GetBuried() bool {
 	return false
 }
 
+func (x *Entry) GetApproved() bool {
+	if x != nil {
+		return x.Approved
+	}
+	return false
+}
+
+func (x *Entry) GetNeeds() []*ResourceId {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
 // ResourceId names a resource of a link.
 type ResourceId struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -491,7 +621,7 @@ type ResourceId struct {
 
 func (x *ResourceId) Reset() {
 	*x = ResourceId{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[5]
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +633,7 @@ func (x *ResourceId) String() string {
 func (*ResourceId) ProtoMessage() {}
 
 func (x *ResourceId) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[5]
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +646,7 @@ func (x *ResourceId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceId.ProtoReflect.Descriptor instead.
 func (*ResourceId) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ResourceId) GetKind() string {
@@ -544,7 +674,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +686,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +699,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Field) GetName() string {
@@ -597,7 +727,7 @@ type ReferenceSet struct {
 
 func (x *ReferenceSet) Reset() {
 	*x = ReferenceSet{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +739,7 @@ func (x *ReferenceSet) String() string {
 func (*ReferenceSet) ProtoMessage() {}
 
 func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +752,7 @@ func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReferenceSet.ProtoReflect.Descriptor instead.
 func (*ReferenceSet) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReferenceSet) GetName() string {
@@ -651,7 +781,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +793,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +806,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Cause) GetSeq() uint64 {
@@ -707,14 +837,24 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x13ess/v1/ledger.proto\x12\x06ess.v1\x1a\x13ess/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n" +
 	"\x05Owner\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x14\n" +
-	"\x05owner\x18\x02 \x01(\tR\x05owner\"\xe6\x01\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\"\x8e\x02\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12(\n" +
 	"\x06cursor\x18\x02 \x01(\v2\x10.ess.v1.PositionR\x06cursor\x123\n" +
 	"\awake_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06wakeAt\x12\x18\n" +
 	"\amapping\x18\x04 \x01(\tR\amapping\x12 \n" +
 	"\x03set\x18\x05 \x01(\v2\x0e.ess.v1.SetRefR\x03set\x12+\n" +
-	"\tin_flight\x18\x06 \x01(\v2\x0e.ess.v1.SetRefR\binFlight\"J\n" +
+	"\tin_flight\x18\x06 \x01(\v2\x0e.ess.v1.SetRefR\binFlight\x12&\n" +
+	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\"\xf2\x01\n" +
+	"\x06Status\x12\x12\n" +
+	"\x04mode\x18\x01 \x01(\tR\x04mode\x12&\n" +
+	"\x06reason\x18\x02 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
+	"\awaiting\x18\x04 \x01(\x03R\awaiting\x12\x16\n" +
+	"\x06parked\x18\x05 \x01(\x03R\x06parked\x12\x1a\n" +
+	"\bwithheld\x18\x06 \x01(\x03R\bwithheld\x12\x12\n" +
+	"\x04held\x18\a \x01(\x03R\x04held\x12\x18\n" +
+	"\aorphans\x18\b \x01(\x03R\aorphans\"J\n" +
 	"\bPosition\x12,\n" +
 	"\x03log\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03log\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"t\n" +
@@ -722,7 +862,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc9\x04\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x8f\x05\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -746,7 +886,9 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04role\x18\x11 \x01(\tR\x04role\x12\x1f\n" +
 	"\vschool_form\x18\x12 \x01(\tR\n" +
 	"schoolForm\x12\x16\n" +
-	"\x06buried\x18\x13 \x01(\bR\x06buried\"2\n" +
+	"\x06buried\x18\x13 \x01(\bR\x06buried\x12\x1a\n" +
+	"\bapproved\x18\x14 \x01(\bR\bapproved\x12(\n" +
+	"\x05needs\x18\x15 \x03(\v2\x12.ess.v1.ResourceIdR\x05needs\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
@@ -774,40 +916,45 @@ func file_ess_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_ess_v1_ledger_proto_rawDescData
 }
 
-var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_ess_v1_ledger_proto_goTypes = []any{
 	(*Owner)(nil),                 // 0: ess.v1.Owner
 	(*Mark)(nil),                  // 1: ess.v1.Mark
-	(*Position)(nil),              // 2: ess.v1.Position
-	(*SetRef)(nil),                // 3: ess.v1.SetRef
-	(*Entry)(nil),                 // 4: ess.v1.Entry
-	(*ResourceId)(nil),            // 5: ess.v1.ResourceId
-	(*Field)(nil),                 // 6: ess.v1.Field
-	(*ReferenceSet)(nil),          // 7: ess.v1.ReferenceSet
-	(*Cause)(nil),                 // 8: ess.v1.Cause
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Reason)(nil),                // 10: ess.v1.Reason
+	(*Status)(nil),                // 2: ess.v1.Status
+	(*Position)(nil),              // 3: ess.v1.Position
+	(*SetRef)(nil),                // 4: ess.v1.SetRef
+	(*Entry)(nil),                 // 5: ess.v1.Entry
+	(*ResourceId)(nil),            // 6: ess.v1.ResourceId
+	(*Field)(nil),                 // 7: ess.v1.Field
+	(*ReferenceSet)(nil),          // 8: ess.v1.ReferenceSet
+	(*Cause)(nil),                 // 9: ess.v1.Cause
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Reason)(nil),                // 11: ess.v1.Reason
 }
 var file_ess_v1_ledger_proto_depIdxs = []int32{
-	2,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
-	9,  // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
-	3,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
-	3,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
-	9,  // 4: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
-	9,  // 5: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
-	5,  // 6: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
-	6,  // 7: ess.v1.Entry.fields:type_name -> ess.v1.Field
-	7,  // 8: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
-	10, // 9: ess.v1.Entry.reason:type_name -> ess.v1.Reason
-	9,  // 10: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
-	8,  // 11: ess.v1.Entry.cause:type_name -> ess.v1.Cause
-	5,  // 12: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
-	9,  // 13: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
+	10, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
+	4,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
+	4,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
+	2,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
+	11, // 5: ess.v1.Status.reason:type_name -> ess.v1.Reason
+	10, // 6: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
+	10, // 7: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
+	10, // 8: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
+	6,  // 9: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
+	7,  // 10: ess.v1.Entry.fields:type_name -> ess.v1.Field
+	8,  // 11: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
+	11, // 12: ess.v1.Entry.reason:type_name -> ess.v1.Reason
+	10, // 13: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
+	9,  // 14: ess.v1.Entry.cause:type_name -> ess.v1.Cause
+	6,  // 15: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
+	6,  // 16: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
+	10, // 17: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_ledger_proto_init() }
@@ -822,7 +969,7 @@ func file_ess_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ess_v1_ledger_proto_rawDesc), len(file_ess_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

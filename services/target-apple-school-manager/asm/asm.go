@@ -13,6 +13,7 @@
 package asm
 
 import (
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/target/files"
 	"eventful.se/ess/libs/transport/sftp"
@@ -46,6 +47,8 @@ func (c *Config) Open(env target.Env) (*target.Target, error) {
 			},
 		},
 		Every:    c.Every,
+		Guarded:  []string{location, student, staff, class}, // who is in which class changes every day
+		Watched:  map[string]guard.Operation{"sis_username": guard.Rename, "email_address": guard.Address},
 		Omission: target.DisableStep, // Apple deactivates who is not in the files, and deletes the account 120 days later
 	}, nil
 }
