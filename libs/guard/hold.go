@@ -127,6 +127,21 @@ func NewHold(items []HeldItem, before *Hold, run string, now time.Time, doubt *r
 	return h
 }
 
+// Forget takes out what is about some entities, and tells whether anything was. A set without them has another digest:
+// what was looked at is not what there is now.
+func (k *Kept) Forget(keys map[roster.Key]bool) bool {
+	decided := len(k.Decisions)
+	k.Decisions = slices.DeleteFunc(slices.Clone(k.Decisions), func(d Decision) bool { return keys[d.Ref.Key] })
+	if h := k.Hold; h != nil && slices.ContainsFunc(h.Items, func(i HeldItem) bool { return keys[i.Ref.Key] }) {
+		rest := slices.DeleteFunc(slices.Clone(h.Items), func(i HeldItem) bool { return keys[i.Ref.Key] })
+		if k.Hold = NewHold(rest, nil, h.Run, h.Since, h.Doubt); k.Hold != nil {
+			k.Hold.Seen = h.Seen
+		}
+		return true
+	}
+	return len(k.Decisions) < decided
+}
+
 // Expired tells whether the set is too old to be decided about: what the register asks for now is not known.
 func (h *Hold) Expired(now time.Time) bool { return now.Sub(h.Seen) > Window }
 

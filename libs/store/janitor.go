@@ -1,16 +1,13 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
 
@@ -35,16 +32,19 @@ const marksKept = 256
 
 // entity is what the log holds on the subject of one record.
 type entity struct {
-	source  roster.Source
-	seqs    []uint64 // in order; the last is the record's state
-	times   []time.Time
-	stone   roster.TombstoneReason // of the last message; empty when it is no tombstone
-	subject string
+	source roster.Source
+	seqs   []uint64 // in order; the last is the record's state
+	times  []time.Time
+	stone  roster.TombstoneReason // of the last message; empty when it is no tombstone
+	// protects tells whether the last message says that the person is protected: a tombstone, or a record with a mark.
+	protects bool
+	subject  string
 }
 
 // Janitor takes out of a tenant's log what the retention lets go: old history, all history under a tombstone, and
-// tombstones that every link has passed. A protected tombstone stays as long as any other source has a record of the
-// person (rule R9). What is taken out of a person or group is overwritten on the disk.
+// tombstones that every link has passed. A protected tombstone stays for good: without it, another source that lists
+// the person would let her or him stand again (rule R9). Of protected persons whom every link has taken away it takes
+// out all that [Store.Forget] does. What is taken out of a person or group is overwritten on the disk.
 func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept, error) {
 	var done Swept
 	if err := validToken("tenant", tenant); err != nil {
@@ -59,9 +59,10 @@ func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept,
 	}
 	for ref, sources := range entities {
 		for _, e := range sources {
-			last := len(e.seqs) - 1
+			last, kept := len(e.seqs)-1, []uint64(nil)
 			for i, seq := range e.seqs[:last] {
 				if e.stone == "" && last+1-i <= r.History && r.Now.Sub(e.times[i]) <= r.Age {
+					kept = append(kept, seq)
 					continue
 				}
 				if err := s.erase(ctx, tenant, seq, ref.Kind != roster.KindOrganisation); err != nil {
@@ -69,8 +70,9 @@ func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept,
 				}
 				done.History++
 			}
-			if e.stone == "" || !passed(r.Cursors, roster.Position{Log: end.Log, Seq: e.seqs[last]}) ||
-				e.stone == roster.TombstoneProtected && slices.ContainsFunc(sources, func(o *entity) bool { return o.stone == "" }) {
+			e.seqs = append(kept, e.seqs[last])
+			last = len(kept)
+			if e.stone == "" || e.stone == roster.TombstoneProtected || !passed(r.Cursors, roster.Position{Log: end.Log, Seq: e.seqs[last]}) {
 				continue
 			}
 			if err := s.erase(ctx, tenant, e.seqs[last], false); err != nil {
@@ -78,6 +80,10 @@ func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept,
 			}
 			done.Tombstones++
 		}
+	}
+	n, err := s.forget(ctx, tenant, entities, contained(entities, end, r.Cursors))
+	if done.History += n; err != nil {
+		return done, err
 	}
 	for _, subject := range marks {
 		if err := s.purge(ctx, logStream(tenant), jetstream.WithPurgeSubject(subject), jetstream.WithPurgeKeep(marksKept)); err != nil {
@@ -124,6 +130,7 @@ func (s *Store) inventory(ctx context.Context, tenant string) (map[roster.Ref][]
 		}
 		e.seqs, e.times = append(e.seqs, d.seq), append(e.times, d.time)
 		e.stone = roster.TombstoneReason(d.Headers().Get(headerTombstone))
+		e.protects = e.stone == roster.TombstoneProtected || d.Headers().Get(headerProtects) != ""
 		return nil
 	})
 	subjects := make([]string, 0, len(marks))
@@ -151,73 +158,4 @@ func (s *Store) erase(ctx context.Context, tenant string, seq uint64, securely b
 		}
 		return err
 	})
-}
-
-// Purge takes everything that the log holds of a person out, in every source, with the bytes on the disk, and the older
-// messages of groups that name the person. It is refused, with [reason.PurgeTooEarly], unless a tombstone stands in
-// every source that had a record and every cursor has passed it: a purge tells nobody. When a group still names the
-// person, the rest is purged and the error has the reason [reason.PurgeStillNamed].
-func (s *Store) Purge(ctx context.Context, tenant string, person roster.Key, cursors []roster.Position) error {
-	if err := validToken("tenant", tenant); err != nil {
-		return err
-	}
-	ref := roster.Ref{Kind: roster.KindPerson, Key: person}
-	entities, _, end, err := s.inventory(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	for _, e := range entities[ref] {
-		last := roster.Position{Log: end.Log, Seq: e.seqs[len(e.seqs)-1]}
-		if e.stone == "" {
-			return reason.Errorf(reason.Conflict, nil, reason.PurgeTooEarly, "ref", ref, "what", e.source.String()+" still has a record")
-		}
-		if len(cursors) > 0 && !passed(cursors, last) {
-			return reason.Errorf(reason.Conflict, nil, reason.PurgeTooEarly, "ref", ref, "what", "a link has not passed the tombstone")
-		}
-	}
-	history, standing, err := s.naming(ctx, tenant, person)
-	if err != nil {
-		return err
-	}
-	for _, seq := range history {
-		if err := s.erase(ctx, tenant, seq, true); err != nil {
-			return err
-		}
-	}
-	for _, e := range entities[ref] { // the tombstone last: an interrupted purge can be done again
-		for _, seq := range e.seqs {
-			if err := s.erase(ctx, tenant, seq, true); err != nil {
-				return err
-			}
-		}
-	}
-	if standing > 0 {
-		return reason.Errorf(reason.Conflict, nil, reason.PurgeStillNamed, "ref", ref, "groups", standing)
-	}
-	return nil
-}
-
-// naming returns the messages of groups that name a person and that a later one has replaced, and how many groups do
-// so in their last message. A membership holds the source's id of its doc, which may be made of an identity number.
-func (s *Store) naming(ctx context.Context, tenant string, person roster.Key) (history []uint64, standing int, err error) {
-	named := make(map[string]uint64) // subject → last message, if it names the person
-	r := reading{stream: logStream(tenant), filter: logSubjects + tenant + ".>", deliver: jetstream.DeliverAllPolicy}
-	_, err = s.readAll(ctx, r, func(d delivery) error {
-		p, err := parseSubject(d.Subject())
-		if err != nil {
-			return unreadable(d, err)
-		}
-		if p.ref.Kind != roster.KindGroup {
-			return nil
-		}
-		if seq, ok := named[d.Subject()]; ok {
-			history = append(history, seq)
-			delete(named, d.Subject())
-		}
-		if bytes.Contains(d.Data(), person[:]) {
-			named[d.Subject()] = d.seq
-		}
-		return nil
-	})
-	return history, len(named), err
 }

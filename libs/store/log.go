@@ -23,6 +23,7 @@ const (
 	headerSchema     = "Ess-Schema"      // major version of the schema
 	headerTombstone  = "Ess-Tombstone"   // the reason, on a tombstone
 	headerApproved   = "Ess-Approved"    // on a change that a person approved
+	headerProtects   = "Ess-Protects"    // on a record that marks its person as protected
 	headerBecame     = "Ess-Became"      // the key that a person has instead, on a tombstone that says so
 )
 

@@ -166,6 +166,9 @@ func (p *publication) change(c source.Change) (*nats.Msg, error) {
 	if c.Approved {
 		m.Header[headerApproved] = []string{"true"}
 	}
+	if x := c.Record.Person; x != nil && x.Marking.Protects() {
+		m.Header[headerProtects] = []string{"true"}
+	}
 	if t := c.Record.Tombstone; t != nil {
 		m.Header[headerTombstone] = []string{string(t.Reason)}
 		if !t.Became.IsZero() {

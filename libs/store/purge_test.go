@@ -136,7 +136,9 @@ func TestJanitor(t *testing.T) {
 		{"a tombstone that all have passed goes", []roster.Record{person(1, "A"), tombstone(person(1, ""), roster.TombstoneLeft)}, true, 0, Swept{History: 1, Tombstones: 1}, 0},
 		{"R9 a protected tombstone stays beside another record", []roster.Record{twin(person(1, "A")), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{}, 2},
 		{"a left tombstone goes beside another record", []roster.Record{twin(person(1, "A")), tombstone(person(1, ""), roster.TombstoneLeft)}, true, 0, Swept{Tombstones: 1}, 1},
-		{"a protected tombstone goes with the other's", []roster.Record{twin(tombstone(person(1, ""), roster.TombstoneLeft)), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{Tombstones: 2}, 0},
+		{"a protected tombstone stays when the other's goes", []roster.Record{twin(tombstone(person(1, ""), roster.TombstoneLeft)), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{Tombstones: 1}, 1},
+		{"R9 another source's history of a protected person goes", []roster.Record{twin(person(1, "A")), twin(person(1, "B")), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{History: 1}, 2},
+		{"R9 and stays until every link has heard of it", []roster.Record{twin(person(1, "A")), twin(person(1, "B")), tombstone(person(1, ""), roster.TombstoneProtected)}, false, 0, Swept{}, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := open(t)
