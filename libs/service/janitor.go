@@ -32,32 +32,29 @@ func (j janitor) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
-		timer := time.NewTimer(schedule.Next(j.now()).Sub(j.now()))
-		select {
-		case <-timer.C:
-			j.sweep(ctx)
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
+	return daily(ctx, schedule, j.now, func(ctx context.Context) {
+		if _, err := j.sweep(ctx); err != nil {
+			j.logger.WarnContext(ctx, "the log was not swept, or in part; the rest is tried tomorrow", "error", err)
 		}
-	}
+	})
 }
 
-func (j janitor) sweep(ctx context.Context) {
+// sweep takes out of the log what is no longer needed.
+func (j janitor) sweep(ctx context.Context) (swept store.Swept, err error) {
 	cursors, err := j.cursors(ctx)
 	if err != nil {
-		j.logger.WarnContext(ctx, "the log was not swept; the next try is tomorrow", "error", err)
-		return
+		return swept, err
 	}
-	swept, err := j.store.Janitor(ctx, j.tenant.Tenant, store.Retention{
-		Now: j.now(), Age: sweepAge, History: sweepHistory, Cursors: cursors,
-	})
-	if err != nil {
-		j.logger.WarnContext(ctx, "the log was swept in part; the rest is tried tomorrow", "error", err)
-		return
+	swept, err = j.store.Janitor(ctx, j.tenant.Tenant, store.Retention{Now: j.now(), Age: sweepAge, History: sweepHistory, Cursors: cursors})
+	if err == nil {
+		j.logger.InfoContext(ctx, "the log was swept", "history", swept.History, "tombstones", swept.Tombstones)
 	}
-	j.logger.InfoContext(ctx, "the log was swept", "history", swept.History, "tombstones", swept.Tombstones)
+	return swept, err
+}
+
+// Sweep takes out of a tenant's log what is no longer needed, as the janitor does every night where one runs.
+func Sweep(ctx context.Context, st *store.Store, d *tenant.Document, logger *slog.Logger, now func() time.Time) (store.Swept, error) {
+	return janitor{store: st, tenant: d, logger: logger.With("tenant", d.Tenant), now: now}.sweep(ctx)
 }
 
 // cursors returns those of every link, or none when one of the document's links has never settled: then every tombstone

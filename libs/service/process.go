@@ -25,11 +25,12 @@ type Process struct {
 	NATS   string        // ESS_NATS_URL
 	Creds  string        // ESS_NATS_CREDS, a reference to a credentials file; empty for none
 	Server *store.Server // a NATS server in this process, in place of NATS; nil for none
-	Config string        // ESS_CONFIG, the folder with a YAML document for each tenant
+	Config string        // ESS_CONFIG, the folder with a YAML document for each tenant, or [Applied]
 	HTTP   string        // ESS_HTTP, the address of health, readiness and metrics; empty for none
-	// KeepLogs makes the streams of a tenant that has none, and sweeps them every night. Off, a missing log is an error,
-	// for it may be a lost one, and another program is the janitor.
+	// KeepLogs makes the streams of a tenant that has none, sweeps them every night, and sends every tenant's status in
+	// the morning. Off, a missing log is an error, for it may be a lost one, and another program does the rest.
 	KeepLogs bool
+	Console  string // ESS_CONSOLE_URL, the address of the console, for the status to point at; empty for none
 	Complete bool   // every connector there is, is in this program; see [Host]
 	ReadNow  bool   // ESS_READ_NOW, true or false: read every source once at the start too
 	Owner    string // names this process in ledgers: ESS_INSTANCE, or the host name and process id
@@ -40,7 +41,7 @@ type Process struct {
 func Environment(name string, getenv func(string) string, logs io.Writer) (Process, error) {
 	p := Process{
 		Name: name, NATS: getenv("ESS_NATS_URL"), Creds: getenv("ESS_NATS_CREDS"), Config: getenv("ESS_CONFIG"),
-		HTTP: getenv("ESS_HTTP"), Owner: getenv("ESS_INSTANCE"),
+		HTTP: getenv("ESS_HTTP"), Owner: getenv("ESS_INSTANCE"), Console: getenv("ESS_CONSOLE_URL"),
 	}
 	if p.HTTP == "" {
 		p.HTTP = ":8080"
@@ -57,7 +58,7 @@ func Environment(name string, getenv func(string) string, logs io.Writer) (Proce
 		errs = append(errs, errors.New("ESS_NATS_URL is not set: the address of NATS, such as nats://nats:4222"))
 	}
 	if p.Config == "" {
-		errs = append(errs, errors.New("ESS_CONFIG is not set: the folder that holds a YAML document for each tenant"))
+		errs = append(errs, errors.New("ESS_CONFIG is not set: the folder that holds a YAML document for each tenant, or nats: for those that were applied"))
 	}
 	if now := getenv("ESS_READ_NOW"); now != "" {
 		var err error
