@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -25,12 +27,17 @@ type Document struct {
 	Title   string `yaml:"title"`   // the customer's name, for people
 	Service Level  `yaml:"service"` // bronze, silver or gold
 	Pepper  Secret `yaml:"pepper"`  // secret that makes the keys; it never rotates
+	// ProtectedRoutine says how the customer tells of protected persons whom a source says nothing of: an office and what
+	// it does. Without it no link writes while there is such a source.
+	ProtectedRoutine string `yaml:"protectedRoutine"`
 	// Quiet are the spans of every year in which absence ends nothing, such as 06-10..08-20.
-	Quiet   []Season `yaml:"quiet"`
-	Status  Status   `yaml:"status"`  // who is told every morning how the tenant stands
-	Units   []Unit   `yaml:"units"`   // what is said of units beside the registers, for every link
-	Sources []Source `yaml:"sources"` // in order of precedence: the first one's attributes win
-	Links   []Link   `yaml:"links"`
+	Quiet []Season `yaml:"quiet"`
+	// SchoolYear is the day on which a new läsår begins; default 07-01.
+	SchoolYear Day      `yaml:"schoolYear"`
+	Status     Status   `yaml:"status"`  // who is told every morning how the tenant stands
+	Units      []Unit   `yaml:"units"`   // what is said of units beside the registers, for every link
+	Sources    []Source `yaml:"sources"` // in order of precedence: the first one's attributes win
+	Links      []Link   `yaml:"links"`
 }
 
 // Status says who is told every morning how the tenant stands, beside the log.
@@ -55,6 +62,19 @@ type Source struct {
 	Schedule string   `yaml:"schedule"` // cron expression of five fields in Europe/Stockholm; default the connector's
 	Guard    ast.Node `yaml:"guard"`    // limits of what may change without being approved; see the source's runtime
 	Settings ast.Node `yaml:"settings"` // the connector's own
+	// Protected is how the source tells of protected persons, flag, omits or none; and GroupIDs how long its group ids mean
+	// the same group, stable, yearly or reused. Default the connector's.
+	Protected string `yaml:"protected"`
+	GroupIDs  string `yaml:"groupIds"`
+	// Canaries are ids of the source that every complete read has.
+	Canaries Canaries `yaml:"canaries"`
+}
+
+// Canaries are ids of a source.
+type Canaries struct {
+	Units   []string `yaml:"units"`
+	Groups  []string `yaml:"groups"`
+	Persons []string `yaml:"persons"`
 }
 
 // Link is one target of a tenant.
@@ -64,11 +84,25 @@ type Link struct {
 	Mode     Mode   `yaml:"mode"`     // preview, active or paused; default preview
 	// Guard are limits of what may be taken away or renamed at the target without being approved; see the target's runtime.
 	Guard ast.Node `yaml:"guard"`
-	// Gap is how long a person may be between two schools without being a leaver; default 0d.
+	// Gap is how long a person may be between two schools without being a leaver; default 0d, and 60d in komvux.
 	Gap Days `yaml:"gap"`
+	// Lead is how many days before it begins something counts as begun, and Linger how many days after its end it still
+	// counts: an enrolment, a duty, a membership, a group, a unit; default 0d.
+	Lead   Days `yaml:"lead"`
+	Linger Days `yaml:"linger"`
 	// Leave are the stages of leaving, by the days since; default leaveGroups at 0d, disable at 30d, delete at 180d.
-	Leave    []Stage  `yaml:"leave"`
-	Settings ast.Node `yaml:"settings"` // the connector's own
+	Leave []Stage `yaml:"leave"`
+	// Lifecycles are what holds for a role or a school form in place of the four above; see [Link.Complete].
+	Lifecycles []Lifecycle `yaml:"lifecycles"`
+	// Filter is a CEL expression over the merged roster: for whom the link is; default everybody. See package rule.
+	Filter string `yaml:"filter"`
+	// OnOutOfScope says what becomes of what the target holds and the filter, an excluded unit or changed settings take
+	// out: release (default), asLeaver or delete.
+	OnOutOfScope string `yaml:"onOutOfScope"`
+	// Protected says what the target has of protected persons: withhold (default), or alias, by which an account that
+	// there is may go on.
+	Protected string   `yaml:"protected"`
+	Settings  ast.Node `yaml:"settings"` // the connector's own
 }
 
 // Stage is one step of leaving.
@@ -103,7 +137,7 @@ func (d *Document) Precedence() (p roster.Precedence) {
 
 // Parse reads a document and checks everything but the connectors' own settings. The error names every problem.
 func Parse(data []byte) (*Document, error) {
-	d := &Document{Service: Silver}
+	d := &Document{Service: Silver, SchoolYear: Day{time.July, 1}}
 	if err := decode(bytes.NewReader(data), d); err != nil {
 		return nil, err
 	}
@@ -113,6 +147,7 @@ func Parse(data []byte) (*Document, error) {
 	for i := range d.Links {
 		l := &d.Links[i]
 		l.Instance, l.Mode = orDefault(l.Instance), cmp.Or(l.Mode, Preview)
+		l.OnOutOfScope, l.Protected = cmp.Or(l.OnOutOfScope, Release), cmp.Or(l.Protected, Withhold)
 		if l.Leave == nil {
 			l.Leave = []Stage{{0, LeaveGroups}, {30, Disable}, {180, Delete}}
 		}
@@ -235,6 +270,7 @@ func (d *Document) validate(p Problems) {
 	seen := map[roster.Source]bool{}
 	for i, s := range d.Sources {
 		checkRef(p.At("sources[%d]", i), "system", s.Ref(), seen)
+		s.validate(p.At("sources[%d]", i))
 	}
 	clear(seen)
 	for i, l := range d.Links {
@@ -243,23 +279,29 @@ func (d *Document) validate(p Problems) {
 	}
 }
 
+func (s Source) validate(p Problems) {
+	word := func(key, text string, words ...string) {
+		if text != "" && !slices.Contains(words, text) {
+			p.At("%s", key).Add("%q is not a way: write %s, or leave it out for the connector's", text, strings.Join(words, ", "))
+		}
+	}
+	word("protected", s.Protected, "flag", "omits", "none")
+	word("groupIds", s.GroupIDs, "stable", "yearly", "reused")
+	for key, ids := range map[string][]string{"units": s.Canaries.Units, "groups": s.Canaries.Groups, "persons": s.Canaries.Persons} {
+		for i, id := range ids {
+			if strings.TrimSpace(id) != id || id == "" {
+				p.At("canaries.%s[%d]", key, i).Add("is empty or has a blank around it: write the source's id as it is")
+			}
+		}
+	}
+}
+
 func (l Link) validate(p Problems) {
 	if !slices.Contains([]Mode{Preview, Active, Paused}, l.Mode) {
 		p.At("mode").Add("%q is not a mode: write preview, active or paused", l.Mode)
 	}
-	steps := []string{LeaveGroups, Disable, Delete}
-	last := Stage{Do: LeaveGroups}
-	for i, s := range l.Leave {
-		at := p.At("leave[%d]", i)
-		switch harsher := slices.Index(steps, s.Do); {
-		case harsher < 0:
-			at.At("do").Add("%q is not a step: write leaveGroups, disable or delete", s.Do)
-		case s.After < last.After || harsher < slices.Index(steps, last.Do):
-			at.Add("stands after a later or harsher stage: write them in the order in which they come")
-		default:
-			last = s
-		}
-	}
+	l.validateScope(p)
+	l.validateLifecycles(p)
 }
 
 // checkRef checks the two names of a source or a target, and that no other has both.
