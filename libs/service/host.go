@@ -179,7 +179,7 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	}
 	return source.NewReader(source.Options{
 		Tenant: d.Tenant, Name: s.Ref(), Source: opened, Defaults: defaults, Keyer: k, Log: h.Store.Log(d.Tenant),
-		Runs: h.Store.Runs(d.Tenant), Holds: h.Store.Holds(d.Tenant), Limits: limits, Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
+		Runs: h.Store.Runs(d.Tenant), SchoolYear: schoolYear(d), Holds: h.Store.Holds(d.Tenant), Limits: limits, Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
 		Ended: func(ctx context.Context, r source.Run) {
 			h.Telemetry.run(ctx, d.Tenant, r)
 			if h.Observe.Run != nil {
@@ -222,11 +222,25 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	})
 }
 
-// lifecycle returns what the document says about leaving, in the words of the engine.
+// schoolYear returns what tells the läsår of a day.
+func schoolYear(d *tenant.Document) func(roster.Date) string {
+	return func(day roster.Date) string { return roster.SchoolYearOf(day, d.SchoolYear.Month, d.SchoolYear.Day) }
+}
+
+// lifecycle returns what the document says about coming and leaving, in the words of the engine.
 func lifecycle(d *tenant.Document, l tenant.Link) target.Lifecycle {
-	out := target.Lifecycle{Gap: int(l.Gap)}
-	for _, s := range l.Leave {
-		out.Stages = append(out.Stages, target.Stage{After: int(s.After), Do: target.Step(s.Do)})
+	stages := func(list []tenant.Stage) (out []target.Stage) {
+		for _, s := range list {
+			out = append(out, target.Stage{After: int(s.After), Do: target.Step(s.Do)})
+		}
+		return out
+	}
+	out := target.Lifecycle{Gap: int(l.Gap), Lead: int(l.Lead), Linger: int(l.Linger), Stages: stages(l.Leave)}
+	for _, c := range l.Complete() {
+		out.Rules = append(out.Rules, target.Rule{
+			For: target.Capacity{Role: c.Role, Form: c.SchoolForm},
+			Gap: int(*c.Gap), Lead: int(*c.Lead), Linger: int(*c.Linger), Stages: stages(c.Leave),
+		})
 	}
 	for _, q := range d.Quiet {
 		out.Quiet = append(out.Quiet, target.Season{From: target.Day(q.From), To: target.Day(q.To)})

@@ -1,0 +1,691 @@
+package target_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+)
+
+// calendar is a mapping that goes by dates: of who has a role today, of what is current today.
+type calendar struct{ school }
+
+func (c calendar) Map(v target.View, e roster.Ref) []target.Wish {
+	wishes := c.school.Map(v, e)
+	if len(wishes) == 0 {
+		return nil
+	}
+	active, fate := true, target.Taken
+	switch e.Kind {
+	case roster.KindOrganisation:
+		active = v.Organisation(e.Key).Interval.Contains(v.Today())
+	case roster.KindPerson:
+		p := v.Person(e.Key)
+		active = slices.ContainsFunc(p.Enrolments, func(r roster.Enrolment) bool { return r.Interval.Contains(v.Today()) }) ||
+			slices.ContainsFunc(p.Duties, func(r roster.Duty) bool { return r.Interval.Contains(v.Today()) })
+		fate = target.Leaves
+	case roster.KindGroup:
+		active = v.Group(e.Key).Interval.Contains(v.Today())
+	}
+	if !active {
+		why := reason.New(reason.NoActiveRole)
+		wishes[0] = target.Wish{Resource: target.Resource{ID: wishes[0].Resource.ID, Entity: e}, Withheld: &why, Fate: fate}
+	}
+	return wishes
+}
+
+// site is a link of either engine with its target, and what the target shows of a person.
+type site struct {
+	name string
+	setup
+	shows func(n int) string // "on", "off" or nothing
+	text  func() string
+}
+
+// sites returns one of each engine, by dates.
+func sites(life target.Lifecycle) []site {
+	c, d := callsSetup()
+	f, in := setsSetup()
+	f.made.Omission = target.DisableStep
+	list := []site{{name: "calls", setup: c, text: d.text}, {name: "sets", setup: f, text: in.last}}
+	for i := range list {
+		s := &list[i]
+		s.made.Mapping, s.life, s.idle = calendar{}, life, time.Minute
+	}
+	list[0].shows = func(n int) string {
+		id := target.ID{Kind: "person", Key: key(n).String()}
+		switch {
+		case !strings.Contains(d.text(), id.String()+" "):
+			return ""
+		case d.enabled(id):
+			return "on"
+		default:
+			return "off"
+		}
+	}
+	list[1].shows = func(n int) string {
+		if strings.Contains(in.last(), target.ID{Kind: "person", Key: key(n).String()}.String()+" ") {
+			return "on"
+		}
+		return ""
+	}
+	return list
+}
+
+// inBoth runs a test against a link of either engine.
+func inBoth(t *testing.T, life target.Lifecycle, test func(t *testing.T, s site)) {
+	t.Helper()
+	for i, s := range sites(life) {
+		t.Run(s.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, sites(life)[i]) })
+		})
+	}
+}
+
+// until sleeps to noon of a day in Stockholm.
+func until(d roster.Date) {
+	time.Sleep(time.Until(d.Start().Add(12 * time.Hour)))
+	synctest.Wait()
+}
+
+// want checks what the target shows of a person.
+func (s site) want(t *testing.T, n int, want string) {
+	t.Helper()
+	if want == "off" && s.name == "sets" {
+		want = "" // a complete set leaves out whom the vendor is to disable
+	}
+	if got := s.shows(n); got != want {
+		t.Errorf("on %s person %d is %q, want %q", roster.Today(time.Now()), n, got, want)
+	}
+}
+
+func pupil(n int, form roster.SchoolType, from, to roster.Date) roster.Record {
+	r := person(n, fmt.Sprint("P", n))
+	r.Person.Enrolments = []roster.Enrolment{{EnroledAt: key(1), SchoolType: form, Interval: roster.Interval{Start: from, End: to}}}
+	return r
+}
+
+func employee(n int, from, to roster.Date) roster.Record {
+	r := person(n, fmt.Sprint("P", n))
+	r.Person.Duties = []roster.Duty{{DutyAt: key(1), Interval: roster.Interval{Start: from, End: to}}}
+	return r
+}
+
+// The bubble's clock begins on 1 January 2000.
+const newYear roster.Date = 2000_01_01
+
+// stages are short enough to be looked at.
+func stages(disable, remove int) []target.Stage {
+	return []target.Stage{{After: disable, Do: target.DisableStep}, {After: remove, Do: target.DeleteStep}}
+}
+
+func rules() target.Lifecycle {
+	return target.Lifecycle{
+		Gap: 1, Stages: stages(4, 9),
+		Rules: []target.Rule{
+			{For: target.Capacity{Role: roster.RolePupil}, Gap: 2, Stages: stages(4, 9)},
+			{For: target.Capacity{Role: roster.RolePupil, Form: roster.SchoolVUX}, Gap: 60, Stages: stages(4, 9)},
+			{For: target.Capacity{Role: roster.RolePupil, Form: roster.SchoolVUXSFI}, Gap: 20, Stages: stages(4, 9)},
+			{For: target.Capacity{Role: roster.RoleStaff}, Gap: 0, Stages: stages(30, 35)},
+		},
+	}
+}
+
+type leaver struct {
+	n      int
+	record func(from, to roster.Date) roster.Record
+	off    int
+}
+
+// everyRole are a person of each capacity, and how many days after the last one each is disabled.
+var everyRole = []leaver{
+	{31, func(a, b roster.Date) roster.Record { return pupil(31, roster.SchoolGR, a, b) }, 2 + 4},
+	{32, func(a, b roster.Date) roster.Record { return pupil(32, roster.SchoolVUXGY, a, b) }, 60 + 4},
+	{33, func(a, b roster.Date) roster.Record { return pupil(33, roster.SchoolVUXSFI, a, b) }, 20 + 4},
+	{34, func(a, b roster.Date) roster.Record { return pupil(34, roster.SchoolSFI, a, b) }, 60 + 4},
+	{35, func(a, b roster.Date) roster.Record { return employee(35, a, b) }, 30},
+}
+
+func TestEveryRoleAndSchoolFormHasItsLifecycle(t *testing.T) {
+	for _, how := range []string{"an end date", "a tombstone", "a tombstone that was swept"} {
+		t.Run(how, func(t *testing.T) {
+			inBoth(t, rules(), func(t *testing.T, s site) {
+				last := newYear.AddDays(9)
+				s.log.publish(unit(1))
+				for _, l := range everyRole {
+					s.log.publish(l.record(newYear, 0))
+				}
+				p := start(t, s.setup)
+				p.reach(s.log)
+				until(last.AddDays(1))
+				for _, l := range everyRole {
+					if how == "an end date" {
+						s.log.publish(l.record(newYear, last))
+					} else {
+						s.log.publish(gone(l.record(newYear, 0)))
+					}
+				}
+				p.reach(s.log)
+				_ = p.stop() // only the ledger remembers what they were
+				if how == "a tombstone that was swept" {
+					for _, l := range everyRole {
+						s.log.forget(l.record(newYear, 0).Ref)
+					}
+				}
+				p = start(t, s.setup)
+				for d := last.AddDays(2); d <= last.AddDays(66); d = d.AddDays(1) {
+					until(d)
+					for _, l := range everyRole {
+						switch {
+						case d < last.AddDays(l.off+1):
+							s.want(t, l.n, "on")
+						case d < last.AddDays(l.off+6):
+							s.want(t, l.n, "off")
+						default:
+							s.want(t, l.n, "")
+						}
+					}
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+func TestR6WhoIsMissingWithoutATombstoneGoesOnBeingHeld(t *testing.T) {
+	inBoth(t, target.Lifecycle{Stages: stages(4, 9)}, func(t *testing.T, s site) {
+		s.log.publish(unit(1), pupil(11, roster.SchoolGR, newYear, newYear.AddDays(2)))
+		p := start(t, s.setup)
+		p.reach(s.log)
+		until(newYear.AddDays(4)) // she has left, by a date
+		_ = p.stop()
+		s.log.forget(pupil(11, roster.SchoolGR, 0, 0).Ref)
+		p = start(t, s.setup)
+		until(newYear.AddDays(40))
+		s.want(t, 11, "on")
+		_ = p.stop()
+	})
+}
+
+func TestLeadAndLinger(t *testing.T) {
+	life := target.Lifecycle{
+		Lead: 10, Linger: 7,
+		Rules: []target.Rule{
+			{For: target.Capacity{Role: roster.RolePupil, Form: roster.SchoolVUX}, Lead: 1},
+			{For: target.Capacity{Role: roster.RoleStaff}, Lead: 20, Linger: 7},
+		},
+	}
+	from, to := newYear.AddDays(40), newYear.AddDays(60)
+	window := []struct {
+		what        string
+		n           int
+		first, last roster.Date // on which it counts
+	}{
+		{"a pupil", 11, from.AddDays(-10), to.AddDays(7)},
+		{"a pupil of komvux", 12, from.AddDays(-1), to},
+		{"staff", 13, from.AddDays(-20), to.AddDays(7)},
+	}
+	for _, downtime := range []bool{false, true} {
+		t.Run(map[bool]string{false: "the link wakes by itself", true: "the link was down over the day"}[downtime], func(t *testing.T) {
+			inBoth(t, life, func(t *testing.T, s site) {
+				u := unit(1)
+				u.Organisation.Interval = roster.Interval{Start: from, End: to}
+				g := group(21, 1, 11)
+				g.Group.Interval = roster.Interval{Start: from, End: to}
+				g.Group.Members[0].Interval = roster.Interval{Start: from.AddDays(5), End: to}
+				s.log.publish(u, pupil(11, roster.SchoolGR, from, to), pupil(12, roster.SchoolVUXGY, from, to), employee(13, from, to), g)
+				p := start(t, s.setup)
+				p.reach(s.log)
+				look := func(d roster.Date) {
+					t.Helper()
+					if downtime {
+						_ = p.stop()
+						until(d)
+						p = start(t, s.setup)
+						p.reach(s.log)
+					}
+					until(d)
+					for _, w := range window {
+						want := ""
+						if w.first <= d && d <= w.last {
+							want = "on"
+						}
+						s.want(t, w.n, want)
+					}
+					for what, sees := range map[string]bool{
+						"organisation/":                       from.AddDays(-20) <= d && d <= to.AddDays(7),
+						"group/":                              from.AddDays(-10) <= d && d <= to.AddDays(7),
+						"members=[person/" + key(11).String(): from.AddDays(-5) <= d && d <= to.AddDays(7),
+					} {
+						if got := strings.Contains(s.text(), what); got != sees {
+							t.Errorf("on %s %s is there: %t, want %t", d, what, got, sees)
+						}
+					}
+				}
+				for _, d := range []int{-21, -20, -11, -10, -6, -5, -2, -1, 0, 5} {
+					look(from.AddDays(d))
+				}
+				for _, d := range []int{0, 1, 6, 7, 8} {
+					look(to.AddDays(d))
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+func TestAMappingSeesTrueDatesOnEveryOtherDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := callsSetup()
+		s.made.Mapping, s.life, s.idle = dates{}, target.Lifecycle{Lead: 10, Linger: 7, Stages: stages(0, 0)}, time.Minute
+		from, to := newYear.AddDays(40), newYear.AddDays(60)
+		s.log.publish(pupil(11, roster.SchoolGR, from, to))
+		p := start(t, s)
+		p.reach(s.log)
+		for _, day := range []struct {
+			on       roster.Date
+			from, to roster.Date
+		}{{newYear, from, to}, {from.AddDays(-1), from.AddDays(-10), to.AddDays(7)}, {from, from, to}, {to, from, to}, {to.AddDays(8), from, to}} {
+			until(day.on)
+			if want := fmt.Sprintf("from=%s to=%s", day.from, day.to); !strings.Contains(d.text(), want) {
+				t.Errorf("on %s, want %s:\n%s", day.on, want, d.text())
+			}
+		}
+		_ = p.stop()
+	})
+}
+
+// dates is a mapping that writes the dates that it sees.
+type dates struct{ school }
+
+func (dates) Map(v target.View, e roster.Ref) []target.Wish {
+	p := v.Person(e.Key)
+	if p == nil {
+		return nil
+	}
+	i := p.Enrolments[0].Interval
+	return []target.Wish{{Resource: target.Resource{ID: target.ID{Kind: "person", Key: e.Key.String()}, Entity: e, Fields: target.Fields{
+		{Name: "from", Value: roster.Personal(i.Start.String())}, {Name: "to", Value: roster.Personal(i.End.String())},
+	}}}}
+}
+
+func TestDatesAreEventsAlsoAfterDowntime(t *testing.T) {
+	summer := []target.Season{{From: target.Day{Month: time.January, Day: 20}, To: target.Day{Month: time.February, Day: 20}}}
+	ended := newYear.AddDays(4) // the last day of the pupil
+	for _, c := range []struct {
+		name string
+		life target.Lifecycle
+		down [2]roster.Date
+		want string
+	}{
+		{"over the end: the days count from it", target.Lifecycle{Stages: stages(4, 9)}, [2]roster.Date{newYear.AddDays(1), ended.AddDays(5)}, "off"},
+		{"over the end: not a day early", target.Lifecycle{Stages: stages(4, 9)}, [2]roster.Date{newYear.AddDays(1), ended.AddDays(4)}, "on"},
+		{"over the day of a stage", target.Lifecycle{Stages: stages(4, 9)}, [2]roster.Date{ended.AddDays(3), ended.AddDays(7)}, "off"},
+		{"over both stages", target.Lifecycle{Stages: stages(4, 9)}, [2]roster.Date{ended.AddDays(3), ended.AddDays(30)}, ""},
+		{"over the end of a gap", target.Lifecycle{Gap: 10, Stages: stages(0, 5)}, [2]roster.Date{ended.AddDays(3), ended.AddDays(11)}, "off"},
+		{"within a gap", target.Lifecycle{Gap: 10, Stages: stages(0, 5)}, [2]roster.Date{ended.AddDays(3), ended.AddDays(10)}, "on"},
+		{"over a stage that falls in quiet", target.Lifecycle{Stages: stages(20, 25), Quiet: summer}, [2]roster.Date{ended.AddDays(3), 2000_02_20}, "on"},
+		{"over the end of quiet", target.Lifecycle{Stages: stages(20, 25), Quiet: summer}, [2]roster.Date{ended.AddDays(3), 2000_02_21}, ""},
+		{"gap and quiet together", target.Lifecycle{Gap: 15, Stages: stages(1, 60), Quiet: summer}, [2]roster.Date{ended.AddDays(3), 2000_02_21}, "off"},
+		{"gap and quiet together, not yet", target.Lifecycle{Gap: 15, Stages: stages(1, 60), Quiet: summer}, [2]roster.Date{ended.AddDays(3), 2000_02_20}, "on"},
+		{"over the end of a linger", target.Lifecycle{Linger: 5, Stages: stages(1, 60)}, [2]roster.Date{newYear.AddDays(1), ended.AddDays(7)}, "off"},
+		{"within a linger", target.Lifecycle{Linger: 5, Stages: stages(1, 60)}, [2]roster.Date{newYear.AddDays(1), ended.AddDays(6)}, "on"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBoth(t, c.life, func(t *testing.T, s site) {
+				s.log.publish(unit(1), pupil(11, roster.SchoolGR, newYear, ended))
+				p := start(t, s.setup)
+				p.reach(s.log)
+				until(c.down[0])
+				s.want(t, 11, "on")
+				_ = p.stop()
+				until(c.down[1])
+				p = start(t, s.setup)
+				p.reach(s.log)
+				s.want(t, 11, c.want)
+				_ = p.stop()
+				p = start(t, s.setup) // twice is once
+				if got := p.reach(s.log); got.Operations() != 0 || got.Delivered != "" {
+					t.Errorf("a second start does %+v", got)
+				}
+				s.want(t, 11, c.want)
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+func TestADateThatIsPutBackTakesNobodysTimeToComeBack(t *testing.T) {
+	inBoth(t, target.Lifecycle{Stages: stages(4, 9)}, func(t *testing.T, s site) {
+		s.log.publish(unit(1), pupil(11, roster.SchoolGR, 1999_08_20, 0))
+		p := start(t, s.setup)
+		p.reach(s.log)
+		until(newYear.AddDays(10))
+		s.log.publish(pupil(11, roster.SchoolGR, 1999_08_20, 1999_12_10)) // so says the register today
+		p.reach(s.log)
+		s.want(t, 11, "on")
+		until(newYear.AddDays(13))
+		s.want(t, 11, "on")
+		until(newYear.AddDays(14))
+		s.want(t, 11, "off")
+		_ = p.stop()
+	})
+}
+
+func TestReturnWithinTheGapKeepsEverything(t *testing.T) {
+	summer := []target.Season{{From: target.Day{Month: time.January, Day: 20}, To: target.Day{Month: time.February, Day: 20}}}
+	for name, c := range map[string]struct {
+		life    target.Lifecycle
+		end, to roster.Date // last day at one school, first at the other
+	}{
+		"over a weekend": {target.Lifecycle{Gap: 3, Stages: stages(0, 0)}, newYear.AddDays(6), newYear.AddDays(9)},
+		"over a summer":  {target.Lifecycle{Gap: 3, Quiet: summer}, 2000_01_18, 2000_02_20},
+		"by a lead":      {target.Lifecycle{Lead: 10}, newYear.AddDays(6), newYear.AddDays(17)},
+		"by a linger":    {target.Lifecycle{Linger: 10}, newYear.AddDays(6), newYear.AddDays(17)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBoth(t, c.life, func(t *testing.T, s site) {
+				both := pupil(11, roster.SchoolGR, newYear, c.end)
+				both.Person.Enrolments = append(both.Person.Enrolments, roster.Enrolment{EnroledAt: key(2), SchoolType: roster.SchoolGR, Interval: roster.Interval{Start: c.to}})
+				s.log.publish(unit(1), unit(2), both)
+				p := start(t, s.setup)
+				p.reach(s.log)
+				before := s.text()
+				for d := newYear.AddDays(1); d <= c.to.AddDays(2); d = d.AddDays(1) {
+					until(d)
+					if got := s.text(); got != before {
+						t.Fatalf("on %s, between two schools:\n%s\nwant\n%s", d, got, before)
+					}
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+// forget takes all that the log says of an entity out of it, as a janitor does with a tombstone that all have passed.
+func (l *memoryLog) forget(ref roster.Ref) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.events {
+		if l.events[i].Ref == ref {
+			l.events[i].Record, l.events[i].Ref = nil, roster.Ref{}
+		}
+	}
+}
+
+// life is what a model knows of one person: what was published when, and what a target has.
+type life struct {
+	records map[roster.Date]roster.Record // by the day on which they were published, at noon
+	as      target.Capacity
+	held    bool
+	off     bool // once disabled, so until the person is back
+}
+
+// known returns what the log says on the afternoon of a day.
+func (x *life) known(d roster.Date) (r roster.Record) {
+	var told roster.Date
+	for day, rec := range x.records {
+		if day <= d && day > told {
+			r, told = rec, day
+		}
+	}
+	return r
+}
+
+type spell struct {
+	as       target.Capacity
+	from, to roster.Date
+}
+
+func spells(r roster.Record) (list []spell) {
+	if r.Person == nil {
+		return nil
+	}
+	for _, e := range r.Person.Enrolments {
+		list = append(list, spell{target.Capacity{Role: roster.RolePupil, Form: e.SchoolType}, e.Interval.Start, e.Interval.End})
+	}
+	for _, e := range r.Person.Duties {
+		list = append(list, spell{target.Capacity{Role: roster.RoleStaff}, e.Interval.Start, e.Interval.End})
+	}
+	return list
+}
+
+// ruleFor is the naive choice of a rule: exact, komvux, role, the link's own.
+func ruleFor(l target.Lifecycle, as target.Capacity) target.Rule {
+	forms := []roster.SchoolType{as.Form}
+	if strings.HasPrefix(string(as.Form), "VUX") {
+		forms = append(forms, roster.SchoolVUX)
+	}
+	for _, form := range append(forms, "") {
+		for _, r := range l.Rules {
+			if r.For == (target.Capacity{Role: as.Role, Form: form}) {
+				return r
+			}
+		}
+	}
+	return target.Rule{Gap: l.Gap, Lead: l.Lead, Linger: l.Linger, Stages: l.Stages}
+}
+
+// active tells whether somebody has a role on a day, by what was known on the afternoon of another.
+func (x *life) active(l target.Lifecycle, known, d roster.Date) bool {
+	r := x.known(known)
+	return slices.ContainsFunc(spells(r), func(s spell) bool {
+		rule := ruleFor(l, s.as)
+		return s.from.AddDays(-rule.Lead) <= d && (s.to.IsOpen() || d <= s.to.AddDays(rule.Linger))
+	})
+}
+
+// look is what the model's target has of the person on a day on which the link is up, by what was known on the afternoon
+// of that day or the one before.
+func (x *life) look(l target.Lifecycle, first, known, d roster.Date) string {
+	r := x.known(known)
+	for _, s := range spells(r) {
+		if s.from.AddDays(-ruleFor(l, s.as).Lead) <= d {
+			x.as = s.as // all spells of a record are of one capacity
+		}
+	}
+	if x.active(l, known, d) {
+		x.held, x.off = true, false
+		return "on"
+	}
+	if !x.held {
+		return ""
+	}
+	left := d
+	for before := d.AddDays(-1); left > first && !x.active(l, before, left) && !x.active(l, before, before); before = before.AddDays(-1) {
+		left = before
+	}
+	rule := ruleFor(l, x.as)
+	due := func(step target.Step) bool {
+		for _, s := range rule.Stages {
+			if s.Do != step {
+				continue
+			}
+			day := left.AddDays(rule.Gap + s.After)
+			for quiet(l, day) {
+				day = day.AddDays(1)
+			}
+			return day <= d
+		}
+		return false
+	}
+	switch {
+	case due(target.DeleteStep):
+		x.held = false
+		return ""
+	case x.off || due(target.DisableStep):
+		x.off = true
+		return "off"
+	default:
+		return "on"
+	}
+}
+
+func quiet(l target.Lifecycle, d roster.Date) bool {
+	return slices.ContainsFunc(l.Quiet, func(s target.Season) bool {
+		day := int(d) % 10000
+		return int(s.From.Month)*100+s.From.Day <= day && day <= int(s.To.Month)*100+s.To.Day
+	})
+}
+
+// Random enrolments, rules and days: a link that was up every day and one that slept through some of them show what a
+// naive model says.
+func TestPropertyDayByDayIsAfterDowntime(t *testing.T) {
+	const days, persons = 30, 3
+	first := newYear.AddDays(1)
+	test := func(t *rapid.T) (l target.Lifecycle, awake []int, published []map[int]roster.Record) {
+		n := func(name string, top int) int { return rapid.IntRange(0, top).Draw(t, name) }
+		rule := func() target.Rule {
+			disable := n("disable", 6)
+			return target.Rule{Gap: n("gap", 5), Lead: n("lead", 4), Linger: n("linger", 4), Stages: stages(disable, disable+n("delete", 6))}
+		}
+		own := rule()
+		l = target.Lifecycle{Gap: own.Gap, Lead: own.Lead, Linger: own.Linger, Stages: own.Stages}
+		capacities := []target.Capacity{{Role: roster.RoleStaff}, {Role: roster.RolePupil}, {Role: roster.RolePupil, Form: roster.SchoolVUX}, {Role: roster.RolePupil, Form: roster.SchoolVUXSFI}, {Role: roster.RolePupil, Form: roster.SchoolGR}}
+		for _, c := range capacities {
+			if rapid.Bool().Draw(t, "rule") {
+				r := rule()
+				r.For = c
+				l.Rules = append(l.Rules, r)
+			}
+		}
+		if from := n("quiet", days); from > 0 {
+			a, b := first.AddDays(from), first.AddDays(from+n("weeks", 10))
+			if int(a)%10000 < int(b)%10000 {
+				at := func(d roster.Date) target.Day {
+					return target.Day{Month: time.Month(int(d) / 100 % 100), Day: int(d) % 100}
+				}
+				l.Quiet = []target.Season{{From: at(a), To: at(b)}}
+			}
+		}
+		// On some days something is published, and then the link that sleeps is awake too.
+		awake = rapid.SliceOfN(rapid.IntRange(0, 2), days, days).Draw(t, "awake")
+		awake[0] = 1
+		record := func(p int) roster.Record {
+			if n("gone", 5) == 0 {
+				return gone(person(p, ""))
+			}
+			as := rapid.SampledFrom(append(capacities, target.Capacity{Role: roster.RolePupil, Form: roster.SchoolVUXGR})).Draw(t, "as")
+			r := person(p, fmt.Sprint("P", p))
+			for range 1 + n("spells", 1) {
+				from := first.AddDays(n("from", days) - 3)
+				in := roster.Interval{Start: from}
+				if n("open", 3) > 0 {
+					in.End = from.AddDays(n("length", 12))
+				}
+				if as.Role == roster.RoleStaff {
+					r.Person.Duties = append(r.Person.Duties, roster.Duty{DutyAt: key(1), Interval: in})
+				} else {
+					r.Person.Enrolments = append(r.Person.Enrolments, roster.Enrolment{EnroledAt: key(1), SchoolType: as.Form, Interval: in})
+				}
+			}
+			return r
+		}
+		published = make([]map[int]roster.Record, days)
+		for d := range days {
+			for p := 11; d == 0 && p < 11+persons; p++ {
+				if published[d] == nil {
+					published[d] = map[int]roster.Record{}
+				}
+				published[d][p] = record(p)
+			}
+			if d > 0 && awake[d] == 1 && n("change", 4) == 0 {
+				p := 11 + n("who", persons-1)
+				published[d] = map[int]roster.Record{p: record(p)}
+			}
+		}
+		return l, awake, published
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		l, awake, published := test(r)
+		var wrong string
+		synctest.Test(t, func(t *testing.T) { wrong = live(t, l, first, awake, published) })
+		if wrong != "" {
+			r.Fatal(wrong)
+		}
+	})
+}
+
+// live lets links of both engines live through the days, those that are up every day and those that sleep, and compares
+// each of them with a model on every day on which it is up; it returns what is wrong. The calendar is shared, so they live side by side.
+func live(t *testing.T, l target.Lifecycle, first roster.Date, awake []int, published []map[int]roster.Record) (wrong string) {
+	type resident struct {
+		site
+		sleeps  bool
+		process *process
+		model   map[int]*life
+	}
+	var residents []*resident
+	for _, sleeps := range []bool{false, true} {
+		for _, s := range sites(l) {
+			r := &resident{site: s, sleeps: sleeps, model: map[int]*life{}}
+			s.log.publish(unit(1))
+			for p := range published[0] {
+				r.model[p] = &life{records: map[roster.Date]roster.Record{}}
+			}
+			residents = append(residents, r)
+		}
+	}
+	stop := func(r *resident) {
+		if r.process != nil {
+			_ = r.process.stop()
+			r.process = nil
+		}
+	}
+	defer func() {
+		for _, r := range residents {
+			stop(r)
+		}
+	}()
+	for i, todays := range published {
+		d := first.AddDays(i)
+		time.Sleep(time.Until(d.Start().Add(11 * time.Hour)))
+		for _, r := range residents {
+			if r.process == nil && (!r.sleeps || awake[i] > 0) {
+				r.process = start(t, r.setup)
+			}
+		}
+		until(d)
+		for _, r := range residents {
+			for _, x := range r.model {
+				if r.process != nil {
+					x.look(l, first, d.AddDays(-1), d)
+				}
+			}
+			for _, p := range slices.Sorted(maps.Keys(todays)) {
+				r.log.publish(todays[p])
+				r.model[p].records[d] = todays[p]
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for _, r := range residents {
+			for _, p := range slices.Sorted(maps.Keys(r.model)) {
+				if r.process == nil {
+					continue
+				}
+				want := r.model[p].look(l, first, d, d)
+				if want == "off" && r.name == "sets" {
+					want = ""
+				}
+				if got := r.shows(p); got != want {
+					return fmt.Sprintf("%s (sleeps %t) on day %d, %s: person %d is %q, want %q\nby %+v\nleft of %+v", r.name, r.sleeps, i, d, p, got, want, l, r.model[p].records)
+				}
+			}
+			if r.sleeps && (i+1 == len(awake) || awake[i+1] == 0) {
+				stop(r)
+			}
+		}
+	}
+	return ""
+}
