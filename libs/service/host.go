@@ -34,7 +34,18 @@ type Host struct {
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
 	Complete bool
+
+	purpose purpose
 }
+
+// purpose is what a tenant is opened for. Secrets are left alone but to run it.
+type purpose int
+
+const (
+	toRun     purpose = iota
+	toPreview         // nothing is read or delivered by what is opened
+	toCheck           // it is not even run
+)
 
 // Observer is told what happens. Its functions may be nil.
 type Observer struct {
@@ -66,8 +77,15 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		logger:    logger,
 	}
 	problems := tenant.NewProblems()
-	keyer, err := keyer(d)
-	problems.At("pepper").Check(err)
+	var keyer *roster.Keyer
+	if h.purpose == toRun && len(sources) > 0 || h.purpose != toCheck && len(d.Units) > 0 { // what readers make, and what units are named by
+		var err error
+		keyer, err = keyerOf(d)
+		problems.At("pepper").Check(err)
+		if err == nil {
+			t.feed.WithUnits(d.UnitRules(keyer))
+		}
+	}
 	for i, s := range d.Sources {
 		c, ok := find(sources, func(c source.Connector) bool { return c.System == s.System })
 		at := problems.At("sources[%d]", i)
@@ -86,12 +104,14 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		}
 		at.At("schedule").Check(t.Scheduler.Add(job))
 	}
+	silent := Silent(d, sources)
 	for i, l := range d.Links {
 		c, ok := find(targets, func(c target.Connector) bool { return c.System == l.Target })
 		if !ok {
 			h.elsewhere(logger, l.Target, problems.At("links[%d].target", i))
 			continue
 		}
+		l = sheltered(logger, l, silent)
 		if link := h.link(d, l, c, t.feed, problems.At("links[%d]", i)); link != nil {
 			t.Links[l.Ref()] = link
 		}
@@ -126,7 +146,7 @@ func (h *Host) elsewhere(logger *slog.Logger, system string, p tenant.Problems) 
 	logger.Debug("left to another program", "system", system)
 }
 
-func keyer(d *tenant.Document) (*roster.Keyer, error) {
+func keyerOf(d *tenant.Document) (*roster.Keyer, error) {
 	pepper, err := d.Pepper.Reveal()
 	if err != nil {
 		return nil, err
@@ -135,7 +155,10 @@ func keyer(d *tenant.Document) (*roster.Keyer, error) {
 }
 
 // reveal warns of secrets that cannot be read now. They are read anew whenever they are used, so that they may come later.
-func reveal(logger *slog.Logger, config any) {
+func (h *Host) reveal(logger *slog.Logger, config any) {
+	if h.purpose != toRun {
+		return
+	}
 	for _, s := range tenant.Secrets(config) {
 		if _, err := s.Reveal(); err != nil {
 			logger.Warn("a secret cannot be read; it is tried again when it is needed", "secret", s.String(), "error", err)
@@ -167,19 +190,19 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 	}
 	limits.Validate(p.At("guard"))
 	logger := h.Logger.With("tenant", d.Tenant, "source", s.Ref().String())
-	reveal(logger, config)
+	h.reveal(logger, config)
 	opened, err := config.Open(source.Env{Tenant: d.Tenant, Source: s.Ref(), Logger: logger, Now: h.Now, Desk: h.Store.Desk(d.Tenant)})
 	if err != nil {
 		p.Check(err)
 		return nil
 	}
-	defaults := c.Defaults
+	defaults := defaults(s, c)
 	if d.Service == tenant.Bronze && !slices.Contains(defaults.Require, source.RequireEmail) {
 		defaults.Require = append(slices.Clone(defaults.Require), source.RequireEmail)
 	}
 	return source.NewReader(source.Options{
 		Tenant: d.Tenant, Name: s.Ref(), Source: opened, Defaults: defaults, Keyer: k, Log: h.Store.Log(d.Tenant),
-		Runs: h.Store.Runs(d.Tenant), SchoolYear: schoolYear(d), Holds: h.Store.Holds(d.Tenant), Limits: limits, Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
+		Runs: h.Store.Runs(d.Tenant), SchoolYear: schoolYear(d), Holds: h.Store.Holds(d.Tenant), Limits: limits, Canaries: source.Canaries(s.Canaries), Logger: h.Logger, Now: h.Now, NewID: h.NewID, Tracer: h.Telemetry.Tracer,
 		Ended: func(ctx context.Context, r source.Run) {
 			h.Telemetry.run(ctx, d.Tenant, r)
 			if h.Observe.Run != nil {
@@ -195,7 +218,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		return nil
 	}
 	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
-	reveal(logger, config)
+	h.reveal(logger, config)
 	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now})
 	if err != nil {
 		p.Check(err)
@@ -208,9 +231,15 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	}
 	limits.ValidateLink(p.At("guard"), made.Counted())
 	held := 0
+	filter, err := l.Rule()
+	if err != nil {
+		p.At("filter").Check(err)
+		return nil
+	}
 	return target.NewLink(target.LinkOptions{
 		Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Owner, Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
+		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
 		Observer: func(s target.Settled) {
 			if s.Held != held && s.Status.Mode == target.ModeHeld {

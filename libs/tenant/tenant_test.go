@@ -53,6 +53,14 @@ func TestParseSaysEverythingThatIsWrong(t *testing.T) {
 	}{
 		"empty":       {"", []string{"empty"}},
 		"unknown key": {good + "peper: x\n", []string{"peper"}},
+		"how a source is read": {`
+tenant: lund
+pepper: env:PEPPER
+sources:
+  - {system: alvis, protected: sometimes, groupIds: never, canaries: {units: [S1, ""], persons: [" p1"]}}
+`, []string{
+			`sources[0].protected: "sometimes"`, "flag, omits, none", `sources[0].groupIds: "never"`, "sources[0].canaries.units[1]", "sources[0].canaries.persons[0]",
+		}},
 		"many": {`
 tenant: Lund Gy
 service: bronze

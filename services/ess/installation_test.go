@@ -67,6 +67,7 @@ func install(t testing.TB, pupils int) *installation {
 	write(t, i.path("tenants", "prov.yaml"), fmt.Sprintf(`tenant: %s
 title: Provköpings kommun
 pepper: file:%s
+protectedRoutine: Skolkontoret ringer driften samma dag
 sources:
   - system: alvis
     schedule: "0 0 1 1 *"

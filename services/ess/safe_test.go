@@ -153,7 +153,7 @@ func (w *world) yaml() string {
 		leave = "[{after: 0d, do: delete}]"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "tenant: %s\ntitle: Provköpings kommun\npepper: file:%s\n%s\nsources:\n", tenantName, w.path("pepper"), w.document)
+	fmt.Fprintf(&b, "tenant: %s\ntitle: Provköpings kommun\npepper: file:%s\nprotectedRoutine: Skolkontoret ringer driften samma dag\n%s\nsources:\n", tenantName, w.path("pepper"), w.document)
 	const never = `schedule: "0 0 31 2 *"`
 	fmt.Fprintf(&b, "  - {system: alvis, %s%s, settings: {%s, settle: 1ms%s}}\n", never, more(w.register), w.login(w.server), more(w.settings))
 	if w.other {

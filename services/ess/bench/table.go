@@ -99,6 +99,7 @@ func (b *stand) document(instance string) (path string, err error) {
 	return path, os.WriteFile(path, fmt.Appendf(nil, `tenant: %s
 title: %s
 pepper: file:%s
+protectedRoutine: none is needed, for nobody is real
 sources:
   - system: alvis
     settings:
