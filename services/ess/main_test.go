@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// programs is where ess, source-alvis and target-apple-school-manager lie, built as they are shipped.
+// programs is where ess, essctl, source-alvis and target-apple-school-manager lie, built as they are shipped.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		programs = dir
-		build := exec.Command("go", "build", "-o", dir, ".", "../source-alvis", "../target-apple-school-manager")
+		build := exec.Command("go", "build", "-o", dir, ".", "../essctl", "../source-alvis", "../target-apple-school-manager")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
 			return 1

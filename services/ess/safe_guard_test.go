@@ -79,10 +79,8 @@ func TestSafeManyLeaveAndSomeJoin(t *testing.T) {
 		t.Errorf("%d are gone from what Apple was shown, want %d", len(gone), stones)
 	}
 
-	for range 9 { // one more than an approval lives
-		w.later(1)
-		w.expect(source.Held)
-	}
+	w.later(9) // longer than an approval lives
+	w.expect(source.Held)
 	if w.stones(alvisDefault) != stones {
 		t.Error("silence deleted somebody")
 	}
@@ -170,7 +168,7 @@ func TestSafeFourPercentANight(t *testing.T) {
 
 // A reader that dies between two batches leaves half a run. Nothing is delivered of it, and the next read is whole.
 func TestSafeARunThatDiesBetweenTwoBatches(t *testing.T) {
-	w := newWorld(t, setting{town: municipality.Options{Pupils: 960}})
+	w := newWorld(t, setting{town: municipality.Options{Pupils: 940}})
 	before := w.begin()
 	w.renameAll("Ny")
 	w.dieBetweenBatches()
@@ -232,7 +230,7 @@ func (w *world) settleOnce() string {
 // up. What it says no more counts: after the next read the log is whole, and every set that was ever delivered is that
 // of one export.
 func TestSafeAnOldReaderWakesUpBesideANewOne(t *testing.T) {
-	w := newWorld(t, setting{town: municipality.Options{Pupils: 960}})
+	w := newWorld(t, setting{town: municipality.Options{Pupils: 940}})
 	w.begin()
 	states := []*municipality.Municipality{w.town.Clone()}
 	w.renameAll("Ny")

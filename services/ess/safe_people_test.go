@@ -118,7 +118,8 @@ func TestSafeWhoChangesSchoolOverAWeekendIsNeverOut(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]setting{
 		"stages of a link that names none": {leave: "[{after: 0d, do: leaveGroups}, {after: 30d, do: disable}, {after: 180d, do: delete}]"},
-		"a gap, and nothing after it":      {link: "gap: 5d"},
+		"a gap, and nothing after it":      {link: "gap: 5d", leave: "[{after: 0d, do: delete}]"},
+		"komvux, where nobody said more":   {leave: "[{after: 0d, do: delete}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.town.Shape = municipality.ShapeSchools
@@ -191,12 +192,80 @@ func (w *world) groupKey(g *municipality.Group) string {
 }
 
 // A register that gives this year's classes last year's ids has new classes in August, not the old ones with others in
-// them: by what the tenant says of it, and where nobody said so by not believing it.
+// them.
 func TestSafeAClassIDReusedInAugustIsANewGeneration(t *testing.T) {
-	w := newWorld(t, setting{
+	s := reusing()
+	s.register, s.document = "groupIds: reused", "schoolYear: 08-15"
+	w := newWorld(t, s)
+	w.begin()
+	old := map[string]*municipality.Group{}
+	was := w.town.Clone()
+	for i := range was.Groups {
+		if g := &was.Groups[i]; g.Kind == municipality.Class {
+			old[g.ID] = g
+		}
+	}
+	w.town.NextDay()
+	w.later(1)
+	run := w.read()
+	if run.State != source.Published && run.Reason.Code != reason.ChangesHeld {
+		t.Fatalf("the run is %s: %v", run.State, run.Reason)
+	}
+	w.noStones()
+	now, reused := w.delivered(), 0
+	members := func(class string) (list []string) {
+		for _, row := range now.rows["rosters.csv"] {
+			if row["class_id"] == class {
+				list = append(list, row["student_id"])
+			}
+		}
+		return list
+	}
+	key := func(g *municipality.Group, day roster.Date) string {
+		return w.keyer.Group(alvisDefault, g.ID, roster.SchoolYearOf(day, time.August, 15)).String()
+	}
+	for i := range w.town.Groups {
+		g := &w.town.Groups[i]
+		last := old[g.ID]
+		if g.Kind != municipality.Class || last == nil || g.Start != w.town.Day {
+			continue
+		}
+		reused++
+		generation, before := key(g, w.town.Day), key(last, last.Start)
+		mine := members(generation)
+		if generation == before || len(mine) == 0 {
+			t.Errorf("%s is no class of its own, with %d students", g.ID, len(mine))
+		}
+		for _, id := range members(before) {
+			if slices.Contains(mine, id) && !w.attended(last, id) {
+				t.Errorf("%s: a student of this year is in last year's class", g.ID)
+			}
+		}
+	}
+	if reused < 5 {
+		t.Errorf("only %d ids were reused", reused)
+	}
+}
+
+// attended tells whether a group had a student.
+func (w *world) attended(g *municipality.Group, id string) bool {
+	return slices.ContainsFunc(g.Members, func(m municipality.Member) bool {
+		i := slices.IndexFunc(w.town.Persons, func(p municipality.Person) bool { return p.ID == m.Person })
+		return i >= 0 && w.key(alvisDefault, &w.town.Persons[i]) == id
+	})
+}
+
+// reusing is a town on the day before the läsår turns, whose register gives its classes last year's ids.
+func reusing() setting {
+	return setting{
 		town: municipality.Options{Pupils: 500, Shape: municipality.ShapeSchools, GroupIDs: municipality.GroupIDsReused},
 		now:  time.Date(2026, 8, 14, 18, 30, 0, 0, roster.Stockholm()),
-	})
+	}
+}
+
+// Where nobody said that a register gives its classes last year's ids, the read that shows it is not believed.
+func TestSafeAClassIDReusedAndNobodySaidSo(t *testing.T) {
+	w := newWorld(t, reusing())
 	before := w.begin()
 	old := w.town.Clone()
 	w.town.NextDay()

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"testing"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/services/ess/municipality"
+)
+
+// What a changed document takes out of a link's scope is left as it is at the target: nobody left school for it.
+func TestSafeOutOfScopeIsNotGone(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(w *world){
+		"a school filtered out": func(w *world) {
+			w.setting.link = `filter: "!units.exists(u, u.name == '` + w.town.Units[1].Name + `')"`
+		},
+		"everybody filtered out":     func(w *world) { w.setting.link = `filter: "false"` },
+		"only pupils":                func(w *world) { w.setting.link = `filter: "kind != 'person' || person.pupil"` },
+		"only classes, no courses":   func(w *world) { w.apple = "groupTypes: [Klass]" },
+		"a register taken out":       func(w *world) { w.other = false },
+		"a register, and the filter": func(w *world) { w.other, w.setting.link = false, `filter: "kind == 'unit'"` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, setting{other: true})
+			before := w.begin()
+			change(w)
+			w.apply()
+			w.settle()
+			w.nothingGone(before)
+			w.later(1)
+			w.read()
+			w.restart()
+			w.read()
+			w.nothingGone(before)
+		})
+	}
+}
+
+// Settings with which Apple would not take what it has already halt the link. Nobody is left out for that.
+func TestSafeSettingsThatAppleRefusesRemoveNothing(t *testing.T) {
+	w := newWorld(t, setting{})
+	before := w.begin()
+	w.apple = "accountName: sis_username, sisUsername: username"
+	w.apply()
+	until(t, "halt of the link", &w.log, func() bool {
+		s, err := w.link.Resync(t.Context(), false, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Halted != nil
+	})
+	w.same(before)
+	w.apple = ""
+	w.apply()
+	w.settle()
+	w.same(before)
+}
+
+// nothingGone checks that Apple was shown every person and every class that it was shown before, but for those whose time
+// is over by the dates of the registers.
+func (w *world) nothingGone(before delivery) {
+	w.t.Helper()
+	now := w.delivered()
+	begun := roster.Today(w.setting.now)
+	over, ended := 0, 0
+	for _, town := range []*municipality.Municipality{w.town, w.vux} {
+		over += endedBetween(town, begun, w.today())
+		for i := range town.Groups {
+			if g := &town.Groups[i]; g.End >= begun && g.End < w.today() {
+				ended++
+			}
+		}
+	}
+	if gone := before.gone(now); len(gone) > over {
+		w.t.Errorf("%d persons are gone, and the time of %d is over", len(gone), over)
+	}
+	classes := map[string]bool{}
+	for _, row := range now.rows["classes.csv"] {
+		classes[row["class_id"]] = true
+	}
+	gone := 0
+	for _, row := range before.rows["classes.csv"] {
+		if !classes[row["class_id"]] {
+			gone++
+		}
+	}
+	if gone > ended {
+		w.t.Errorf("%d of %d classes are gone, and %d have ended", gone, len(before.rows["classes.csv"]), ended)
+	}
+}
+
+// A link that is not in the document does nothing; one that comes back goes on where it was.
+func TestSafeALinkTakenOutRemovesNothing(t *testing.T) {
+	w := newWorld(t, setting{})
+	before := w.begin()
+	w.unlinked = true
+	w.apply()
+	joined := w.happens((*municipality.Municipality).Join)
+	w.happens((*municipality.Municipality).Leave)
+	w.read()
+	w.same(before)
+	w.unlinked = false
+	w.apply()
+	w.settle()
+	w.equal()
+	if w.delivered().persons[w.key(alvisDefault, w.person(joined.Person))] == nil {
+		t.Error("who joined meanwhile is not there")
+	}
+}
+
+// A mistake in a customer's rule stops the tenant before anything is done by it.
+func TestSafeATypoInARuleRemovesNothing(t *testing.T) {
+	w := newWorld(t, setting{})
+	before := w.begin()
+	for _, filter := range []string{"person.pupill", "units.exists(u, u.nmae == 'x')", "person.pupil ||", "'yes'", "1 / 0", "person"} {
+		w.setting.link = `filter: "` + filter + `"`
+		if _, err := w.tryOpen(); err == nil {
+			t.Errorf("%q is taken for a rule", filter)
+		}
+	}
+	w.setting.link = ""
+	w.settle()
+	w.same(before)
+}
