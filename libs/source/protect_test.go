@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/guard"
@@ -429,6 +430,81 @@ func TestOverlaysMayProtect(t *testing.T) {
 	if live := w.log.live(roster.KindPerson); len(live) != 1 || !live[0].Overlay || !live[0].Person.Marking.Protects() {
 		t.Errorf("the log holds %d records", len(live))
 	}
+}
+
+// TestR9WhoIsMarkedNeverStands plays a register of any kind that marks, leaves out, renumbers and brings back whom it
+// likes, in complete reads and in deltas. After every read that is believed, nobody whom the register marks stands or is
+// named by a group, nothing is told of them, and a complete read of a calm register brings everybody else back.
+func TestR9WhoIsMarkedNeverStands(t *testing.T) {
+	const pupils = 30
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		kind := rapid.SampledFrom([]source.Protected{source.ProtectedFlag, source.ProtectedOmits, source.ProtectedNone}).Draw(rt, "kind")
+		w.opts.Defaults = source.Defaults{Protected: kind, Require: []source.Requirement{source.RequireEmail}, Recommend: []source.Requirement{source.RequireCivicNo}}
+		w.opts.Limits = guard.Limits{{Operation: guard.Unprotect, Percent: 100}}
+		clear(w.reg.docs)
+		w.reg.set("unit", fact.Unit{ID: "u"})
+		numbers, marks := map[int]int{}, map[int]string{}
+		put := func(i int) {
+			w.mark(i, marks[i], func(p *fact.Person) {
+				p.CivicNo = pnr(numbers[i])
+				if rapid.IntRange(0, 9).Draw(rt, "blank") == 0 {
+					p.Email = ""
+				}
+			})
+		}
+		for i := range pupils {
+			numbers[i], marks[i] = i, "Ingen"
+			put(i)
+		}
+		w.classes(pupils)
+		w.read()
+		for range rapid.IntRange(1, 8).Draw(rt, "reads") {
+			if rapid.Bool().Draw(rt, "next day") {
+				w.nextDay()
+			}
+			for range rapid.IntRange(0, 3).Draw(rt, "moves") {
+				i := rapid.IntRange(0, pupils-1).Draw(rt, "who")
+				switch rapid.IntRange(0, 4).Draw(rt, "what") {
+				case 0, 1:
+					marks[i] = marked
+				case 2:
+					marks[i] = rapid.SampledFrom([]string{"Ingen", "", "kanske"}).Draw(rt, "mark")
+				case 3:
+					numbers[i] = rapid.SampledFrom([]int{i, i + 100, i + 200}).Draw(rt, "number")
+				case 4:
+					w.reg.drop(fmt.Sprint("person/p", i))
+					w.classes(pupils)
+					continue
+				}
+				put(i)
+			}
+			if rapid.Bool().Draw(rt, "the classes are stated") {
+				w.classes(pupils)
+			}
+			run := w.read()
+			if run.State == source.Unreadable {
+				continue
+			}
+			for i := range pupils {
+				if _, there := w.reg.docs[fmt.Sprint("person/p", i)]; !there || marks[i] != marked {
+					continue
+				}
+				for _, n := range []int{i, i + 100, i + 200} {
+					ref := roster.Ref{Kind: roster.KindPerson, Key: w.opts.Keyer.Person(name, "", roster.ParseCivicNo(pnr(n), roster.Today(w.now)))}
+					if r, known := w.log.records[ref]; known && r.Person != nil || !known && n == numbers[i] {
+						rt.Fatalf("p%d is marked and stands, or is not known to be protected, after a run that is %s", i, run.State)
+					}
+					if run.State != source.Held && w.names(ref) {
+						rt.Fatalf("a group names p%d, who is marked", i)
+					}
+					if slices.ContainsFunc(run.Found.Issues, func(x source.Issue) bool { return x.Ref == ref && n == numbers[i] }) {
+						rt.Fatalf("a finding tells of p%d, who is marked", i)
+					}
+				}
+			}
+		}
+	})
 }
 
 func TestCanaries(t *testing.T) {

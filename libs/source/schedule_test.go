@@ -66,6 +66,9 @@ func TestUnbelievedReadIsTriedUntilMorning(t *testing.T) {
 	}{
 		{"until it works", []source.State{source.Unreachable, source.Stale, source.Published}, 3, "01 23:00"},
 		{"until half past five", []source.State{source.Incomplete}, 15, "02 05:00"},
+		{"held, until it is approved", []source.State{source.Held, source.Held, source.Published}, 3, "01 23:00"},
+		{"held, until half past five", []source.State{source.Held}, 15, "02 05:00"},
+		{"empty, unreadable and failed", []source.State{source.Empty, source.Unreadable, source.Failed, source.Unchanged}, 4, "01 23:30"},
 		{"F48 a refusal is not repeated", []source.State{source.Refused}, 1, "01 22:00"},
 	}
 	for _, c := range cases {
