@@ -44,7 +44,7 @@ func (d *deed) removal() bool { return d.ops[0] != guard.Rename && d.ops[0] != g
 
 // Where the guard looks for decisions while something is held, and how old it lets its last look become.
 const (
-	pollEvery = 30 * time.Second
+	pollEvery = 15 * time.Second
 	lookEvery = 24 * time.Hour
 )
 
@@ -93,13 +93,52 @@ func contained(m roster.Merged) bool {
 	}
 }
 
-// describe says of deeds what only the roster knows. The caller is inside read.
-func (l *Link) describe(f *Feed, deeds []*deed) {
+// describe says of deeds what only the roster knows, and what entries of the ledger tell of those who have left it. The
+// caller is inside read.
+func (l *Link) describe(f *Feed, deeds []*deed, entries map[ID]*Entry) {
 	for _, d := range deeds {
 		m := f.roster.State(d.item.Ref)
 		d.unit, d.class = whereabouts(f.roster, d.item.Ref, m)
 		d.contains = contained(m)
 		d.passes = d.contains || d.ops[0] != guard.Scope && (d.removal() && d.entry.Approved || l.approved(f, d.item.Ref, m, d.entry))
+	}
+	place(f.roster, deeds, entries)
+}
+
+// place says where those were of whom the roster no longer tells: at the unit that their resource needs, in the class
+// that refers to it.
+func place(r *roster.Roster, deeds []*deed, entries map[ID]*Entry) {
+	lost := map[ID]*deed{}
+	for _, d := range deeds {
+		if d.unit.IsZero() && !d.contains {
+			lost[d.entry.ID] = d
+		}
+	}
+	if len(lost) == 0 {
+		return
+	}
+	for _, d := range lost {
+		for _, need := range d.needs {
+			if e := entries[need]; e != nil && e.Entity.Kind == roster.KindOrganisation && d.unit.IsZero() {
+				d.unit = e.Entity.Key
+			}
+		}
+	}
+	for _, e := range entries {
+		if g := r.Group(e.Entity.Key); e.Entity.Kind != roster.KindGroup || g == nil || g.Type != roster.Class {
+			continue
+		}
+		in := func(ids []ID) {
+			for _, id := range ids {
+				if d := lost[id]; d != nil && (d.class.IsZero() || e.Entity.Key.Compare(d.class) < 0) {
+					d.class = e.Entity.Key
+				}
+			}
+		}
+		in(e.Needs)
+		for _, s := range e.Sets {
+			in(s.Members)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *calls) deeds(f *Feed, intents []intent) (deeds []*deed) {
 		d.needs = known.Needs
 		deeds = append(deeds, d)
 	}
-	l.describe(f, deeds)
+	l.describe(f, deeds, c.book.entries)
 	return deeds
 }
 
@@ -198,7 +198,7 @@ func (e *sets) deeds(plan setPlan) (deeds []*deed, err error) {
 			found = append(found, d)
 		}
 	}
-	if len(found) > 0 && !l.o.Feed.read(func(f *Feed) { l.describe(f, found) }) {
+	if len(found) > 0 && !l.o.Feed.read(func(f *Feed) { l.describe(f, found, e.last) }) {
 		return nil, errNotLoaded
 	}
 	return append(deeds, found...), nil

@@ -22,21 +22,46 @@ import (
 func (c *control) heldCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "held",
-		Short: "Show, approve or reject what the guard of a source holds",
-		Long: `Show, approve or reject what the guard of a source holds.
+		Short: "Show, approve or reject what the guard of a source or a link holds",
+		Long: `Show, approve or reject what the guard of a source or a link holds.
 
-More changes than its limits allow are not published: they wait for a person, and silence changes nothing. What was
-approved is published by the next read that still asks for it, once, within 7 days. What was rejected stays as it is and is
-not asked about again for 7 days; mend the register meanwhile.`,
+More changes than the limits of a source allow are not published, and more than those of a link are not made at the
+target: they wait for a person, and silence changes nothing. What was approved is published by the next read that still
+asks for it, or made within a minute, once, within 7 days. What was rejected stays as it is and is not asked about again
+for 7 days; mend the register meanwhile.`,
 	}
 	cmd.AddCommand(c.showCommand(), c.decideCommand(guard.Approved), c.decideCommand(guard.Rejected))
 	return cmd
 }
 
+// guarded is the source or the link whose guard a command is about.
+type guarded struct{ tenant, source, link string }
+
+func (g *guarded) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&g.tenant, "tenant", "", "the tenant (required)")
+	cmd.Flags().StringVar(&g.source, "source", "", "the source, as system/instance; /default may be left out")
+	cmd.Flags().StringVar(&g.link, "link", "", "the target of the link, as system/instance; /default may be left out")
+	cmd.MarkFlagsOneRequired("source", "link")
+	cmd.MarkFlagsMutuallyExclusive("source", "link")
+	require(cmd, "tenant")
+}
+
+func (g *guarded) ref() (roster.Source, error) {
+	return (&scope{g.tenant, g.source + g.link}).ref()
+}
+
+// holds returns where its guard keeps what it holds.
+func (g *guarded) holds(st *store.Store) *store.Holds {
+	if g.link != "" {
+		return st.LinkHolds(g.tenant)
+	}
+	return st.Holds(g.tenant)
+}
+
 // printedHold is a frozen set as JSON.
 type printedHold struct {
 	Digest  string         `json:"digest"`
-	Run     string         `json:"run"`
+	Run     string         `json:"run,omitempty"`
 	Since   time.Time      `json:"since"`
 	Seen    time.Time      `json:"seen"`
 	Expired bool           `json:"expired"`
@@ -59,26 +84,26 @@ type printedGroup struct {
 }
 
 func (c *control) showCommand() *cobra.Command {
-	var s scope
+	var of guarded
 	cmd := &cobra.Command{
-		Use:     "show --tenant TENANT --source SOURCE",
+		Use:     "show --tenant TENANT {--source SOURCE | --link TARGET}",
 		Short:   "Show what waits, by unit, class and operation",
-		Example: "  essctl held show --tenant lund --source alvis",
+		Example: "  essctl held show --tenant lund --source alvis\n  essctl held show --tenant lund --link apple-school-manager",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ref, err := s.ref()
+			ref, err := of.ref()
 			if err != nil {
 				return err
 			}
-			return c.with(cmd.Context(), func(st *store.Store) error { return c.show(cmd.Context(), st, s.tenant, ref) })
+			return c.with(cmd.Context(), func(st *store.Store) error { return c.show(cmd.Context(), st, of, ref) })
 		},
 	}
-	s.flags(cmd)
+	of.flags(cmd)
 	return cmd
 }
 
-func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref roster.Source) error {
-	g, err := st.Holds(tenant).Kept(ctx, ref)
+func (c *control) show(ctx context.Context, st *store.Store, of guarded, ref roster.Source) error {
+	g, err := of.holds(st).Kept(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -86,7 +111,7 @@ func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref 
 		return c.print(nil, func(w *tabwriter.Writer) { fmt.Fprintf(w, "Nothing of %s is held.\n", ref) })
 	}
 	groups := g.Groups(c.now())
-	named, err := names(ctx, st, tenant, ref, groups)
+	named, err := names(ctx, st, of, ref, groups)
 	if err != nil {
 		return err
 	}
@@ -110,7 +135,7 @@ func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref 
 			fmt.Fprintln(w, h.Doubt)
 		}
 		if h.Expired {
-			fmt.Fprintln(w, "It is too old to be decided about: read the source again.")
+			fmt.Fprintln(w, "It is too old to be decided about: nothing has looked at it for 7 days.")
 		}
 		fmt.Fprintln(w, "\nGROUP\tUNIT\tCLASS\tOPERATION\tCHANGES\tWAITING\tAPPROVED\tREJECTED")
 		for _, g := range h.Groups {
@@ -122,13 +147,16 @@ func (c *control) show(ctx context.Context, st *store.Store, tenant string, ref 
 
 // names returns what the log calls the units and classes of groups. What is held itself has none of it, for the store of
 // what is held has keys only.
-func names(ctx context.Context, st *store.Store, tenant string, ref roster.Source, groups []guard.HoldGroup) (map[roster.Key]string, error) {
+func names(ctx context.Context, st *store.Store, of guarded, ref roster.Source, groups []guard.HoldGroup) (map[roster.Key]string, error) {
 	named := map[roster.Key]string{}
 	for _, g := range groups {
 		named[g.Unit], named[g.Class] = "", ""
 	}
 	delete(named, roster.Key{})
-	err := st.Log(tenant).Records(ctx, ref, func(r roster.Record) error {
+	if len(named) == 0 {
+		return named, nil
+	}
+	note := func(r roster.Record) error {
 		if _, wanted := named[r.Ref.Key]; !wanted {
 			return nil
 		}
@@ -138,7 +166,18 @@ func names(ctx context.Context, st *store.Store, tenant string, ref roster.Sourc
 			named[r.Ref.Key] = r.Group.DisplayName
 		}
 		return nil
-	})
+	}
+	var err error
+	if of.link == "" {
+		err = st.Log(of.tenant).Records(ctx, ref, note)
+	} else { // a link reads every source
+		_, err = st.Log(of.tenant).Load(ctx, func(e roster.Event) error {
+			if e.Record == nil {
+				return nil
+			}
+			return note(*e.Record)
+		})
+	}
 	for k, name := range named {
 		if name == "" {
 			named[k] = k.String()
@@ -159,15 +198,15 @@ type decided struct {
 }
 
 func (c *control) decideCommand(v guard.Verdict) *cobra.Command {
-	var s scope
+	var of guarded
 	var d deed
 	var groups []string
-	verb, short := "approve", "Let what is held be published by the next read that still asks for it"
+	verb, short := "approve", "Let what is held be published by the next read that still asks for it, or made at the target"
 	if v == guard.Rejected {
 		verb, short = "reject", "Leave what is held as it is, and do not ask about it again for 7 days"
 	}
 	cmd := &cobra.Command{
-		Use:   verb + " DIGEST --tenant TENANT --source SOURCE --why REASON [--group GROUP ...]",
+		Use:   verb + " DIGEST --tenant TENANT {--source SOURCE | --link TARGET} --why REASON [--group GROUP ...]",
 		Short: short,
 		Long: short + `.
 
@@ -176,7 +215,7 @@ DIGEST is what essctl held show printed: when a read came between, it is another
 		Example: "  essctl held " + verb + ` 4f1c2a9be077 --tenant lund --source alvis --group 81d5a0c3 --why "class 9B, called the school"`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := s.ref()
+			ref, err := of.ref()
 			if err != nil {
 				return err
 			}
@@ -188,7 +227,7 @@ DIGEST is what essctl held show printed: when a read came between, it is another
 				return err
 			}
 			return c.with(cmd.Context(), func(st *store.Store) error {
-				out, err := c.decide(cmd.Context(), st, s.tenant, ref, decided{Digest: args[0], Verdict: v, Groups: groups, By: by, DryRun: d.dryRun}, "held."+verb, d.why)
+				out, err := c.decide(cmd.Context(), st, of, ref, decided{Digest: args[0], Verdict: v, Groups: groups, By: by, DryRun: d.dryRun}, "held."+verb, d.why)
 				if err != nil {
 					return err
 				}
@@ -202,7 +241,7 @@ DIGEST is what essctl held show printed: when a read came between, it is another
 			})
 		},
 	}
-	s.flags(cmd)
+	of.flags(cmd)
 	d.flags(cmd)
 	cmd.Flags().StringSliceVar(&groups, "group", nil, "a group of what is held; may be given several times")
 	return cmd
@@ -210,8 +249,8 @@ DIGEST is what essctl held show printed: when a read came between, it is another
 
 // decide records the verdict. The audit is written first: nothing is decided that does not stand there, and what then
 // failed stands there too.
-func (c *control) decide(ctx context.Context, st *store.Store, tenant string, ref roster.Source, d decided, what, why string) (decided, error) {
-	holds := st.Holds(tenant)
+func (c *control) decide(ctx context.Context, st *store.Store, of guarded, ref roster.Source, d decided, what, why string) (decided, error) {
+	holds := of.holds(st)
 	g, err := holds.Kept(ctx, ref)
 	if err != nil {
 		return d, err
@@ -241,7 +280,10 @@ func (c *control) decide(ctx context.Context, st *store.Store, tenant string, re
 		When: now, Who: d.By, What: what, On: ref.String(), Why: why,
 		Details: map[string]string{"digest": d.Digest, "groups": strings.Join(d.Groups, " "), "items": fmt.Sprint(d.Items)},
 	}
-	audit := st.Audit(tenant)
+	if of.link != "" {
+		entry.Details["guard"] = "link" // a source may have the same name
+	}
+	audit := st.Audit(of.tenant)
 	if err := audit.Record(ctx, entry); err != nil {
 		return d, err
 	}

@@ -19,8 +19,12 @@ import (
 
 var alvis = roster.Source{System: "alvis", Instance: "default"}
 
-// register is a school with a class of pupils from one to another, the first of whom have a bad e-mail address.
-type register struct{ from, to, bad int }
+// register is a school with a class of pupils from one to another, the first of whom have a bad e-mail address. Others have
+// one that begins with mail, if that is anything.
+type register struct {
+	from, to, bad int
+	mail          string
+}
 
 func (g *register) Read(_ context.Context, _ source.Cursor, emit func(fact.Doc) error) (source.Result, error) {
 	facts := []fact.Fact{fact.Unit{ID: "u", Name: "Testskolan"}, fact.Group{ID: "c", Name: "9B", Type: "Klass", Unit: "u", SchoolType: "GR"}}
@@ -29,6 +33,8 @@ func (g *register) Read(_ context.Context, _ source.Cursor, emit func(fact.Doc) 
 		email := ""
 		if i < g.bad {
 			email = "no address"
+		} else if g.mail != "" {
+			email = fmt.Sprintf("%s%d@skola.example", g.mail, i)
 		}
 		facts = append(facts, fact.Person{ID: id, GivenName: "Testa", FamilyName: "Åkesdotter", Email: email},
 			fact.Enrolment{Person: id, Unit: "u", SchoolType: "GR"}, fact.Member{Group: "c", Person: id, Role: "pupil"})
@@ -44,7 +50,10 @@ type town struct {
 	now   time.Time
 	reg   *register
 	runs  int
+	ids   int
 }
+
+func (w *town) clock() time.Time { return w.now }
 
 func newTown(t *testing.T) *town {
 	srv, err := store.Embedded(store.ServerOptions{Dir: t.TempDir(), Listen: true})
