@@ -155,3 +155,27 @@ func (m *manual) readDesk(ctx context.Context, seen map[string]int) (docs []fact
 	}
 	return docs, nil
 }
+
+// What tells of a decision its list, who decided about whom until when, and what else it refers to.
+func (d OnDesk) What() (list string, about Dated, others []Ref) {
+	switch f := d.Decisions; {
+	case len(f.Persons) > 0:
+		return "persons", f.Persons[0].Dated, nil
+	case len(f.KeepUntil) > 0:
+		return "keepUntil", f.KeepUntil[0].Dated, nil
+	case len(f.Memberships) > 0:
+		return "memberships", f.Memberships[0].Dated, []Ref{f.Memberships[0].Group}
+	case len(f.Overrides) > 0:
+		return "overrides", f.Overrides[0].Dated, nil
+	case len(f.Exclude) > 0:
+		return "exclude", f.Exclude[0], nil
+	case len(f.Suspend) > 0:
+		return "suspend", f.Suspend[0], nil
+	case len(f.Protect) > 0:
+		return "protect", Dated{Decision: f.Protect[0].Decision, Person: f.Protect[0].Person}, nil
+	case len(f.SameAs) > 0:
+		return "sameAs", Dated{Decision: f.SameAs[0].Decision, Person: f.SameAs[0].Person}, []Ref{f.SameAs[0].Other}
+	default:
+		return "", about, nil
+	}
+}
