@@ -45,9 +45,12 @@ func serve(name string, sources []source.Connector, targets []target.Connector) 
 // Serve connects to the log, opens every tenant of the configuration and runs them until ctx ends. A tenant that cannot
 // be run is logged and named by readiness, and the others go on (rule R7); only when none can, Serve fails.
 func (p Process) Serve(ctx context.Context, sources []source.Connector, targets []target.Connector) (err error) {
-	docs, bad := tenant.LoadDir(p.Config)
-	if len(docs) == 0 {
-		return bad
+	var docs []*tenant.Document
+	var bad error
+	if p.Config != Applied {
+		if docs, bad = tenant.LoadDir(p.Config); len(docs) == 0 {
+			return bad
+		}
 	}
 	telemetry, err := NewTelemetry(ctx, p.Name, os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "")
 	if err != nil {
@@ -63,6 +66,11 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		return err
 	}
 	defer st.Close()
+	if p.Config == Applied {
+		if docs, bad = AppliedDocuments(ctx, st); len(docs) == 0 {
+			return bad
+		}
+	}
 	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
 	asked := ctx
 	group, ctx := errgroup.WithContext(ctx)

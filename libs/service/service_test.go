@@ -187,14 +187,13 @@ sources:
 // TestR7OneBadTenantStopsNoOther runs a good tenant beside one that cannot be opened and a document that cannot be read.
 func TestR7OneBadTenantStopsNoOther(t *testing.T) {
 	t.Setenv("SERVICE_TEST_PEPPER", strings.Repeat("p", roster.MinPepper))
-	t.Setenv("SERVICE_TEST_NONE", "")
 	dir := t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("bad.yaml", "tenant: bad\npepper: env:SERVICE_TEST_NONE\n")
+	write("bad.yaml", "tenant: bad\npepper: env:SERVICE_TEST_PEPPER\nsources: [{system: nowhere}]\n")
 	write("broken.yaml", "tennant: broken\n")
 	server, err := store.Embedded(store.ServerOptions{Dir: t.TempDir()})
 	if err != nil {
@@ -202,8 +201,8 @@ func TestR7OneBadTenantStopsNoOther(t *testing.T) {
 	}
 	defer server.Shutdown()
 	var logs bytes.Buffer
-	p := Process{Name: "test", Server: server, Config: dir, HTTP: freeAddr(t), KeepLogs: true, Owner: "test", Logger: slog.New(slog.NewTextHandler(&logs, nil))}
-	if err := p.Serve(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "SERVICE_TEST_NONE") || !strings.Contains(err.Error(), "broken.yaml") {
+	p := Process{Name: "test", Server: server, Config: dir, HTTP: freeAddr(t), KeepLogs: true, Complete: true, Owner: "test", Logger: slog.New(slog.NewTextHandler(&logs, nil))}
+	if err := p.Serve(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), `"nowhere"`) || !strings.Contains(err.Error(), "broken.yaml") {
 		t.Errorf("with no good tenant: %v", err)
 	}
 
@@ -233,7 +232,7 @@ func TestR7OneBadTenantStopsNoOther(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("a good tenant beside bad ones: %v", err)
 	}
-	for _, want := range []string{"tenant=bad", "SERVICE_TEST_NONE", "broken.yaml", "tenants=1"} {
+	for _, want := range []string{"tenant=bad", "nowhere", "broken.yaml", "tenants=1"} {
 		if !strings.Contains(logs.String(), want) {
 			t.Errorf("the log does not have %s:\n%s", want, logs.String())
 		}

@@ -57,7 +57,7 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&config, "config", "", "folder with a YAML document for each tenant")
+	f.StringVar(&config, "config", "", "folder with a YAML document for each tenant, or nats: for those that essctl tenants apply has applied")
 	f.StringVar(&dir, "data", "", "folder in which NATS keeps the log")
 	f.StringVar(&url, "nats", "", "address of a NATS server, in place of the one inside")
 	f.IntVar(&port, "listen", 0, "port of the loopback interface for essctl; 0 for none")
