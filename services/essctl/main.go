@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/user"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"eventful.se/ess/libs/roster"
@@ -26,7 +28,11 @@ func main() {
 
 // run runs the command line and returns the exit status: 0 when all went well, 1 after an error.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string, now func() time.Time) int {
-	c := &control{getenv: getenv, now: now, out: stdout}
+	c := &control{getenv: getenv, now: now, in: os.Stdin, out: stdout, errs: stderr, newID: func() string { return uuid.NewString()[:8] }}
+	return c.run(ctx, args)
+}
+
+func (c *control) run(ctx context.Context, args []string) int {
 	cmd := &cobra.Command{
 		Use:   "essctl",
 		Short: "Look at what ESS did, and decide what it asks about",
@@ -48,12 +54,12 @@ Exit status: 0 when all went well, 1 after an error.`,
 	f.StringVar(&c.nats, "nats", "", "address of NATS, such as nats://nats:4222 (default $ESS_NATS_URL)")
 	f.StringVar(&c.credentials, "credentials", "", "file:PATH or env:NAME of a credentials file (default $ESS_NATS_CREDS)")
 	f.StringVarP(&c.format, "output", "o", "table", "how to print: table or json")
-	cmd.AddCommand(c.tenantsCommand(), c.previewCommand(), c.runsCommand(), c.findingsCommand(), c.heldCommand())
+	cmd.AddCommand(c.tenantsCommand(), c.previewCommand(), c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand())
 	cmd.SetArgs(args)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
+	cmd.SetOut(c.out)
+	cmd.SetErr(c.errs)
 	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(stderr, "essctl:", err)
+		fmt.Fprintln(c.errs, "essctl:", err)
 		return 1
 	}
 	return 0
@@ -66,7 +72,10 @@ type control struct {
 	format      string
 	getenv      func(string) string
 	now         func() time.Time
-	out         io.Writer
+	in          io.Reader
+	lines       *bufio.Reader // of in, once a line was asked for
+	out, errs   io.Writer
+	newID       func() string // makes the ids of decisions
 }
 
 // with runs do on a connection.
