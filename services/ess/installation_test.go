@@ -76,6 +76,7 @@ links:
   - target: apple-school-manager
     mode: active
     leave: [{after: 0d, do: delete}]
+    lifecycles: [{schoolForm: VUX, gap: 0d}]
     settings: {sftp: %s, every: 0s}
 `, tenantName, i.path("pepper"), i.login(i.register), i.login(i.inbox)))
 	i.export()

@@ -46,6 +46,9 @@ const (
 	user       = "ess"
 )
 
+// register is what the log calls the register.
+func register() roster.Source { return roster.Source{System: "alvis", Instance: "default"} }
+
 // stage is everything that is running.
 type stage struct {
 	o        Options
@@ -60,7 +63,8 @@ type stage struct {
 	link     *target.Link
 	runs     chan source.Run
 	settled  settlements
-	failed   int // effects that did not come out equal
+	cursor   roster.Position // how far the link was when it last told
+	failed   int             // effects that did not come out equal
 }
 
 // Run shows the demo. The error says what did not come out as it should.
@@ -119,7 +123,7 @@ func (s *stage) path(parts ...string) string {
 
 // build starts the servers, and the tenant from a document such as an operator writes.
 func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
-	s.town = municipality.New(municipality.Options{Pupils: s.o.Pupils, Seed: s.o.Seed, Day: roster.Today(s.o.Now())})
+	s.town = municipality.New(municipality.Options{Pupils: s.o.Pupils, Seed: s.o.Seed, Day: roster.Today(s.o.Now()), Protected: municipality.ProtectedFlag})
 	for _, dir := range []string{"register", "apple/dropbox", "secrets", "tenants", "nats"} {
 		if err := os.MkdirAll(s.path(dir), 0o700); err != nil {
 			return nil, err
@@ -223,7 +227,7 @@ func keepSecret(path, value string) error {
 }
 
 func (s *stage) document() (*tenant.Document, error) {
-	register, err := sftpSettings(s.register, s.path("secrets", "register"))
+	from, err := sftpSettings(s.register, s.path("secrets", "register"))
 	if err != nil {
 		return nil, err
 	}
@@ -236,23 +240,25 @@ tenant: %s
 title: %s
 service: silver
 pepper: file:%s
-# Alvis does not tell who is protected. Without a routine for that no link would write.
-protectedRoutine: Skolkontoret ringer driften samma dag
 sources:
   - system: alvis
     schedule: "30 18 * * *"
+    protected: flag       # this export marks who is protected, and the profile says where
     settings:
       %s
       settle: 100ms
+      profile: {extends: alvis, securityMarking: extension/securitymarking}
 links:
   - target: apple-school-manager
     mode: active
+    # At once, so that there is something to see: who leaves has 30 days otherwise, and pupils of komvux 60 before that.
     leave: [{after: 0d, do: delete}]
+    lifecycles: [{schoolForm: VUX, gap: 0d}]
     settings:
       %s
       directory: dropbox
       every: 0s
-`, tenantName, s.town.Name, s.path("secrets", "pepper"), register, inbox)
+`, tenantName, s.town.Name, s.path("secrets", "pepper"), from, inbox)
 	path := s.path("tenants", tenantName+".yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err

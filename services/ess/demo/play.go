@@ -22,20 +22,26 @@ import (
 // patience is how long an effect may take to reach the inbox.
 const patience = 2 * time.Minute
 
-// scene is one thing that happens in the register.
+// scene is one thing that happens in the register, and what is to come of it.
 type scene struct {
 	title  string
 	change municipality.Mutation // nil for none
+	// play has it read, and checks what comes of it. Before is the register before the change.
+	play func(s *stage, ctx context.Context, before *municipality.Municipality) error
 }
 
-func scenes() []scene {
+func scenes(pupils int) []scene {
+	many := municipality.ManyLeave(max(20, pupils/10)) // more than the guard lets leave unseen
 	return []scene{
-		{"The first read: the register is new to us", nil},
-		{"The same export again", nil},
-		{"A pupil moves to another group", (*municipality.Municipality).MoveClass},
-		{"A pupil leaves", (*municipality.Municipality).Leave},
-		{"A pupil joins", (*municipality.Municipality).Join},
-		{"A pupil changes surname", (*municipality.Municipality).Rename},
+		{"The first read: the register is new to us", nil, (*stage).readOn},
+		{"The same export again", nil, (*stage).readOn},
+		{"A pupil moves to another group", (*municipality.Municipality).MoveClass, (*stage).readOn},
+		{"A pupil leaves", (*municipality.Municipality).Leave, (*stage).readOn},
+		{"A pupil joins", (*municipality.Municipality).Join, (*stage).readOn},
+		{"A pupil changes surname", (*municipality.Municipality).Rename, (*stage).readOn},
+		{"A pupil is protected: gone with the same read, past every limit", (*municipality.Municipality).Protect, (*stage).readOn},
+		{"Many pupils are missing at once: held, and nobody is taken away", many, (*stage).readHeld},
+		{"Somebody looks at what is held, and approves it", nil, (*stage).approve},
 	}
 }
 
@@ -52,22 +58,24 @@ func (s *stage) introduce() {
 // play shows every scene, then that a replay and a resync have nothing to do.
 func (s *stage) play(ctx context.Context) error {
 	begun := s.o.Now()
-	for i, scene := range scenes() {
+	scenes := scenes(s.o.Pupils)
+	for i, scene := range scenes {
 		if i > 0 && !s.o.Once {
 			if err := wait(ctx, s.o.Pause); err != nil {
 				return err
 			}
 		}
-		if err := s.scene(ctx, i+1, scene); err != nil {
+		s.say.step(i+1, scene.title)
+		if err := s.happen(ctx, scene); err != nil {
 			return fmt.Errorf("%s: %w", strings.ToLower(scene.title), err)
 		}
 	}
-	if err := s.recovery(ctx, len(scenes())+1, begun); err != nil {
+	if err := s.recovery(ctx, len(scenes)+1, begun); err != nil {
 		return err
 	}
 	s.say.title("Summary")
 	if s.failed > 0 {
-		s.say.bad("%d of %d steps did not come out as the register says", s.failed, len(scenes())+1)
+		s.say.bad("%d of %d steps did not come out as the register says", s.failed, len(scenes)+1)
 		return errors.New("the delivered files do not equal the register")
 	}
 	s.say.good("after every step the delivered files equalled the register (%s in all)", s.o.Now().Sub(begun).Round(time.Millisecond))
@@ -85,8 +93,9 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (s *stage) scene(ctx context.Context, n int, sc scene) error {
-	s.say.step(n, sc.title)
+// happen changes the register, exports it, and plays what comes of it.
+func (s *stage) happen(ctx context.Context, sc scene) error {
+	before := s.town.Clone()
 	if sc.change != nil {
 		what, err := sc.change(s.town)
 		if err != nil {
@@ -97,6 +106,11 @@ func (s *stage) scene(ctx context.Context, n int, sc scene) error {
 			return err
 		}
 	}
+	return sc.play(s, ctx, before)
+}
+
+// readOn has the register read, and compares what comes of it with the register.
+func (s *stage) readOn(ctx context.Context, _ *municipality.Municipality) error {
 	run, err := s.read(ctx)
 	if err != nil {
 		return err
@@ -107,19 +121,19 @@ func (s *stage) scene(ctx context.Context, n int, sc scene) error {
 	}
 	if run.State == source.Unchanged {
 		s.say.fact("deliver", "nothing: no event, no upload")
-		return s.check()
+		return s.check(s.town)
 	}
 	settled, err := s.await(ctx)
 	if err != nil {
 		return err
 	}
 	s.tellSettled(settled)
-	return s.check()
+	return s.check(s.town)
 }
 
 // read has the register read now, and waits for what that comes to.
 func (s *stage) read(ctx context.Context) (source.Run, error) {
-	s.schedule.Trigger("alvis/default")
+	s.schedule.Trigger(register().String())
 	select {
 	case run := <-s.runs:
 		return run, nil
@@ -136,7 +150,7 @@ func (s *stage) await(ctx context.Context) (sum target.Settled, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
+	for s.cursor.Seq < end.Seq {
 		select {
 		case <-s.settled.more:
 			for _, got := range s.settled.take() {
@@ -146,14 +160,13 @@ func (s *stage) await(ctx context.Context) (sum target.Settled, err error) {
 				if got.Delivered != "" {
 					sum = got
 				}
-				if got.Cursor.Seq >= end.Seq {
-					return sum, nil
-				}
+				s.cursor = got.Cursor
 			}
 		case <-ctx.Done():
 			return sum, fmt.Errorf("the link did not come to the end of the log: %w", context.Cause(ctx))
 		}
 	}
+	return sum, nil
 }
 
 // recovery shows that nothing is written where nothing differs, and that a lost delivery is made good.
@@ -187,7 +200,7 @@ func (s *stage) recovery(ctx context.Context, n int, begun time.Time) error {
 		return err
 	}
 	s.say.fact("verify", "the inbox was empty: delivered %s again", verified.Delivered)
-	return s.check()
+	return s.check(s.town)
 }
 
 func uploads(s target.Settled) int {
@@ -197,8 +210,8 @@ func uploads(s target.Settled) int {
 	return 0
 }
 
-// check compares the newest delivery with the register.
-func (s *stage) check() error {
+// check compares the newest delivery with a register.
+func (s *stage) check(town *municipality.Municipality) error {
 	path, err := newest(s.path("apple", "dropbox"))
 	if err != nil {
 		return err
@@ -207,7 +220,7 @@ func (s *stage) check() error {
 	if err != nil {
 		return err
 	}
-	content, err := Verify(data, s.town, roster.Today(s.o.Now()))
+	content, err := Verify(data, town, roster.Today(s.o.Now()))
 	if err != nil {
 		s.failed++
 		s.say.bad("%s does not equal the register: %v", filepath.Base(path), err)
@@ -272,6 +285,9 @@ func (s *stage) tellSettled(t target.Settled) {
 				parts = append(parts, fmt.Sprintf("%s%d %s", c.sign, c.n, kind))
 			}
 		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"whom it concerns is not told"}
 	}
 	s.say.fact("deliver", "%s: %s (plan %s, files %s, upload %s)", t.Delivered, strings.Join(parts, ", "),
 		t.PlanTook.Round(time.Millisecond), t.RenderTook.Round(time.Millisecond), t.DeliverTook.Round(time.Millisecond))

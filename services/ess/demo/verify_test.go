@@ -37,8 +37,8 @@ func deliver(t *testing.T) delivery {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, said.String())
 	}
-	d := delivery{municipality.New(municipality.Options{Pupils: o.Pupils, Seed: o.Seed, Day: day}), day, map[string]string{}}
-	for _, s := range scenes() {
+	d := delivery{municipality.New(municipality.Options{Pupils: o.Pupils, Seed: o.Seed, Day: day, Protected: municipality.ProtectedFlag}), day, map[string]string{}}
+	for _, s := range scenes(o.Pupils) {
 		if s.change != nil {
 			if _, err := s.change(d.town); err != nil {
 				t.Fatal(err)
