@@ -163,13 +163,13 @@ func TestUnitsAreAsIfTheRegisterSaidSo(t *testing.T) {
 			return Interval{date.Draw(t, l+" start"), date.Draw(t, l+" end")}
 		}
 		var plain, said []Record
-		both := func(make func(Key) Record) {
+		both := func(at func(Key) Record) {
 			u := unit.Draw(t, "unit")
-			plain = append(plain, make(u))
+			plain = append(plain, at(u))
 			if u == oldUnit {
 				u = newUnit
 			}
-			said = append(said, make(u))
+			said = append(said, at(u))
 		}
 		for i := range rapid.IntRange(1, 4).Draw(t, "persons") {
 			in := interval("enrolment")

@@ -105,11 +105,15 @@ func TestStatusOfASource(t *testing.T) {
 		"held, and decided":      {[]source.Run{ago(36, source.Published), ago(12, source.Held)}, decided, Look, []string{"a part is held"}},
 		"held for too long":      {[]source.Run{ago(12, source.Unchanged)}, hold(morning.Add(-8 * 24 * time.Hour)), Act, []string{"are too old"}},
 		"a new error": {
-			[]source.Run{{Started: morning.Add(-time.Hour), State: source.Published, Found: serious(source.IssueNew)}}, guard.Kept{}, Look,
+			[]source.Run{{Started: morning.Add(-time.Hour), State: source.Published, Found: serious(source.IssueNew)}},
+			guard.Kept{},
+			Look,
 			[]string{"Findings, errors: 2 new, 0 still, 0 gone.", "Findings, warnings: 0 new, 5 still, 0 gone."},
 		},
 		"an old error": {
-			[]source.Run{{Started: morning.Add(-time.Hour), State: source.Published, Found: serious(source.IssueStill)}}, guard.Kept{}, OK,
+			[]source.Run{{Started: morning.Add(-time.Hour), State: source.Published, Found: serious(source.IssueStill)}},
+			guard.Kept{},
+			OK,
 			[]string{"Findings, errors: 0 new, 2 still, 0 gone."},
 		},
 	} {
