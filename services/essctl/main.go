@@ -54,7 +54,7 @@ Exit status: 0 when all went well, 1 after an error.`,
 	f.StringVar(&c.nats, "nats", "", "address of NATS, such as nats://nats:4222 (default $ESS_NATS_URL)")
 	f.StringVar(&c.credentials, "credentials", "", "file:PATH or env:NAME of a credentials file (default $ESS_NATS_CREDS)")
 	f.StringVarP(&c.format, "output", "o", "table", "how to print: table or json")
-	cmd.AddCommand(c.tenantsCommand(), c.previewCommand(), c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand())
+	cmd.AddCommand(c.tenantsCommand(), c.previewCommand(), c.statusCommand(), c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand())
 	cmd.SetArgs(args)
 	cmd.SetOut(c.out)
 	cmd.SetErr(c.errs)
