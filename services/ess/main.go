@@ -31,7 +31,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(demoCommand(), runCommand(), initCommand(), previewCommand(), inspectCommand(), generateCommand())
+	cmd.AddCommand(demoCommand(), runCommand(), initCommand(), statusCommand(), sweepCommand(), previewCommand(), inspectCommand(), generateCommand())
 	cmd.SetArgs(args)
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
