@@ -316,7 +316,8 @@ type directory struct {
 	mu      sync.Mutex
 	held    map[target.ID]target.Held
 	creates map[target.ID]int
-	off     map[target.ID]bool // disabled
+	off     map[target.ID]bool // disabled or contained
+	alias   map[target.ID]bool // of what is contained, what goes on by its alias
 	calls   int
 	fail    func(op target.Operation) error
 	hook    func(step string) error
@@ -324,7 +325,7 @@ type directory struct {
 }
 
 func newDirectory() *directory {
-	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}, off: map[target.ID]bool{}}
+	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}, off: map[target.ID]bool{}, alias: map[target.ID]bool{}}
 }
 
 // set changes how the directory answers.
@@ -345,7 +346,7 @@ func (d *directory) enabled(id target.ID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, held := d.held[id]
-	return held && !d.off[id]
+	return held && (!d.off[id] || d.alias[id])
 }
 
 func (*directory) Kinds() []string { return []string{"organisation", "person", "group"} }
@@ -377,6 +378,11 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 	switch op.Verb {
 	case target.Disable:
 		d.off[id] = true
+	case target.Contain:
+		h := d.held[id]
+		d.off[id], d.alias[id] = true, op.Alias
+		h.Fields = target.Fields{{Name: "family", Value: roster.Personal("neutral-" + h.Native)}}
+		d.held[id] = h
 	case target.Delete:
 		delete(d.held, id)
 		delete(d.off, id)
@@ -390,6 +396,7 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 			return target.Outcome{Err: fmt.Errorf("disabled is %t, and enable %t", d.off[id], op.Enable)}
 		}
 		delete(d.off, id)
+		delete(d.alias, id)
 		h := d.held[id]
 		h.ID, h.Fields, h.Sets = id, op.Resource.Fields, op.Resource.Sets
 		d.held[id] = h
@@ -404,6 +411,7 @@ func (d *directory) Lookup(_ context.Context, id target.ID, _ string) (target.He
 	if !ok {
 		return h, target.ErrNotFound
 	}
+	h.Disabled = d.off[id] && !d.alias[id]
 	return h, nil
 }
 
@@ -543,6 +551,8 @@ type setup struct {
 	mode    target.Mode
 	holds   *memoryHolds // of all processes of a test
 	limits  guard.Limits
+	units   roster.Units
+	with    func(*target.LinkOptions) // what else the link is made of; may be nil
 }
 
 func start(t testing.TB, s setup) *process {
@@ -551,14 +561,18 @@ func start(t testing.TB, s setup) *process {
 	if s.holds == nil {
 		s.holds = &memoryHolds{}
 	}
-	feed := target.NewFeed(s.log, s.sources, slog.New(slog.DiscardHandler), time.Now)
+	feed := target.NewFeed(s.log, s.sources, slog.New(slog.DiscardHandler), time.Now).WithUnits(s.units)
 	p := &process{t: t, cancel: cancel, settled: make(chan target.Settled, 10_000), done: make(chan error, 1)}
-	p.link = target.NewLink(target.LinkOptions{
+	o := target.LinkOptions{
 		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,
 		Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
 		Observer: func(r target.Settled) { p.settled <- r }, Lifecycle: s.life, Mode: s.mode,
 		Holds: s.holds, Limits: s.limits,
-	})
+	}
+	if s.with != nil {
+		s.with(&o)
+	}
+	p.link = target.NewLink(o)
 	fed := make(chan struct{})
 	go func() { defer close(fed); _ = feed.Run(ctx) }()
 	go func() {

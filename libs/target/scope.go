@@ -58,15 +58,19 @@ func (t terms) lets(e *Entry, l look) bool {
 
 func (o Outside) releases() bool { return o == "" || o == Release }
 
+// releases tells whether what is taken out is let go of. Of changed settings nobody knows yet what they take out: what
+// else becomes of it is decided when they are the ledger's too.
+func (t terms) releases(e *Entry) bool { return t.outside.releases() || t.changed && e.State != Released }
+
 // planOutside lets go of what the configuration takes out, or does what the link wants instead.
 func planOutside(e *Entry, why *reason.Reason, d departure, t terms) intent {
-	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: released(e, why)}
+	var in intent
 	switch {
-	case t.outside.releases() || t.changed && e.State != Released:
-		// Of changed settings nobody knows yet what they take out: it is decided when they are the ledger's too.
+	case t.releases(e):
+		in = intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: released(e, why)}
 	case t.outside == AsLeaver:
 		in = planLeaver(e, why, d)
-	case t.outside == Drop:
+	default:
 		in = planRemoval(e, why)
 	}
 	in.scope = in.verb != ""

@@ -294,13 +294,12 @@ func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
 			if slices.ContainsFunc(l.wishes, func(w Wish) bool { return w.Resource.ID == id && (w.Withheld == nil || w.Fate == Stays) }) {
 				continue
 			}
-			in := planOutside(en, nil, e.link.departure(f, en.Entity), t)
-			if in.verb == "" && in.entry.State == Released {
-				out = append(out, &in.entry)
+			if t.releases(en) {
+				kept := released(en, nil)
+				out = append(out, &kept)
 				continue
 			}
-			kept, at := e.leaving(f, en)
-			if t.outside == AsLeaver && kept != nil {
+			if kept, at := e.leaving(f, en); kept != nil && t.outside == AsLeaver {
 				out, next = append(out, kept), earlier(next, at)
 				continue
 			}
