@@ -95,6 +95,8 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		if p.KeepLogs {
 			j := janitor{store: st, tenant: d, logger: p.Logger.With("tenant", d.Tenant), now: time.Now}
 			group.Go(func() error { return j.run(ctx) })
+			r := NewReporter(st, d, p.Console, p.Logger, time.Now)
+			group.Go(func() error { return r.run(ctx) })
 		}
 	}
 	if running == 0 {
