@@ -196,7 +196,7 @@ func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool
 			}
 		}
 	}
-	if r.Person != nil && r.Person.Marking.Protects() {
+	if r.Person != nil && (r.Person.Marking.Protects() || r.Overlay && suspends(r)) {
 		c.contains = true
 	}
 	if old == nil {
@@ -207,6 +207,11 @@ func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool
 			c.forms = append(c.forms, f)
 		}
 	}
+}
+
+// suspends tells whether somebody decided that the person is to be let in nowhere: it acts at once, however many it is.
+func suspends(r *roster.Record) bool {
+	return slices.ContainsFunc(r.Directives, func(d roster.Directive) bool { return d.Kind == roster.Suspend })
 }
 
 // settle names the items of a cluster, once all of it is known, and what was decided about them.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -136,4 +137,20 @@ func TestWhatCannotBeDecided(t *testing.T) {
 	if entries, err := w.store.Audit("lund").Entries(t.Context()); err != nil || len(entries) != 0 {
 		t.Errorf("what was not done stands in the audit: %v, %v", entries, err)
 	}
+}
+
+// A class whose accounts were stolen is suspended within the minute: no guard asks whether so many are meant.
+func TestManualSuspendActsOnManyAtOnce(t *testing.T) {
+	w := newTown(t)
+	w.minute(alvis, school{herNumber, "Testa"}, source.Defaults{})
+	w.byCommand()
+	decisions := map[string]roster.Personal{}
+	for i := range 90 {
+		key := roster.Key{0: 1, 6: 0x80, 8: 0x80, 15: byte(i)}
+		decisions[fmt.Sprint("s", i)] = roster.Personal(`{"suspend": [{"person": {"key": "` + key.String() + `"}, "until": "2026-12-31", "owner": "O", "reason": "R"}]}`)
+	}
+	if err := w.store.Desk("lund").Decide(t.Context(), decisions, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.byCommand() // it fails where the read is held
 }

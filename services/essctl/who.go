@@ -34,9 +34,6 @@ func (n *naming) flags(cmd *cobra.Command, whom string) {
 	f.StringVar(&n.number, n.prefix+"number", "", "-: the identity number of "+whom+" is read from standard input, a line each")
 }
 
-// given tells whether the command line names anybody.
-func (n *naming) given() bool { return n.key+n.source+n.id+n.number != "" }
-
 // someone is a person whom a command is about.
 type someone struct {
 	ref    manual.Ref   // how a decision names her or him
