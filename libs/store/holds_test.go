@@ -41,6 +41,12 @@ func TestGuardedIsKeptAsItWas(t *testing.T) {
 	if err != nil || got.Version == 0 {
 		t.Fatalf("version %d, %v", got.Version, err)
 	}
+	if v, err := holds.Version(t.Context(), alvis); err != nil || v != got.Version {
+		t.Errorf("to see for little it is version %d, %v; want %d", v, err, got.Version)
+	}
+	if v, err := open(t).LinkHolds(demo).Version(t.Context(), alvis); err != nil || v != 0 {
+		t.Errorf("of nothing it is version %d, %v", v, err)
+	}
 	want.Version = got.Version
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

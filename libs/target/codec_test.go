@@ -22,7 +22,7 @@ func TestSetCodecKeepsEverything(t *testing.T) {
 		Cause: Cause{Seq: 7, Run: "run", When: time.UnixMilli(1_000)},
 	}
 	left := Entry{
-		ID: ID{"class", "2"}, Entity: row.Entity, State: Waiting, Left: 20260620, Buried: true, As: Capacity{roster.RolePupil, roster.SchoolVUX}, Anchor: roster.Key{2}, Reason: &why, Cause: Cause{When: time.UnixMilli(0)},
+		ID: ID{"class", "2"}, Entity: row.Entity, State: Waiting, Left: 20260620, Buried: true, Approved: true, As: Capacity{roster.RolePupil, roster.SchoolVUX}, Anchor: roster.Key{2}, Reason: &why, Cause: Cause{When: time.UnixMilli(0)},
 	}
 	entries := map[ID]*Entry{row.ID: &row, left.ID: &left}
 	blob := encode(t, entries)
