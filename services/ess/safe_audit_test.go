@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,4 +85,70 @@ func (w *world) essctl(stdin string, args ...string) string {
 		w.t.Fatalf("essctl %s: %v\n%s%s", strings.Join(args[:2], " "), err, &stdout, &stderr)
 	}
 	return stdout.String()
+}
+
+// Protecting by command contains a person by the next read of what was decided, and stands in the audit; taking it back
+// gives her the same account. The number is typed, and stands nowhere.
+func TestSafePersonProtectIsAuditedAndUndone(t *testing.T) {
+	w := newWorld(t, setting{now: time.Now().Truncate(time.Second), other: true, manual: true})
+	before := w.begin()
+	her := *w.ordinary(1)[0]
+	was := before.row(&her)
+	w.essctl(number(her)+"\n", "person", "protect", "--tenant", tenantName, "--number", "-", "--by", "Skolchefen", "--why", "reported")
+	w.later(0)
+	w.read()
+	w.shown(her, false, "protected")
+	w.sweep()
+	w.restart()
+	w.read()
+	w.shown(her, false, "protected, after the janitor and a restart")
+	w.nobodyGoneBut(before, []municipality.Person{her})
+	w.essctl(number(her)+"\n", "person", "unprotect", "--tenant", tenantName, "--number", "-", "--by", "Skolchefen", "--why", "over")
+	w.later(0)
+	w.read()
+	if is := w.delivered().row(&her); is == nil || is["person_id"] != was["person_id"] {
+		t.Error("she has no account again, or another one")
+	}
+	key := w.key(alvisDefault, &her)
+	w.audited("person.protect by Skolchefen on person/"+key+" because reported", "person.unprotect by Skolchefen on person/"+key+" because over")
+}
+
+// A register that is taken out of the document stops, and removes nobody. Retiring it is a command of its own, which says
+// what goes, wants that approved, and stands in the audit.
+func TestSafeRetiringIsAudited(t *testing.T) {
+	w := newWorld(t, setting{now: time.Now().Truncate(time.Second), other: true})
+	before := w.begin()
+	w.applied("first")
+	w.other = false
+	w.applied("vux is in the other register now")
+	w.apply()
+	w.read()
+	w.nothingGone(before)
+	retire := []string{"tenants", "retire", tenantName, "--source", "alvis/vux", "--by", "Driften", "--why", "it has moved"}
+	digest := regexp.MustCompile(`[0-9a-f]{12}`).FindString(w.essctl("", append(slices.Clone(retire), "--dry-run")...))
+	w.read()
+	w.nothingGone(before)
+	w.essctl("", append(retire, "--approve", digest)...)
+	w.settle()
+	gone := before.gone(w.delivered())
+	if n := len(gone); n == 0 || n > len(w.vux.Persons) {
+		t.Errorf("%d are gone, and the register had %d", n, len(w.vux.Persons))
+	}
+	for i := range w.town.Persons {
+		if slices.Contains(gone, w.key(alvisDefault, &w.town.Persons[i])) {
+			t.Error("somebody of the other register is gone")
+		}
+	}
+	w.audited(
+		"tenants.apply by Driften on "+tenantName+" because first",
+		"tenants.apply by Driften on "+tenantName+" because vux is in the other register now",
+		"tenants.retire.source by Driften on alvis/vux because it has moved",
+	)
+}
+
+// applied has an operator apply the document as it is.
+func (w *world) applied(why string) {
+	w.t.Helper()
+	path := write(w.t, w.path("applied.yaml"), w.yaml())
+	w.essctl("", "tenants", "apply", path, "--by", "Driften", "--why", why)
 }

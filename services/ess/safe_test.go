@@ -212,7 +212,9 @@ func (w *world) apply() {
 	go func(t *service.Tenant) { done <- t.Run(ctx) }(w.tenant)
 	w.stopLink = func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
 	}
 }
 
