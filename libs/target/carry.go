@@ -1,10 +1,13 @@
 package target
 
+import "slices"
+
 // withNeeds adds to what is carried over from the last set what it refers to, unless that is wished still: a class or a
-// school that is gone stays in the set for as long as a leaver's row needs it.
-func (e *sets) withNeeds(carried []*Entry) []*Entry {
-	there := make(map[ID]bool, len(carried))
-	for _, en := range carried {
+// school that is gone stays in the set for as long as a leaver's row needs it. It does not for orphans, which nobody stands up
+// for: they go with what they refer to.
+func (e *sets) withNeeds(carried, orphans []*Entry) []*Entry {
+	there := make(map[ID]bool, len(carried)+len(orphans))
+	for _, en := range slices.Concat(carried, orphans) {
 		there[en.ID] = true
 	}
 	for i := 0; i < len(carried); i++ { // it grows

@@ -275,6 +275,7 @@ func (e *sets) movedOn(en *Entry) bool {
 //   - What only the configuration takes out; see [Outside].
 func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
 	t := e.link.terms()
+	var orphans []*Entry
 	clear(e.scope)
 	for id, en := range e.last {
 		if !en.Held || e.movedOn(en) || e.contained[en.Entity] {
@@ -286,7 +287,7 @@ func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
 		leaver := leaves(en.Entity, l.merged, l.wishes) || l.merged.State == roster.Missing && en.Buried
 		switch {
 		case !f.known(en.Entity), l.merged.State == roster.Missing && !leaver, l.merged.Reason == roster.TombstoneBecame:
-			out = append(out, en)
+			orphans = append(orphans, en)
 			if en.State != Released {
 				s.Orphans++
 			}
@@ -310,7 +311,7 @@ func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
 			}
 		}
 	}
-	return e.withNeeds(out), next
+	return append(e.withNeeds(out, orphans), orphans...), next
 }
 
 // leaving returns what stays of a person who has left, and when it may go; nothing when the time has come.
