@@ -14,12 +14,14 @@ import (
 	"eventful.se/ess/libs/roster"
 )
 
-var (
-	unitType   = cel.ObjectType("ess.Unit")
-	personType = cel.ObjectType("ess.Person")
-	groupType  = cel.ObjectType("ess.Group")
-	strList    = cel.ListType(cel.StringType)
+// The names of the types.
+const (
+	unitType   = "ess.Unit"
+	personType = "ess.Person"
+	groupType  = "ess.Group"
 )
+
+func listOfTexts() *cel.Type { return cel.ListType(cel.StringType) }
 
 // environment returns what an expression is compiled in.
 func environment() (*cel.Env, error) {
@@ -30,10 +32,10 @@ func environment() (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.CustomTypeProvider(provider{base}),
 		cel.Variable("kind", cel.StringType),
-		cel.Variable("unit", unitType),
-		cel.Variable("units", cel.ListType(unitType)),
-		cel.Variable("person", personType),
-		cel.Variable("group", groupType),
+		cel.Variable("unit", cel.ObjectType(unitType)),
+		cel.Variable("units", cel.ListType(cel.ObjectType(unitType))),
+		cel.Variable("person", cel.ObjectType(personType)),
+		cel.Variable("group", cel.ObjectType(groupType)),
 		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateHomogeneousAggregateLiterals()),
 	)
 }
@@ -47,11 +49,11 @@ type field struct {
 // fields returns those of a type, nil when there is no such type.
 func fields(typeName string) map[string]field {
 	switch typeName {
-	case unitType.TypeName():
+	case unitType:
 		return unitFields
-	case personType.TypeName():
+	case personType:
 		return personFields
-	case groupType.TypeName():
+	case groupType:
 		return groupFields
 	default:
 		return nil
@@ -62,21 +64,23 @@ var unitFields = map[string]field{
 	"id":          {cel.StringType, func(of any) (ref.Val, error) { return text(of.(*unit).key.String()), nil }},
 	"name":        ofUnit(cel.StringType, func(o *roster.Organisation) ref.Val { return text(o.DisplayName) }),
 	"code":        ofUnit(cel.StringType, func(o *roster.Organisation) ref.Val { return text(firstOf(o.UnitCodes)) }),
-	"codes":       ofUnit(strList, func(o *roster.Organisation) ref.Val { return list(o.UnitCodes) }),
+	"codes":       ofUnit(listOfTexts(), func(o *roster.Organisation) ref.Val { return list(o.UnitCodes) }),
 	"type":        ofUnit(cel.StringType, func(o *roster.Organisation) ref.Val { return text(string(o.Type)) }),
-	"schoolForms": ofUnit(strList, func(o *roster.Organisation) ref.Val { return list(o.SchoolTypes) }),
+	"schoolForms": ofUnit(listOfTexts(), func(o *roster.Organisation) ref.Val { return list(o.SchoolTypes) }),
 	"controller": ofUnit(cel.StringType, func(o *roster.Organisation) ref.Val {
 		return text(o.Extra[roster.ExtraController].Reveal())
 	}),
 }
 
 var personFields = map[string]field{
-	"pupil":        ofSubject(cel.BoolType, func(s *subject) ref.Val { return types.Bool(len(s.enrolments) > 0) }),
-	"staff":        ofSubject(cel.BoolType, func(s *subject) ref.Val { return types.Bool(len(s.duties) > 0) }),
-	"schoolForms":  ofSubject(strList, func(s *subject) ref.Val { return each(s, func(e roster.Enrolment) string { return string(e.SchoolType) }) }),
-	"years":        ofSubject(strList, func(s *subject) ref.Val { return each(s, func(e roster.Enrolment) string { return e.SchoolYear }) }),
-	"programmes":   ofSubject(strList, func(s *subject) ref.Val { return each(s, func(e roster.Enrolment) string { return e.Programme }) }),
-	"emailDomains": ofSubject(strList, func(s *subject) ref.Val { return list(s.emailDomains()) }),
+	"pupil": ofSubject(cel.BoolType, func(s *subject) ref.Val { return types.Bool(len(s.enrolments) > 0) }),
+	"staff": ofSubject(cel.BoolType, func(s *subject) ref.Val { return types.Bool(len(s.duties) > 0) }),
+	"schoolForms": ofSubject(listOfTexts(), func(s *subject) ref.Val {
+		return each(s, func(e roster.Enrolment) string { return string(e.SchoolType) })
+	}),
+	"years":        ofSubject(listOfTexts(), func(s *subject) ref.Val { return each(s, func(e roster.Enrolment) string { return e.SchoolYear }) }),
+	"programmes":   ofSubject(listOfTexts(), func(s *subject) ref.Val { return each(s, func(e roster.Enrolment) string { return e.Programme }) }),
+	"emailDomains": ofSubject(listOfTexts(), func(s *subject) ref.Val { return list(s.emailDomains()) }),
 }
 
 var groupFields = map[string]field{
@@ -199,7 +203,7 @@ func (p provider) NewValue(name string, _ map[string]ref.Val) ref.Val {
 
 // object is a value of one of the types above.
 type object struct {
-	t  *cel.Type
+	t  string // its name
 	of any
 }
 
@@ -213,7 +217,7 @@ func (o object) ConvertToNative(t reflect.Type) (any, error) {
 // ConvertToType says that an object is nothing else.
 func (o object) ConvertToType(t ref.Type) ref.Val {
 	if t == types.TypeType {
-		return o.t
+		return cel.ObjectType(o.t)
 	}
 	return types.NewErr("%s is no %s", o.t, t.TypeName())
 }
@@ -230,7 +234,7 @@ func (o object) Equal(other ref.Val) ref.Val {
 }
 
 // Type returns the type of the object.
-func (o object) Type() ref.Type { return o.t }
+func (o object) Type() ref.Type { return cel.ObjectType(o.t) }
 
 // Value returns what the object is of.
 func (o object) Value() any { return o.of }

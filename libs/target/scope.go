@@ -60,7 +60,9 @@ func (o Outside) releases() bool { return o == "" || o == Release }
 
 // releases tells whether what is taken out is let go of. Of changed settings nobody knows yet what they take out: what
 // else becomes of it is decided when they are the ledger's too.
-func (t terms) releases(e *Entry) bool { return t.outside.releases() || t.changed && e.State != Released }
+func (t terms) releases(e *Entry) bool {
+	return t.outside.releases() || t.changed && e.State != Released
+}
 
 // planOutside lets go of what the configuration takes out, or does what the link wants instead.
 func planOutside(e *Entry, why *reason.Reason, d departure, t terms) intent {
