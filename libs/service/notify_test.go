@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,9 +50,12 @@ func TestWebhook(t *testing.T) {
 		}}, webhookTries, "it cannot be reached, or breaks off"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
 			calls := 0
 			var body []byte
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				defer mu.Unlock()
 				answer := c.answers[min(calls, len(c.answers)-1)]
 				calls++
 				if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" {
@@ -66,6 +70,8 @@ func TestWebhook(t *testing.T) {
 			n := NewWebhook("env:SERVICE_TEST_HOOK", slog.New(slog.NewTextHandler(&logs, nil)))
 			n.Wait = backoff.NewConstantBackOff(time.Millisecond)
 			err := n.Notify(t.Context(), sent)
+			mu.Lock()
+			defer mu.Unlock()
 			if calls != c.calls || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%d calls, %v; want %d, %q", calls, err, c.calls, c.want)
 			}
