@@ -143,13 +143,18 @@ func TestWhatCannotBeDecided(t *testing.T) {
 func TestManualSuspendActsOnManyAtOnce(t *testing.T) {
 	w := newTown(t)
 	w.minute(alvis, school{herNumber, "Testa"}, source.Defaults{})
+	w.do(0, "", "manual", "exclude", "--key", w.key(herNumber), "--until", "2026-12-31")
 	w.byCommand()
+	_, version, err := w.store.Desk("lund").Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	decisions := map[string]roster.Personal{}
 	for i := range 90 {
 		key := roster.Key{0: 1, 6: 0x80, 8: 0x80, 15: byte(i)}
 		decisions[fmt.Sprint("s", i)] = roster.Personal(`{"suspend": [{"person": {"key": "` + key.String() + `"}, "until": "2026-12-31", "owner": "O", "reason": "R"}]}`)
 	}
-	if err := w.store.Desk("lund").Decide(t.Context(), decisions, 0); err != nil {
+	if err := w.store.Desk("lund").Decide(t.Context(), decisions, version); err != nil {
 		t.Fatal(err)
 	}
 	w.byCommand() // it fails where the read is held
