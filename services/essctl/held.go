@@ -156,26 +156,27 @@ func names(ctx context.Context, st *store.Store, of guarded, ref roster.Source, 
 	if len(named) == 0 {
 		return named, nil
 	}
-	note := func(r roster.Record) error {
-		if _, wanted := named[r.Ref.Key]; !wanted {
-			return nil
-		}
-		if r.Organisation != nil {
+	note := func(r *roster.Record) {
+		switch _, wanted := named[r.Ref.Key]; {
+		case !wanted:
+		case r.Organisation != nil:
 			named[r.Ref.Key] = r.Organisation.DisplayName
-		} else if r.Group != nil {
+		case r.Group != nil:
 			named[r.Ref.Key] = r.Group.DisplayName
 		}
-		return nil
 	}
 	var err error
 	if of.link == "" {
-		err = st.Log(of.tenant).Records(ctx, ref, note)
+		err = st.Log(of.tenant).Records(ctx, ref, func(r roster.Record) error {
+			note(&r)
+			return nil
+		})
 	} else { // a link reads every source
 		_, err = st.Log(of.tenant).Load(ctx, func(e roster.Event) error {
-			if e.Record == nil {
-				return nil
+			if e.Record != nil {
+				note(e.Record)
 			}
-			return note(*e.Record)
+			return nil
 		})
 	}
 	for k, name := range named {
