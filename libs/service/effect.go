@@ -22,6 +22,10 @@ type Effect struct {
 	After  tenant.Mode // empty where the link is taken out: it stops, and what it holds stays
 	Counts map[target.Verb]int
 	Taken  []target.Row // what would be taken away or disabled, sorted by id
+	// Held is how much more would wait at the link for an approval of its own. With Asks so does, a round later, what is
+	// let go of here.
+	Held int
+	Asks bool
 	// Unknown says why nothing can be told, of a link that may hold something.
 	Unknown string
 }
@@ -49,7 +53,7 @@ func (h *Host) Effects(ctx context.Context, before, after *tenant.Document, targ
 	}
 	for _, l := range after.Links {
 		e := of(l)
-		e.After = l.Mode
+		e.After, e.Asks = l.Mode, l.OnOutOfScope != "" && l.OnOutOfScope != tenant.Release
 		s, acts := will[l.Ref()]
 		if !acts {
 			continue
@@ -58,6 +62,7 @@ func (h *Host) Effects(ctx context.Context, before, after *tenant.Document, targ
 		if e.Unknown = unknown(s); e.Unknown != "" && !held {
 			e.Unknown = ""
 		}
+		e.Held = max(0, s.Held-does[l.Ref()].Held)
 		e.compare(does[l.Ref()].Rows, s.Rows)
 	}
 	sorted := slices.SortedFunc(maps.Values(effects), func(a, b *Effect) int { return cmp.Compare(a.Link.String(), b.Link.String()) })

@@ -137,6 +137,7 @@ type printedLink struct {
 	Before  tenant.Mode         `json:"before,omitempty"`
 	After   tenant.Mode         `json:"after,omitempty"`
 	Counts  map[target.Verb]int `json:"counts"`
+	Held    int                 `json:"held,omitempty"` // waits at the link for an approval of its own
 	Unknown string              `json:"unknown,omitempty"`
 	Taken   []string            `json:"taken,omitempty"`
 }
@@ -195,7 +196,7 @@ func (c *control) effect(ctx context.Context, st *store.Store, host *service.Hos
 		return nil, err
 	}
 	for _, e := range p.effects {
-		l := printedLink{Link: e.Link.String(), Before: e.Before, After: e.After, Counts: e.Counts, Unknown: e.Unknown}
+		l := printedLink{Link: e.Link.String(), Before: e.Before, After: e.After, Counts: e.Counts, Held: waits(e), Unknown: e.Unknown}
 		for _, row := range e.Taken {
 			l.Taken = append(l.Taken, row.ID.String())
 		}
@@ -250,6 +251,11 @@ func (c *control) printEffects(list []*printedEffect, a applying) error {
 			for _, l := range p.Links {
 				fmt.Fprintf(w, "  %s\t%s\t%s\n", l.Link, modes(l), cmp.Or(l.Unknown, counts(l.Counts)))
 			}
+			for _, l := range p.Links {
+				if l.Held > 0 {
+					fmt.Fprintf(w, "  %d resources would wait for an approval at the link before anything of them is taken away: essctl held show --tenant %s --link %s\n", l.Held, p.Tenant, l.Link)
+				}
+			}
 			for _, e := range p.effects {
 				for _, row := range e.Taken {
 					fmt.Fprintf(w, "    %s\t%s\t%s\n", row.Verb, row.ID, why(row))
@@ -264,6 +270,14 @@ func (c *control) printEffects(list []*printedEffect, a applying) error {
 			}
 		}
 	})
+}
+
+// waits returns how many resources the link would ask about.
+func waits(e service.Effect) int {
+	if e.Asks {
+		return e.Held + e.Counts[target.LetGo]
+	}
+	return e.Held
 }
 
 func why(row target.Row) string {

@@ -187,7 +187,9 @@ func (w *world) run() (last target.Settled) {
 		}
 	}
 	stop()
-	<-ended
+	if err := <-ended; err != nil {
+		w.t.Error(err)
+	}
 	return last
 }
 
