@@ -19,15 +19,18 @@ import (
 
 // Source is the main function of a reader: it reads one system for every tenant that has it, until it is told to stop.
 func Source(c source.Connector) {
-	os.Exit(serve("source-"+c.System, []source.Connector{c}, nil))
+	os.Exit(serve("source-"+c.System, "reads "+c.Title, []source.Connector{c}, nil))
 }
 
 // Target is the main function of a writer: it keeps one system right for every tenant that has it.
 func Target(c target.Connector) {
-	os.Exit(serve("target-"+c.System, nil, []target.Connector{c}))
+	os.Exit(serve("target-"+c.System, "keeps "+c.Title+" right", nil, []target.Connector{c}))
 }
 
-func serve(name string, sources []source.Connector, targets []target.Connector) int {
+func serve(name, does string, sources []source.Connector, targets []target.Connector) int {
+	if status, answered := help(name, does, os.Args[1:], os.Stdout, os.Stderr); answered {
+		return status
+	}
 	Frugal()
 	ctx, stop := Signals(context.Background())
 	defer stop()
