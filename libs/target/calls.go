@@ -290,6 +290,10 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 	contains := map[string][]intent{}
 	for _, in := range intents {
 		switch {
+		case in.verb == "" && c.unsure(in):
+			if err := c.lookAgain(ctx, in, next); err != nil {
+				return err
+			}
 		case in.verb == "":
 			c.put(in.entry)
 		case in.contain:
@@ -323,6 +327,36 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// unsure tells whether a resource that is not wished any more may have been made after all: nobody knows what became of
+// the last attempt.
+func (c *calls) unsure(in intent) bool {
+	known := c.book.entries[in.resource.ID]
+	return known != nil && !known.Held && !in.entry.Held && known.Attempts > 0 && known.Refused == ""
+}
+
+// lookAgain asks the target for such a resource. One that is there is looked at once more; where the target does not
+// answer it is asked again later.
+func (c *calls) lookAgain(ctx context.Context, in intent, next *work) error {
+	known := *c.book.entries[in.resource.ID]
+	held, err := c.link.o.Made.Applier.Lookup(ctx, known.ID, known.Native)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		in.entry.Attempts, in.entry.NextTry = 0, time.Time{}
+		c.put(in.entry)
+	case err != nil:
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		known.Attempts++
+		c.delay(&known, err)
+		c.put(known)
+	default:
+		c.put(asHeld(known, held))
+		next.add(known.Entity)
 	}
 	return nil
 }

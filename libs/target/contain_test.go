@@ -186,6 +186,36 @@ func TestR9ATargetThatRefusesToContainIsAskedAgain(t *testing.T) {
 	})
 }
 
+// TestR9AnAccountThatMayHaveBeenMadeIsContained has the answer to a create lost before its person is protected.
+func TestR9AnAccountThatMayHaveBeenMadeIsContained(t *testing.T) {
+	for name, fate := range map[string]roster.Record{"protected": protected(11), "gone": gone(person(11, ""))} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := accounts()
+				lost := idOf(11)
+				d.after = func(op target.Operation) error {
+					if op.Resource.ID == lost && op.Verb == target.Create {
+						return reason.Errorf(reason.Transient, nil, reason.Unreachable)
+					}
+					return nil
+				}
+				s.log.publish(small()...)
+				p := start(t, s)
+				p.reach(s.log)
+				if !d.enabled(lost) || s.ledger.entries[lost].Held {
+					t.Fatal("want an account that the ledger does not know of")
+				}
+				s.log.publish(fate)
+				p.reach(s.log)
+				if d.enabled(lost) {
+					t.Error("the account is open for good")
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
 func TestWhatIsNoAccountGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()

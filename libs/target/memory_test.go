@@ -320,6 +320,7 @@ type directory struct {
 	alias   map[target.ID]bool // of what is contained, what goes on by its alias
 	calls   int
 	fail    func(op target.Operation) error
+	after   func(op target.Operation) error // of what was done: the answer that is lost on its way
 	hook    func(step string) error
 	serial  int
 }
@@ -361,6 +362,9 @@ func (d *directory) Apply(_ context.Context, ops []target.Operation) []target.Ou
 			}
 		}
 		out[i] = d.apply(op)
+		if d.after != nil && out[i].Err == nil {
+			out[i].Err = d.after(op)
+		}
 	}
 	return out
 }
