@@ -1,6 +1,79 @@
 package target
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"eventful.se/ess/libs/roster"
+)
+
+// movedOn tells whether the person of an entry has another key now, under which the wishes stand.
+func (e *sets) movedOn(en *Entry) bool {
+	return en.Entity.Kind == roster.KindPerson && !e.known[en.Entity]
+}
+
+// carry returns what stays in the set as it was delivered though nobody wishes it, and when the next of it may go.
+//
+//   - Of an entity of which the log has neither record nor tombstone, or none that can be read, everything: nothing is
+//     removed because it is missing from the log (rule R6).
+//   - Of a person who has left, all whose time to go has not come.
+//   - What only the configuration takes out; see [Outside].
+func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
+	t := e.link.terms()
+	var orphans []*Entry
+	clear(e.scope)
+	for id, en := range e.last {
+		if !en.Held || e.movedOn(en) || e.contained[en.Entity] {
+			continue
+		}
+		_, outside := e.outside[en.Entity]
+		l := look{merged: f.roster.State(en.Entity), wishes: e.wishes[en.Entity], outside: outside}
+		gone := l.merged.State == roster.Tombstoned
+		leaver := leaves(en.Entity, l.merged, l.wishes) || l.merged.State == roster.Missing && en.Buried
+		switch {
+		case !f.known(en.Entity), l.merged.State == roster.Missing && !leaver, l.merged.Reason == roster.TombstoneBecame:
+			orphans = append(orphans, en)
+			if en.State != Released {
+				s.Orphans++
+			}
+		case !gone && l.merged.State == roster.Standing && t.lets(en, l):
+			if slices.ContainsFunc(l.wishes, func(w Wish) bool { return w.Resource.ID == id && (w.Withheld == nil || w.Fate == Stays) }) {
+				continue
+			}
+			if t.releases(en) {
+				kept := released(en, nil)
+				out = append(out, &kept)
+				continue
+			}
+			if kept, at := e.leaving(f, en); kept != nil && t.outside == AsLeaver {
+				out, next = append(out, kept), earlier(next, at)
+				continue
+			}
+			e.scope[id] = true
+		case leaver:
+			if kept, at := e.leaving(f, en); kept != nil {
+				out, next = append(out, kept), earlier(next, at)
+			}
+		}
+	}
+	return append(e.withNeeds(out, orphans), orphans...), next
+}
+
+// leaving returns what stays of a person who has left, and when it may go; nothing when the time has come.
+func (e *sets) leaving(f *Feed, en *Entry) (kept *Entry, next time.Time) {
+	step := cmp.Or(e.link.o.Made.Omission, DeleteStep)
+	d := e.link.departure(f, en.Entity)
+	left, as := cmp.Or(en.Left, d.since), d.capacity(en.As)
+	l := d.life.of(as)
+	if l.reached(left, d.today, step) || l.reached(left, d.today, DeleteStep) {
+		return nil, next
+	}
+	stays := *en
+	stays.Approved = en.Approved || e.link.approved(f, en.Entity, f.roster.State(en.Entity), en)
+	stays.Left, stays.Buried, stays.As, stays.Reason = left, en.Buried || d.buried, as, l.leaving(left, step)
+	return &stays, l.next(left, d.today, step, DeleteStep)
+}
 
 // withNeeds adds to what is carried over from the last set what it refers to, unless that is wished still: a class or a
 // school that is gone stays in the set for as long as a leaver's row needs it. It does not for orphans, which nobody stands up

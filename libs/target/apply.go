@@ -1,0 +1,373 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+)
+
+// carryOut does what the intents say: first what contains a person, then creates and updates in the order of the target's
+// kinds, then deletes in the other order. What becomes possible by it is added to next.
+func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *Settled, next *work) error {
+	kinds := c.link.o.Made.Applier.Kinds()
+	byKind := map[string][]intent{}
+	deletes := map[string][]intent{}
+	contains := map[string][]intent{}
+	for _, in := range intents {
+		switch {
+		case in.verb == "" && c.unsure(in):
+			if err := c.lookAgain(ctx, in, next); err != nil {
+				return err
+			}
+		case in.verb == "":
+			c.put(in.entry)
+		case in.contain:
+			contains[in.resource.ID.Kind] = append(contains[in.resource.ID.Kind], in)
+		case in.verb == Disable || in.verb == Delete:
+			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
+		default:
+			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
+		}
+	}
+	for _, kind := range slices.Backward(kinds) {
+		for batch := range slices.Chunk(contains[kind], batchSize) {
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
+	}
+	for _, kind := range kinds {
+		for batch := range slices.Chunk(byKind[kind], batchSize) {
+			if err := c.adopt(ctx, batch, s, next); err != nil || s.Halted != nil {
+				return err
+			}
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
+	}
+	for _, kind := range slices.Backward(kinds) {
+		for batch := range slices.Chunk(deletes[kind], batchSize) {
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unsure tells whether a resource that is not wished any more may have been made after all: nobody knows what became of
+// the last attempt.
+func (c *calls) unsure(in intent) bool {
+	known := c.book.entries[in.resource.ID]
+	return known != nil && !known.Held && !in.entry.Held && known.Attempts > 0 && known.Refused == ""
+}
+
+// lookAgain asks the target for such a resource. One that is there is looked at once more; where the target does not
+// answer it is asked again later.
+func (c *calls) lookAgain(ctx context.Context, in intent, next *work) error {
+	known := *c.book.entries[in.resource.ID]
+	held, err := c.link.o.Made.Applier.Lookup(ctx, known.ID, known.Native)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		in.entry.Attempts, in.entry.NextTry = 0, time.Time{}
+		c.put(in.entry)
+	case err != nil:
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		known.Attempts++
+		c.delay(&known, err)
+		c.put(known)
+	default:
+		c.put(asHeld(known, held))
+		next.add(known.Entity)
+	}
+	return nil
+}
+
+// ready leaves the intents that can and must be carried out now. The others wait, or have nothing to do.
+func (c *calls) ready(batch []intent, force bool) []intent {
+	now := c.link.o.Now()
+	var out []intent
+	for _, in := range batch {
+		known := c.book.entries[in.resource.ID]
+		if known != nil && !known.Left.IsOpen() && in.verb == Update { // back: who leaves again leaves anew
+			back := *known
+			back.Left, back.Buried, back.Approved = 0, false, false
+			c.put(back)
+			known = c.book.entries[back.ID]
+		}
+		if known != nil && known.NextTry.After(now) && !force {
+			continue
+		}
+		if in.verb == Disable || in.verb == Delete || in.verb == Contain {
+			out = append(out, in)
+			continue
+		}
+		if need, unmet := c.unmet(in.resource); unmet {
+			c.await(need, in.resource.Entity)
+			w := reason.New(reason.NeedsMissing, "resource", need)
+			e := Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting, Reason: &w}
+			if known != nil && known.Held {
+				e = *known
+				e.State, e.Reason = stuck(known, Waiting), &w
+			}
+			c.put(e)
+			continue
+		}
+		stand, missing := c.book.standing(in.resource.Sets, c.contained)
+		for _, id := range missing {
+			c.await(id, in.resource.Entity)
+		}
+		in.resource.Sets, in.entry.Sets = stand, stand
+		if known != nil && !force {
+			if !known.off() && same(known, in.resource.Fields, stand) {
+				settled := *known
+				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry, settled.As = in.entry.State, in.entry.Reason, "", 0, time.Time{}, in.entry.As
+				settled.Needs = in.entry.Needs
+				c.put(settled)
+				continue
+			}
+			if known.Refused != "" && known.Refused == wishDigest(in.resource.Fields, stand) {
+				continue
+			}
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// adopt asks the target about what was let go of and is wished again: it is the same resource, if it is still there, but
+// nobody knows what has become of it.
+func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *work) error {
+	for i := range batch {
+		in := &batch[i]
+		known := c.book.entries[in.resource.ID]
+		if known == nil || known.State != Released || known.NextTry.After(c.link.o.Now()) {
+			continue
+		}
+		held, err := c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Gone})
+			in.verb, in.entry.Native = Create, ""
+		case err != nil:
+			if err := c.record(ctx, *in, Outcome{Err: err}, s, next); err != nil {
+				return err
+			}
+		default:
+			ours := *known
+			ours.State = Applied
+			c.put(asHeld(ours, held))
+		}
+	}
+	return nil
+}
+
+func (c *calls) unmet(r Resource) (ID, bool) {
+	for _, need := range r.Needs {
+		if !c.book.holds(need) {
+			return need, true
+		}
+	}
+	return ID{}, false
+}
+
+func (c *calls) await(id ID, ref roster.Ref) {
+	if c.waiters[id] == nil {
+		c.waiters[id] = map[roster.Ref]struct{}{}
+	}
+	c.waiters[id][ref] = struct{}{}
+}
+
+// applyBatch marks creates as in flight, applies, and records what became of each operation.
+func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next *work) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	ops := make([]Operation, len(batch))
+	begun := false
+	for i, in := range batch {
+		ops[i] = c.operation(in)
+		if in.verb == Create {
+			flying := in.entry
+			flying.Held, flying.State, flying.Fields, flying.Sets = false, InFlight, nil, nil
+			c.put(flying)
+			begun = true
+		}
+	}
+	if begun {
+		if err := c.save(ctx); err != nil {
+			return err
+		}
+	}
+	outcomes := c.link.o.Made.Applier.Apply(ctx, ops)
+	if len(outcomes) != len(ops) {
+		return fmt.Errorf("the sink returned %d outcomes for %d operations", len(outcomes), len(ops))
+	}
+	stopped := context.Cause(ctx)
+	ctx, cancel := finish(ctx)
+	defer cancel()
+	for i, out := range outcomes {
+		if stopped != nil && out.Err != nil {
+			continue // not a fault of the target: what was in flight is read back by the next owner
+		}
+		if err := c.record(ctx, batch[i], out, s, next); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.save(ctx), stopped)
+}
+
+func (c *calls) operation(in intent) Operation {
+	op := Operation{Verb: in.verb, Resource: in.resource, Native: in.entry.Native, Alias: in.alias}
+	if known := c.book.entries[in.resource.ID]; known != nil && known.Held {
+		op.Native, op.Before, op.Enable = known.Native, known.Fields, known.off() && in.verb == Update
+		op.SetsAdd, op.SetsDrop = difference(in.resource.Sets, known.Sets), difference(known.Sets, in.resource.Sets)
+	}
+	return op
+}
+
+func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, next *work) error {
+	e := in.entry
+	if out.Err == nil {
+		c.confirm(e, in, out, s, next)
+		return nil
+	}
+	known := c.book.entries[e.ID]
+	failed := *known
+	if failed.State == InFlight {
+		failed.Held = false
+	}
+	why := reason.Of(out.Err)
+	failed.Reason, failed.Attempts = &why, known.Attempts+1
+	fault := reason.FaultOf(out.Err)
+	if in.contain && (fault == reason.Invalid || fault == reason.Unsupported) {
+		// A target that will not keep a person out is asked again and again, and whoever runs it is told.
+		c.link.o.Logger.ErrorContext(ctx, "the target refuses an operation that must not wait; trying again", "target", c.link.o.Target.String(), "error", out.Err)
+		fault = reason.Transient
+	}
+	switch fault {
+	case reason.Invalid, reason.Unsupported:
+		failed.State, failed.NextTry = stuck(known, Parked), time.Time{}
+		failed.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
+	case reason.Misconfigured:
+		failed.State, failed.Attempts, s.Halted = stuck(known, Waiting), known.Attempts, &why
+	case reason.Conflict:
+		if c.fence[e.ID]++; c.fence[e.ID] <= 3 {
+			next.add(e.Entity)
+			return c.readBack(ctx, failed)
+		}
+		c.delay(&failed, out.Err)
+	default:
+		c.delay(&failed, out.Err)
+	}
+	c.put(failed)
+	return nil
+}
+
+// delay has a resource tried again later; after several attempts it is parked with its next try.
+func (c *calls) delay(e *Entry, err error) {
+	if e.State = stuck(e, Waiting); e.State == Waiting && e.Attempts >= parkedAfter {
+		e.State = Parked
+	}
+	e.NextTry = c.link.o.Now().Add(waitAfter(e.Attempts, reason.AfterOf(err)))
+}
+
+func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work) {
+	delete(c.fence, e.ID)
+	if out.Native != "" {
+		e.Native = out.Native
+	}
+	e.Attempts, e.NextTry, e.Refused = 0, time.Time{}, ""
+	e.Cause = in.cause
+	if len(out.Refused) > 0 {
+		e.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
+		e.Sets = without(e.Sets, out.Refused)
+		why := reason.New(reason.MembersRefused, "count", len(out.Refused))
+		e.Reason = &why
+	}
+	c.put(e)
+	if in.contain {
+		return
+	}
+	d := s.Kinds[e.ID.Kind]
+	switch in.verb {
+	case Create:
+		s.Created++
+		d.Created++
+	case Update:
+		s.Updated++
+		d.Updated++
+	case Disable:
+		s.Disabled++
+		d.Disabled++
+	case Delete:
+		s.Deleted++
+		d.Deleted++
+	}
+	s.Kinds[e.ID.Kind] = d
+	if in.verb == Create {
+		for ref := range c.waiters[e.ID] {
+			next.add(ref)
+		}
+		delete(c.waiters, e.ID)
+	}
+}
+
+func without(sets []Set, refused map[ID]error) []Set {
+	out := make([]Set, len(sets))
+	for i, s := range sets {
+		out[i] = Set{s.Name, slices.DeleteFunc(slices.Clone(s.Members), func(m ID) bool { _, no := refused[m]; return no })}
+	}
+	return out
+}
+
+// put records an entry in memory, to be saved with the next batch, unless it says nothing new.
+func (c *calls) put(e Entry) {
+	if known, ok := c.book.entries[e.ID]; ok && equalEntry(*known, e) {
+		return
+	}
+	if _, ok := c.book.entries[e.ID]; !ok && e.State == Gone && e.Reason == nil {
+		return
+	}
+	c.book.set(e)
+	c.unsaved[e.ID] = struct{}{}
+}
+
+// save writes what the ledger does not have yet, and the mark.
+func (c *calls) save(ctx context.Context) error {
+	entries := make([]Entry, 0, len(c.unsaved))
+	for id := range c.unsaved {
+		if e, ok := c.book.entries[id]; ok {
+			entries = append(entries, *e)
+		} else {
+			entries = append(entries, Entry{ID: id, State: Gone})
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return a.ID.Compare(b.ID) })
+	if err := c.link.save(ctx, entries); err != nil {
+		return err
+	}
+	clear(c.unsaved)
+	return nil
+}
+
+func equalEntry(a, b Entry) bool {
+	return a.Entity == b.Entity && a.Anchor == b.Anchor && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
+		a.Left == b.Left && a.Buried == b.Buried && a.Approved == b.Approved && slices.Equal(a.Needs, b.Needs) && a.As == b.As && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
+		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
+}
+
+func equalReason(a, b *reason.Reason) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Code == b.Code && slices.Equal(a.Args, b.Args)
+}
