@@ -73,6 +73,8 @@ const (
 	LogRegressed    Code = "log-regressed"
 	Leaving         Code = "leaving"
 	NeedsMissing    Code = "needs-missing"
+	PlaceTaken      Code = "place-taken"
+	StillNeeded     Code = "still-needed"
 	MembersRefused  Code = "members-refused"
 	PreflightFailed Code = "preflight-failed"
 
@@ -125,6 +127,8 @@ const (
 	TooManyIdentities Code = "too-many-identities"
 	TooManyKeptBack   Code = "too-many-kept-back"
 	GroupsExchanged   Code = "groups-exchanged"
+	GroupsRekeyed     Code = "groups-rekeyed"
+	PepperChanged     Code = "pepper-changed"
 	ResourceHeld      Code = "resource-held"
 	LinkHolds         Code = "link-holds"
 	HoldGone          Code = "hold-gone"
@@ -316,6 +320,14 @@ var catalogue = map[Code]entry{
 		"Väntar på {resource}.", "Waits for {resource}.",
 		"Inget: den skickas när det den väntar på finns i målsystemet.", "Nothing: it is sent once the target holds what it waits for.",
 	},
+	PlaceTaken: {
+		"Väntar på platsen som {resource} har: målsystemet kan bara ha den ena.", "Waits for the place that {resource} has: the target can hold only one of the two.",
+		"Se vad som väntar på beslut för länken. När det gamla får tas bort skickas det nya.", "See what the link holds for a decision. When the old one may go, the new one is sent.",
+	},
+	StillNeeded: {
+		"Ska bort, men målsystemet har annat som hör dit.", "Is to go, but the target holds others that belong to it.",
+		"Inget: det tas bort när de är borta.", "Nothing: it goes when they are gone.",
+	},
 	MembersRefused: {
 		"Målsystemet tog inte emot {count} medlemmar.", "The target did not take {count} members.",
 		"Se skälet vid varje medlem.", "See the reason at each member.",
@@ -483,6 +495,14 @@ var catalogue = map[Code]entry{
 	GroupsExchanged: {
 		"{count} grupper har nästan bara andra elever än förut; hela läsningen väntar.", "{count} groups have almost only other pupils than before; all of it waits.",
 		"Kontrollera om registret har återanvänt gruppernas id. Visa med essctl held show, och godkänn, eller rätta registret.", "Check whether the register has given the groups' ids to others. Show it with essctl held show, then approve it, or mend the register.",
+	},
+	GroupsRekeyed: {
+		"{count} grupper har samma id som förut men skulle bli andra grupper; hela läsningen väntar.", "{count} groups have the ids that they had, and would be other groups; all of it waits.",
+		"Kontrollera groupIds och schoolYear i dokumentet. Är ändringen menad, godkänn: grupperna blir nya i målsystemen.", "Check groupIds and schoolYear in the document. When the change is meant, approve it: the groups will be new ones in the targets.",
+	},
+	PepperChanged: {
+		"Hemligheten pepper är en annan än den som loggen skrevs med; ingenting har ändrats.", "The pepper is another one than the log was written with; nothing was changed.",
+		"Lägg tillbaka den rätta (den deponerade kopian). Den får aldrig bytas: alla personer och grupper skulle bli andra.", "Put the right one back (the copy in escrow). It never rotates: every person and group would be another one.",
 	},
 	ResourceHeld: {
 		"Fler ändringar av samma slag ({operation}) än vad som får ske utan att någon ser dem; det som finns i målsystemet ligger kvar.", "More changes of this kind ({operation}) than may happen without anybody looking at them; what the target holds stays as it is.",

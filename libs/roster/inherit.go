@@ -3,8 +3,9 @@ package roster
 import "slices"
 
 // inherited returns the records of a person together with what was decided about her or him under keys that she or he
-// had before: a child who is protected stays so when a TF number becomes a personnummer (rule R9). Of a former key under
-// which somebody still stands nothing is inherited, for that is somebody else.
+// had before, and with what a register protects there that does not know of the new key: a child who is protected stays
+// so when a TF number becomes a personnummer, and when one of two registers learns of a new number first (rule R9). Of a
+// former key under which somebody still stands nothing is inherited, for that is somebody else.
 func (r *Roster) inherited(records []*Record) []*Record {
 	out := records
 	for _, rec := range records {
@@ -17,7 +18,9 @@ func (r *Roster) inherited(records []*Record) []*Record {
 				continue
 			}
 			for _, b := range before {
-				if b.Tombstone == nil && len(b.Directives) > 0 && !slices.Contains(out, b) {
+				decided := b.Tombstone == nil && len(b.Directives) > 0
+				marked := b.protects() && !slices.ContainsFunc(records, func(r *Record) bool { return r.Source == b.Source && r.states() })
+				if (decided || marked) && !slices.Contains(out, b) {
 					out = append(slices.Clip(out), b)
 				}
 			}

@@ -78,8 +78,8 @@ func cmp3(a, b int) int {
 	return b
 }
 
-// records returns what sources say of an entity, by precedence, and what was decided about it under former keys under
-// which nobody stands.
+// records returns what sources say of an entity, by precedence, and what was decided about it, or is protected, under
+// former keys under which nobody stands.
 func (m model) records(ref Ref) []*Record {
 	byPrecedence := func(a, b *Record) int { return Precedence{skola}.Compare(a.Source, b.Source) }
 	all := slices.SortedFunc(maps.Values(m[ref]), byPrecedence)
@@ -88,7 +88,10 @@ func (m model) records(ref Ref) []*Record {
 			old := slices.SortedFunc(maps.Values(m[Ref{KindPerson, k}]), byPrecedence)
 			stands := slices.ContainsFunc(old, func(o *Record) bool { return o.Tombstone == nil && !o.Overlay })
 			for _, o := range old {
-				if ref.Kind == KindPerson && r.Tombstone == nil && !r.Overlay && !stands && o.Tombstone == nil && len(o.Directives) > 0 && !slices.Contains(all, o) {
+				mine := m[ref][o.Source]
+				knows := mine != nil && mine.states() // the source itself says how it is with the new key
+				told := o.Tombstone == nil && len(o.Directives) > 0 || o.protects() && !knows
+				if ref.Kind == KindPerson && r.Tombstone == nil && !r.Overlay && !stands && told && !slices.Contains(all, o) {
 					all = append(all, o)
 				}
 			}

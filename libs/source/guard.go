@@ -25,6 +25,10 @@ type guarding struct {
 	now      time.Time
 	complete bool // the read was
 	first    bool // the log holds nothing of a read that was believed: its creates are no reason to doubt
+	// unknown says that no run is known that was believed, whatever the log holds: what is kept beside it is lost, also
+	// what a source of decisions reads. Nothing dangerous passes before a person has looked.
+	unknown  bool
+	rekeyed  int // groups that have another key than before, and are no new generation
 	changes  []Change
 	heads    map[roster.Ref]Head
 	before   before
@@ -269,11 +273,11 @@ func (g *guarding) weigh(clusters []cluster, tally *guard.Tally) *reason.Reason 
 	for i := range clusters {
 		c := &clusters[i]
 		for _, b := range c.buckets() {
-			if c.approved || c.contains || !tally.Over(b) {
+			if c.approved || c.contains || !g.unknown && !tally.Over(b) {
 				continue
 			}
 			c.over = true
-			if b.Operation == guard.Identity {
+			if b.Operation == guard.Identity && tally.Over(b) {
 				identities = max(identities, tally.Asked(b))
 			}
 		}
@@ -291,6 +295,8 @@ func (g *guarding) weigh(clusters []cluster, tally *guard.Tally) *reason.Reason 
 		return because(reason.TooManyKeptBack, g.keptBack)
 	case identities > 0:
 		return because(reason.TooManyIdentities, identities)
+	case g.rekeyed > 0:
+		return because(reason.GroupsRekeyed, g.rekeyed)
 	case exchanged > 0:
 		return because(reason.GroupsExchanged, exchanged)
 	case !g.first && creates > g.limits.Allowed(all(guard.Create), persons):

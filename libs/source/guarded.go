@@ -26,11 +26,16 @@ func (r *Reader) guard(ctx context.Context, run *Run, say *statement, scan Scan,
 	}
 	g := guarding{
 		limits: r.Limits, now: r.Now(), complete: say.complete, changes: changes, heads: scan.Heads, kept: kept,
-		keptBack: say.keptBackOf(scan), hash: r.Keyer.Hash,
+		keptBack: say.keptBackOf(scan), hash: r.Keyer.Hash, unknown: first,
 	}
-	if g.before, err = r.before(ctx, say, scan, changes); err != nil {
+	keys := newKeysBefore(say, scan)
+	if g.before, err = r.before(ctx, say, scan, changes, keys); err != nil {
 		return guarded{}, err
 	}
+	if keys.others() {
+		return guarded{}, reason.Errorf(reason.Misconfigured, nil, reason.PepperChanged)
+	}
+	g.rekeyed = keys.rekeyed
 	// A first load that broke off leaves a part of the register in the log: what is new is still no reason to doubt.
 	g.first = g.before.live[guard.Bucket{Kind: roster.KindPerson, Form: guard.AllForms, Operation: ""}] == 0 || first && scan.Open
 	j := g.judge()
@@ -59,7 +64,7 @@ func (r *Reader) settle(ctx context.Context, g guarded) error {
 }
 
 // before reads what the log holds that the guard needs. Where nothing is to change that stands, nobody needs the records.
-func (r *Reader) before(ctx context.Context, say *statement, scan Scan, changes []Change) (before, error) {
+func (r *Reader) before(ctx context.Context, say *statement, scan Scan, changes []Change, keys *keysBefore) (before, error) {
 	wanted := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool {
 		head, ok := scan.Heads[c.Record.Ref]
 		return !ok || head.Tombstone
@@ -75,6 +80,7 @@ func (r *Reader) before(ctx context.Context, say *statement, scan Scan, changes 
 	}
 	each := func(rec roster.Record) error {
 		b.add(&rec)
+		keys.add(&rec)
 		return nil
 	}
 	if say.complete {

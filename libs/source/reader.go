@@ -163,7 +163,7 @@ func (r *Reader) run(ctx context.Context, run, newest, believed *Run) (secret fu
 	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed)
 	findings := say.unprotected(append(read.Findings, say.findings...))
 	run.Findings = totals(findings)
-	if run.State != Failed && run.State != Unreadable {
+	if run.State != Failed && run.State != Unreadable && run.State != Refused {
 		run.Found = newFound(run.ID, r.Now(), findings)
 	}
 	for ref := range say.keptBack {
@@ -312,6 +312,9 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 			return state, nil
 		}
 		if fault := reason.FaultOf(err); ctx.Err() != nil || fault != reason.Transient && fault != reason.Conflict {
+			if reason.Of(err).Code == reason.PepperChanged {
+				return Refused, err
+			}
 			return Failed, wrap("publish", err)
 		}
 		r.Logger.WarnContext(ctx, "the log did not take the changes", "run", run.ID, "attempt", attempt, "done", done, "of", len(changes), "error", err)

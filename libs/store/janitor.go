@@ -36,6 +36,7 @@ type entity struct {
 	seqs   []uint64 // in order; the last is the record's state
 	times  []time.Time
 	stone  roster.TombstoneReason // of the last message; empty when it is no tombstone
+	became roster.Key             // of a tombstone that says so: the key that the person has instead
 	// protects tells whether the last message says that the person is protected: a tombstone, or a record with a mark.
 	protects bool
 	subject  string
@@ -43,7 +44,9 @@ type entity struct {
 
 // Janitor takes out of a tenant's log what the retention lets go: old history, all history under a tombstone, and
 // tombstones that every link has passed. A protected tombstone stays for good: without it, another source that lists
-// the person would let her or him stand again (rule R9). Of protected persons whom every link has taken away it takes
+// the person would let her or him stand again (rule R9). One that says what became of a person stays as long as the log
+// holds anything under that key: by it a reader knows which keys the person had, and what was decided under those counts
+// for her or him. Of protected persons whom every link has taken away it takes
 // out all that [Store.Forget] does. What is taken out of a person or group is overwritten on the disk.
 func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept, error) {
 	var done Swept
@@ -72,7 +75,8 @@ func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept,
 			}
 			e.seqs = append(kept, e.seqs[last])
 			last = len(kept)
-			if e.stone == "" || e.stone == roster.TombstoneProtected || !passed(r.Cursors, roster.Position{Log: end.Log, Seq: e.seqs[last]}) {
+			leads := !e.became.IsZero() && len(entities[roster.Ref{Kind: ref.Kind, Key: e.became}]) > 0
+			if e.stone == "" || e.stone == roster.TombstoneProtected || leads || !passed(r.Cursors, roster.Position{Log: end.Log, Seq: e.seqs[last]}) {
 				continue
 			}
 			if err := s.erase(ctx, tenant, e.seqs[last], false); err != nil {
@@ -130,6 +134,11 @@ func (s *Store) inventory(ctx context.Context, tenant string) (map[roster.Ref][]
 		}
 		e.seqs, e.times = append(e.seqs, d.seq), append(e.times, d.time)
 		e.stone = roster.TombstoneReason(d.Headers().Get(headerTombstone))
+		if e.became = (roster.Key{}); d.Headers().Get(headerBecame) != "" {
+			if e.became, err = roster.ParseKey(d.Headers().Get(headerBecame)); err != nil {
+				return unreadable(d, err)
+			}
+		}
 		e.protects = e.stone == roster.TombstoneProtected || d.Headers().Get(headerProtects) != ""
 		return nil
 	})

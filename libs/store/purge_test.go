@@ -120,6 +120,11 @@ func TestTombstoneHoldsNothingPersonal(t *testing.T) {
 
 func TestJanitor(t *testing.T) {
 	extens := roster.Source{System: "extens", Instance: "default"}
+	became := func(n, next int) roster.Record {
+		r := tombstone(person(n, ""), roster.TombstoneBecame)
+		r.Tombstone.Became = key(next)
+		return r
+	}
 	twin := func(r roster.Record) roster.Record { r.Source = extens; return r }
 	for _, tc := range []struct {
 		name    string
@@ -137,6 +142,8 @@ func TestJanitor(t *testing.T) {
 		{"R9 a protected tombstone stays beside another record", []roster.Record{twin(person(1, "A")), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{}, 2},
 		{"a left tombstone goes beside another record", []roster.Record{twin(person(1, "A")), tombstone(person(1, ""), roster.TombstoneLeft)}, true, 0, Swept{Tombstones: 1}, 1},
 		{"a protected tombstone stays when the other's goes", []roster.Record{twin(tombstone(person(1, ""), roster.TombstoneLeft)), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{Tombstones: 1}, 1},
+		{"R9 what leads to a key stays while that is there", []roster.Record{became(1, 2), person(2, "A")}, true, 0, Swept{}, 2},
+		{"what leads to a key that is gone goes", []roster.Record{became(1, 2)}, true, 0, Swept{Tombstones: 1}, 0},
 		{"R9 another source's history of a protected person goes", []roster.Record{twin(person(1, "A")), twin(person(1, "B")), tombstone(person(1, ""), roster.TombstoneProtected)}, true, 0, Swept{History: 1}, 2},
 		{"R9 and stays until every link has heard of it", []roster.Record{twin(person(1, "A")), twin(person(1, "B")), tombstone(person(1, ""), roster.TombstoneProtected)}, false, 0, Swept{}, 2},
 	} {
