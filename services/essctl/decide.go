@@ -103,7 +103,10 @@ func (c *control) act(ctx context.Context, d *desk, p printedDeed, why string, d
 // put checks a decision, lets it take the place of one of its kind about the same, and acts.
 func (c *control) put(ctx context.Context, d *desk, p printedDeed, why string, decision *manual.Decisions, same func(manual.OnDesk) bool) error {
 	if err := decision.Valid(d.roster.Today(), d.lies); err != nil {
-		return advised(err)
+		return asked(err)
+	}
+	if last, err := roster.ParseDate(p.Until); err == nil && p.Until != "" && last < d.roster.Today() {
+		return errors.New("--until has passed, so that it would decide nothing: essctl manual remove takes a decision back")
 	}
 	body, err := decision.Body()
 	if err != nil {
@@ -114,6 +117,14 @@ func (c *control) put(ctx context.Context, d *desk, p printedDeed, why string, d
 		id, p.Replaces = d.lies[i].ID, true
 	}
 	return c.act(ctx, d, p, why, map[string]roster.Personal{id: body})
+}
+
+// asked says what is wrong with what somebody wrote. There is no vendor to ask for it anew.
+func asked(err error) error {
+	if why := reason.Of(err); why.Code == reason.Unreadable {
+		return errors.New(why.Text(reason.English))
+	}
+	return advised(err)
 }
 
 // deciding is what the commands that decide about a person share.
@@ -146,9 +157,6 @@ func (x *deciding) run(ctx context.Context, c *control, decide func(*desk, *some
 
 // onDesk opens the desk for somebody who tells who does it, and why.
 func (x *deciding) onDesk(ctx context.Context, c *control, decide func(*desk, printedDeed) error) error {
-	if strings.TrimSpace(x.why) == "" {
-		return errors.New("--why is empty: tell the reason, for the audit")
-	}
 	by, err := x.deed.who()
 	if err != nil {
 		return err

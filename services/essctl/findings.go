@@ -118,6 +118,10 @@ func (c *control) findings(ctx context.Context, st *store.Store, tenant string, 
 		return cmp.Or(slices.Index(order, x.State)-slices.Index(order, y.State), slices.Index(weight, x.Severity)-slices.Index(weight, y.Severity))
 	})
 	return c.print(out, func(w *tabwriter.Writer) {
+		if len(out.Findings) == 0 {
+			fmt.Fprintf(w, "Run %s of %s found nothing wrong.\n", out.Run, clock(out.At))
+			return
+		}
 		fmt.Fprintf(w, "Run %s of %s\n\nSTATE\tSEVERITY\tCOUNT\tOWNER\tSINCE\tWHAT", out.Run, clock(out.At))
 		if each {
 			fmt.Fprint(w, "\tWHERE\tKEY")

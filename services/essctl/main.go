@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +20,7 @@ import (
 	"eventful.se/ess/libs/service"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/tenant"
+	"eventful.se/ess/services/source-manual/manual"
 )
 
 func main() {
@@ -58,11 +61,30 @@ Exit status: 0 when all went well, 1 after an error.`,
 	cmd.SetArgs(args)
 	cmd.SetOut(c.out)
 	cmd.SetErr(c.errs)
-	if err := cmd.ExecuteContext(ctx); err != nil {
+	err := known(cmd, args)
+	if err == nil {
+		err = cmd.ExecuteContext(ctx)
+	}
+	if err != nil {
+		if !strings.Contains(err.Error(), "\n") { // it does not say yet what to do
+			err = advised(err)
+		}
 		fmt.Fprintln(c.errs, "essctl:", err)
 		return 1
 	}
 	return 0
+}
+
+// known refuses a word that is no command where one is due; cobra would show the help as if all were well.
+func known(root *cobra.Command, args []string) error {
+	cmd, rest, err := root.Find(args)
+	if err != nil || !cmd.HasSubCommands() {
+		return nil // or root says it
+	}
+	if i := slices.IndexFunc(rest, func(a string) bool { return !strings.HasPrefix(a, "-") }); i >= 0 && cmd != root {
+		return fmt.Errorf("unknown command %q for %q: see %s --help", rest[i], cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
 }
 
 // control is what the commands share.
@@ -127,16 +149,26 @@ func (d *deed) flags(cmd *cobra.Command) {
 	require(cmd, "why")
 }
 
-// who returns who does it.
+// who returns who does it, and refuses what must not stand in the audit.
 func (d *deed) who() (string, error) {
-	if d.by != "" {
-		return d.by, nil
+	if strings.TrimSpace(d.why) == "" {
+		return "", errors.New("--why is empty: tell the reason, for the audit")
 	}
-	u, err := user.Current()
-	if err != nil || u.Username == "" {
-		return "", errors.New("it is not known who you are: give --by")
+	by := d.by
+	if by == "" {
+		u, err := user.Current()
+		if err != nil || u.Username == "" {
+			return "", errors.New("it is not known who you are: give --by")
+		}
+		by = u.Username
 	}
-	return u.Username, nil
+	if wrong := manual.Wording(d.why); wrong != "" {
+		return "", fmt.Errorf("--why %s", wrong)
+	}
+	if wrong := manual.Wording(by); wrong != "" {
+		return "", fmt.Errorf("--by %s", wrong)
+	}
+	return by, nil
 }
 
 // require makes flags of a command required. A command that does not have the flag says so instead of running.

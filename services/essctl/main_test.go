@@ -223,15 +223,19 @@ func TestWhatCannotBeDone(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no reason":        {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis"}, "why"},
-		"an empty reason":  {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", " "}, "--why is empty"},
-		"another set":      {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-changed"},
-		"no group":         {[]string{"held", "reject", w.held().Digest, "--group", "x", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-group-unknown"},
-		"no tenant":        {[]string{"runs", "--source", "alvis"}, "tenant"},
-		"unknown tenant":   {[]string{"runs", "--tenant", "malmo", "--source", "alvis"}, "log-missing"},
-		"not a source":     {[]string{"runs", "--tenant", "lund", "--source", "/"}, "system/instance"},
-		"not a format":     {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table or json"},
-		"nobody listening": {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "unreachable"},
+		"no reason":                {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis"}, "why"},
+		"an empty reason":          {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", " "}, "--why is empty"},
+		"R8: a number in a reason": {[]string{"held", "approve", w.held().Digest, "--tenant", "lund", "--source", "alvis", "--why", "18900101-9802 moved"}, "--why looks as if it had an identity number"},
+		"R8: a number in a name":   {[]string{"held", "approve", w.held().Digest, "--tenant", "lund", "--source", "alvis", "--why", "x", "--by", "189001019802"}, "--by looks as if"},
+		"not a command":            {[]string{"held", "aprove", "d"}, `unknown command "aprove" for "essctl held"`},
+		"not a workbook":           {[]string{"preview", "--tenant", "lund", "--link", "apple-school-manager", "-o", "json"}, ".xlsx"},
+		"another set":              {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-changed"},
+		"no group":                 {[]string{"held", "reject", w.held().Digest, "--group", "x", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-group-unknown"},
+		"no tenant":                {[]string{"runs", "--source", "alvis"}, "tenant"},
+		"unknown tenant":           {[]string{"runs", "--tenant", "malmo", "--source", "alvis"}, "apply the tenant if it is new"},
+		"not a source":             {[]string{"runs", "--tenant", "lund", "--source", "/"}, "system/instance"},
+		"not a format":             {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table or json"},
+		"nobody listening":         {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, stderr := w.essctl(1, c.args...); !strings.HasPrefix(stderr, "essctl: ") || !strings.Contains(stderr, c.want) {

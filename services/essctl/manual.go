@@ -79,7 +79,7 @@ func (c *control) fromInput(from string, into any) error {
 		return fmt.Errorf("read standard input: %w", err)
 	}
 	if err := manual.Parse("standard input", text, into, func(tenant.Problems) {}); err != nil {
-		return advised(err)
+		return asked(err)
 	}
 	return nil
 }

@@ -121,6 +121,7 @@ func TestWhatCannotBeDecided(t *testing.T) {
 		"no link":                      {"", []string{"person", "protect", "--key", w.key(herNumber), "--alias", "google"}, "system/instance"},
 		"no marking":                   {"", []string{"person", "protect", "--key", w.key(herNumber), "--marking", "Ingen"}, "is none of"},
 		"no day":                       {"", []string{"manual", "suspend", "--key", w.key(herNumber), "--until", "soon"}, "YYYY-MM-DD"},
+		"a day that has passed":        {"", []string{"manual", "suspend", "--key", w.key(herNumber), "--until", "2020-01-01"}, "--until has passed"},
 		"to keep whom nobody knows":    {"18910202-9809\n", []string{"manual", "keep", "--number", "-", "--until", "2026-12-31"}, "no source has the person"},
 		"to override nothing":          {"", []string{"manual", "override", "--key", w.key(herNumber), "--from", "-", "--until", "2026-12-31"}, "overrides nothing"},
 		"an unknown key":               {"civicNo: x\n", []string{"manual", "override", "--key", w.key(herNumber), "--from", "-", "--until", "2026-12-31"}, "not known"},
@@ -129,8 +130,12 @@ func TestWhatCannotBeDecided(t *testing.T) {
 		"a split of nothing":           {"", []string{"person", "split", "--key", w.key(herNumber)}, "nobody joined"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if out := w.do(1, c.in, c.args...); !strings.Contains(out, c.want) {
+			out := w.do(1, c.in, c.args...)
+			if !strings.Contains(out, c.want) {
 				t.Errorf("%q does not say %q", out, c.want)
+			}
+			if strings.Contains(out, "vendor") {
+				t.Errorf("%q sends to a vendor whoever wrote the command", out)
 			}
 		})
 	}

@@ -24,6 +24,9 @@ func (c *control) previewCommand() *cobra.Command {
   essctl preview --tenant lund --link apple-school-manager -o lund.xlsx --file lund.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Validate(); err != nil {
+				return err
+			}
 			ref, err := preview.Link(link)
 			if err != nil {
 				return err

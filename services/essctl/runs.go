@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 )
@@ -52,7 +53,7 @@ func (c *control) runsCommand() *cobra.Command {
 				if limit > 0 && len(history) > limit {
 					history = history[:limit]
 				}
-				return c.printRuns(history)
+				return c.printRuns(ref, history)
 			})
 		},
 	}
@@ -61,7 +62,7 @@ func (c *control) runsCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *control) printRuns(runs []source.Run) error {
+func (c *control) printRuns(ref roster.Source, runs []source.Run) error {
 	list := make([]printedRun, len(runs))
 	for i, r := range runs {
 		list[i] = printedRun{
@@ -73,6 +74,10 @@ func (c *control) printRuns(runs []source.Run) error {
 		}
 	}
 	return c.print(list, func(w *tabwriter.Writer) {
+		if len(list) == 0 {
+			fmt.Fprintf(w, "%s has never read anything for this tenant.\n", ref)
+			return
+		}
 		fmt.Fprintln(w, "STARTED\tSTATE\tTOOK\tCOUNTS\tWHY\tRUN")
 		for _, r := range list {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", clock(r.Started), r.State, r.Ended.Sub(r.Started).Round(time.Millisecond),

@@ -41,9 +41,6 @@ that is new gets its streams. Programs that read their documents from the cluste
 			if err != nil {
 				return err
 			}
-			if strings.TrimSpace(a.why) == "" {
-				return errors.New("--why is empty: tell the reason, for the audit")
-			}
 			if a.by, err = a.who(); err != nil {
 				return err
 			}

@@ -40,9 +40,6 @@ Nothing is done until --approve names the digest that was printed: of exactly th
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.Tenant = args[0]
-			if strings.TrimSpace(r.why) == "" {
-				return errors.New("--why is empty: tell the reason, for the audit")
-			}
 			if r.by, err = r.who(); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -43,7 +44,7 @@ type Options struct {
 // Flags adds the flags to a command.
 func (o *Options) Flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.File, "output", "o", "", "write an Excel workbook to this file")
+	f.StringVarP(&o.File, "output", "o", "", "write an Excel workbook to this file, such as lund.xlsx")
 	f.StringVar(&o.Language, "language", string(reason.Swedish), "of the workbook: sv or en")
 	f.BoolVar(&o.Rows, "rows", false, "show each row's key, what would be done, and why; no names")
 }
@@ -52,6 +53,9 @@ func (o *Options) Flags(cmd *cobra.Command) {
 func (o *Options) Validate() error {
 	if o.Language != string(reason.Swedish) && o.Language != string(reason.English) {
 		return fmt.Errorf("--language is %q: write sv or en", o.Language)
+	}
+	if o.File != "" && filepath.Ext(o.File) != ".xlsx" {
+		return fmt.Errorf("-o is %q: a preview is written as an Excel workbook, to a file that ends with .xlsx", o.File)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package manual
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -116,17 +117,25 @@ func (c *checker) once(p tenant.Problems, kind, subject string) {
 	c.seen[kind+"\x00"+subject] = true
 }
 
+// Wording says what is wrong with a text that tells who decided, or why; nothing when it may stand in a log that is kept.
+func Wording(text string) string {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return "is required"
+	case utf8.RuneCountInString(text) > longest:
+		return fmt.Sprintf("is longer than %d characters", longest)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "is more than one line of text"
+	case numberLike.MatchString(text):
+		return "looks as if it had an identity number in it: write an office and a cause, nothing about the person"
+	}
+	return ""
+}
+
 func (c *checker) decision(p tenant.Problems, d *Decision) {
 	for key, text := range map[string]string{"owner": d.Owner.Reveal(), "reason": d.Reason.Reveal()} {
-		at := p.At("%s", key)
-		at.Required(text)
-		switch {
-		case utf8.RuneCountInString(text) > longest:
-			at.Add("is longer than %d characters", longest)
-		case strings.ContainsFunc(text, unicode.IsControl):
-			at.Add("is more than one line of text")
-		case numberLike.MatchString(text):
-			at.Add("looks as if it had an identity number in it: write an office and a cause, nothing about the person")
+		if wrong := Wording(text); wrong != "" {
+			p.At("%s", key).Add("%s", wrong)
 		}
 	}
 }
