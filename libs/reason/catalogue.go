@@ -101,6 +101,7 @@ const (
 	UnknownCode          Code = "unknown-code"
 	ConflictingAttribute Code = "conflicting-attribute"
 	IdentityConflict     Code = "identity-conflict"
+	RegistersDisagree    Code = "registers-disagree"
 	UnknownReference     Code = "unknown-reference"
 	UnitCycle            Code = "unit-cycle"
 	StillStated          Code = "former-still-stated"
@@ -415,6 +416,10 @@ var catalogue = map[Code]entry{
 	IdentityConflict: {
 		"Två olika personer har samma identitet; båda lämnas som de är.", "Two different persons have one identity; both are left as they are.",
 		"Rätta identitetsnumret eller id:t i registret.", "Correct the identity number or the id in the register.",
+	},
+	RegistersDisagree: {
+		"Ett annat register har en annan person på samma identitet; de blandas inte ihop.", "Another register has another person under the same identity; the two are not mixed.",
+		"Se skolor och klasser med essctl person suggestions, och rätta identitetsnumret i det register som har fel.", "See the schools and classes with essctl person suggestions, and correct the identity number in the register that is wrong.",
 	},
 	UnknownReference: {
 		"Fältet {field} pekar på något som källan inte har; det utelämnades.", "The field {field} refers to something that the source does not have; it was left out.",

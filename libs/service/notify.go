@@ -47,6 +47,9 @@ func (n LogNotifier) Notify(ctx context.Context, s Status) error {
 			attrs = append(attrs, slog.Group(x.Name, "verdict", string(x.Verdict), "mode", string(x.Mode), "lag", x.Lag, "waiting", x.Waiting, "parked", x.Parked))
 		}
 	}
+	if s.Conflicts > 0 {
+		attrs = append(attrs, "conflicts", s.Conflicts)
+	}
 	if len(s.UnknownUnits) > 0 {
 		attrs = append(attrs, "unknown_units", s.UnknownUnits)
 	}

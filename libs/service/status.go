@@ -40,6 +40,8 @@ type Status struct {
 	Links   []LinkStatus   `json:"links"`   // the worst first
 	// UnknownUnits are units that the document names and the log does not know, as system/instance and the source's id.
 	UnknownUnits []string `json:"unknownUnits,omitempty"`
+	// Conflicts counts the persons of whom the sources speak as two people; see [Across].
+	Conflicts int `json:"conflicts,omitempty"`
 }
 
 // SourceStatus says how a source stands.
@@ -146,8 +148,13 @@ func StatusOf(ctx context.Context, st *store.Store, of Subject, now time.Time) (
 	if err != nil {
 		return s, err
 	}
+	across, err := AcrossSources(ctx, st, of.Tenant, now)
+	if err != nil {
+		return s, err
+	}
+	s.Conflicts = len(across.Conflicts)
 	for _, ref := range of.Sources {
-		one, err := sourceStatus(ctx, st, of.Tenant, ref, now)
+		one, err := sourceStatus(ctx, st, of.Tenant, ref, across, now)
 		if err != nil {
 			return s, err
 		}
@@ -187,7 +194,7 @@ func (s *Status) rank() {
 		return cmp.Or(a.Verdict.compare(b.Verdict), a.Link.Compare(b.Link))
 	})
 	slices.Sort(s.UnknownUnits)
-	if len(s.UnknownUnits) > 0 {
+	if len(s.UnknownUnits)+s.Conflicts > 0 {
 		s.Verdict = Look
 	}
 	if len(s.Sources) > 0 {
@@ -212,7 +219,7 @@ func (v Verdict) or(o Verdict) Verdict {
 	return v
 }
 
-func sourceStatus(ctx context.Context, st *store.Store, name string, ref roster.Source, now time.Time) (s SourceStatus, err error) {
+func sourceStatus(ctx context.Context, st *store.Store, name string, ref roster.Source, across Across, now time.Time) (s SourceStatus, err error) {
 	s = SourceStatus{Source: ref, Name: ref.String(), Verdict: OK}
 	newest, believed, err := st.Runs(name).Last(ctx, ref)
 	if err != nil {
@@ -226,7 +233,7 @@ func sourceStatus(ctx context.Context, st *store.Store, name string, ref roster.
 	if err != nil {
 		return s, err
 	}
-	s.Held, s.Findings = waits(kept, now), findingsOf(found)
+	s.Held, s.Findings = waits(kept, now), findingsOf(across.Told(found))
 	if newest != nil {
 		s.State, s.Started, s.Why = newest.State, newest.Started, told(newest.Reason)
 	}

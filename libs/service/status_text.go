@@ -32,6 +32,9 @@ func (s Status) Text(l reason.Language) string {
 	if len(s.UnknownUnits) > 0 {
 		fmt.Fprintf(&b, "\n"+w.units+"\n", strings.Join(s.UnknownUnits, ", "))
 	}
+	if s.Conflicts > 0 {
+		fmt.Fprintf(&b, "\n"+w.conflicts+"\n", s.Conflicts)
+	}
 	if s.Console != "" {
 		fmt.Fprintf(&b, "\n%s\n", s.Console)
 	}
@@ -108,7 +111,7 @@ type words struct {
 	severities map[fact.Severity]string
 	modes      map[target.Mode]string
 
-	source, link, units                                        string
+	source, link, units, conflicts                             string
 	never, run, unbelieved, believed, held, expired, findings  string
 	unsettled, lag, resources, delivered, minutes, hours, days string
 }
@@ -140,7 +143,8 @@ func wordsIn(l reason.Language) words {
 				target.ModeHeld: "Aktiv; en del väntar på beslut.", target.ModeHalted: "Stoppad.",
 			},
 			source: "Källa", link: "Mål", units: "Skolenheter i inställningarna som registren inte har: %s.",
-			never: "Har aldrig lästs.", run: "Senaste läsning: %s, %s (%s).", unbelieved: "Ingen läsning har ännu godtagits.",
+			conflicts: "%d personer är två olika i olika register, på samma identitet. De blandas inte ihop; se essctl person suggestions och rätta registret.",
+			never:     "Har aldrig lästs.", run: "Senaste läsning: %s, %s (%s).", unbelieved: "Ingen läsning har ännu godtagits.",
 			believed: "Senaste godtagna läsning: %s (%s).",
 			held:     "%d ändringar väntar på beslut sedan %s: visa dem med essctl held show.",
 			expired:  "%d ändringar som väntat sedan %s är för gamla att besluta om: läs källan på nytt.",
@@ -162,7 +166,8 @@ func wordsIn(l reason.Language) words {
 			target.ModeHeld: "Active; a part waits for a decision.", target.ModeHalted: "Halted.",
 		},
 		source: "Source", link: "Target", units: "School units in the settings that the registers do not have: %s.",
-		never: "Has never been read.", run: "Last read: %s, %s (%s).", unbelieved: "No read has been believed yet.",
+		conflicts: "%d persons are two different ones in different registers, under one identity. They are not mixed; see essctl person suggestions, and mend the register.",
+		never:     "Has never been read.", run: "Last read: %s, %s (%s).", unbelieved: "No read has been believed yet.",
 		believed: "Last believed read: %s (%s).",
 		held:     "%d changes wait for a decision since %s: see essctl held show.",
 		expired:  "%d changes that waited since %s are too old to be decided about: read the source again.",

@@ -13,6 +13,7 @@ import (
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/service"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 )
@@ -27,7 +28,7 @@ type printedFinding struct {
 	What     string            `json:"what"`
 	Next     string            `json:"next"`
 	Count    int               `json:"count"`
-	Since    time.Time         `json:"since"`
+	Since    time.Time         `json:"since,omitzero"`
 	Where    string            `json:"where,omitempty"`
 	Ref      string            `json:"ref,omitempty"`
 }
@@ -47,6 +48,8 @@ func (c *control) findingsCommand() *cobra.Command {
 		Short: "Show what a read found wrong: since when, whose it is, and what to change",
 		Long: `Show what a read found wrong in the register, beside the read before: new, still or gone; how much it matters, who can mend
 it, since when it is so, and what to change. Persons are keys; nothing is told of protected persons.
+
+Beside them stands how many of its persons another register speaks of as somebody else, now; see essctl person suggestions.
 
 The newest read that came to findings is shown; a read that broke off found nothing, and mends nothing either.`,
 		Example: "  essctl findings --tenant lund --source alvis --language sv\n  essctl findings --tenant lund --source alvis --each -o json",
@@ -81,6 +84,11 @@ func (c *control) findings(ctx context.Context, st *store.Store, tenant string, 
 	if found == nil {
 		return fmt.Errorf("no findings of %s are kept: there is no such run, or it broke off before; see essctl runs", ref)
 	}
+	across, err := service.AcrossSources(ctx, st, tenant, c.now())
+	if err != nil {
+		return err
+	}
+	found = across.Told(found)
 	out := printedFindings{Run: found.Run, At: found.At, Findings: []printedFinding{}}
 	type rule struct {
 		state source.IssueState
@@ -111,6 +119,13 @@ func (c *control) findings(ctx context.Context, st *store.Store, tenant string, 
 		if i.Since.Before(f.Since) {
 			f.Since = i.Since
 		}
+	}
+	if n := across.Of(ref); n > 0 && run == "" { // of now, and of no run: nobody compared it with the day before
+		why := reason.New(reason.RegistersDisagree)
+		out.Findings = append(out.Findings, printedFinding{
+			State: source.IssueStill, Severity: fact.Serious, Effect: fact.Noted, Owner: why.Code.Owner(), Code: why.Code,
+			What: why.Text(l), Next: why.Next(l), Count: n,
+		})
 	}
 	order := []source.IssueState{source.IssueNew, source.IssueStill, source.IssueGone}
 	weight := []fact.Severity{fact.Serious, fact.Warning, fact.Info}
