@@ -8,16 +8,16 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/reason"
-	"eventful.se/ess/libs/roster"
 )
 
 // carryOut does what the intents say: first what contains a person, then creates and updates in the order of the target's
-// kinds, then deletes in the other order. What becomes possible by it is added to next.
+// kinds, right behind what they take the place of, then deletes in the other order. What becomes possible by it is added to next.
 func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *Settled, next *work) error {
 	kinds := c.link.o.Made.Applier.Kinds()
 	byKind := map[string][]intent{}
 	deletes := map[string][]intent{}
 	contains := map[string][]intent{}
+	replaced := map[string][]intent{} // by the kind of what takes their place
 	for _, in := range intents {
 		switch {
 		case in.verb == "" && c.unsure(in):
@@ -28,6 +28,8 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 			c.put(in.entry)
 		case in.contain:
 			contains[in.resource.ID.Kind] = append(contains[in.resource.ID.Kind], in)
+		case in.verb == Delete && in.by != nil:
+			replaced[in.by.ID.Kind] = append(replaced[in.by.ID.Kind], in)
 		case in.verb == Disable || in.verb == Delete:
 			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
 		default:
@@ -42,6 +44,11 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 		}
 	}
 	for _, kind := range kinds {
+		for batch := range slices.Chunk(replaced[kind], batchSize) {
+			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+				return err
+			}
+		}
 		for batch := range slices.Chunk(byKind[kind], batchSize) {
 			if err := c.adopt(ctx, batch, s, next); err != nil || s.Halted != nil {
 				return err
@@ -107,6 +114,10 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 			continue
 		}
 		if in.verb == Disable || in.verb == Delete || in.verb == Contain {
+			if why := c.stays(in, force); why != nil {
+				c.put(waiting(known, why))
+				continue
+			}
 			out = append(out, in)
 			continue
 		}
@@ -138,9 +149,32 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 				continue
 			}
 		}
+		if other, taken := occupant(c.link.o.Made.OneOf, in.resource.ID, c.book.entries); taken && in.verb == Create {
+			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting, Reason: placeTaken(other)})
+			continue
+		}
 		out = append(out, in)
 	}
 	return out
+}
+
+// stays tells why what is to go stays for now.
+func (c *calls) stays(in intent, force bool) *reason.Reason {
+	if in.verb == Delete && in.by != nil && !in.contain {
+		return c.barred(*in.by, force)
+	}
+	if c.needed(in, nil) {
+		why := reason.New(reason.StillNeeded)
+		return &why
+	}
+	return nil
+}
+
+// waiting returns the entry of what the target holds and what cannot be done to it yet.
+func waiting(known *Entry, why *reason.Reason) Entry {
+	e := *known
+	e.State, e.Reason = stuck(known, Waiting), why
+	return e
 }
 
 // adopt asks the target about what was let go of and is wished again: it is the same resource, if it is still there, but
@@ -168,22 +202,6 @@ func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *wor
 		}
 	}
 	return nil
-}
-
-func (c *calls) unmet(r Resource) (ID, bool) {
-	for _, need := range r.Needs {
-		if !c.book.holds(need) {
-			return need, true
-		}
-	}
-	return ID{}, false
-}
-
-func (c *calls) await(id ID, ref roster.Ref) {
-	if c.waiters[id] == nil {
-		c.waiters[id] = map[roster.Ref]struct{}{}
-	}
-	c.waiters[id][ref] = struct{}{}
 }
 
 // applyBatch marks creates as in flight, applies, and records what became of each operation.
@@ -331,11 +349,12 @@ func without(sets []Set, refused map[ID]error) []Set {
 
 // put records an entry in memory, to be saved with the next batch, unless it says nothing new.
 func (c *calls) put(e Entry) {
-	if known, ok := c.book.entries[e.ID]; ok && equalEntry(*known, e) {
+	known, ok := c.book.entries[e.ID]
+	switch {
+	case ok && equalEntry(*known, e), !ok && e.State == Gone && e.Reason == nil:
 		return
-	}
-	if _, ok := c.book.entries[e.ID]; !ok && e.State == Gone && e.Reason == nil {
-		return
+	case ok:
+		c.loosen(known, e)
 	}
 	c.book.set(e)
 	c.unsaved[e.ID] = struct{}{}

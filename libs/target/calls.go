@@ -24,14 +24,20 @@ type calls struct {
 	fence   map[ID]int                     // re-reads after a conflict, so that two who disagree do not go on for ever
 	// contained are the persons whom the target must keep out: no group there has them, and nothing counts them.
 	contained map[roster.Ref]struct{}
+	needing   map[ID][]ID                    // what needs what a round would take away
+	needers   map[ID]map[roster.Ref]struct{} // entities that wait for a resource not to need theirs any more
+	again     work                           // those of them that need not wait
 }
 
+func (c *calls) hidden(e *Entry) bool { return hidden(e, c.book.entries, c.contained) }
+
 func (c *calls) unload() {
-	c.book, c.waiters, c.unsaved, c.fence, c.contained = nil, nil, nil, nil, nil
+	*c = calls{link: c.link}
 }
 
 func (c *calls) load(ctx context.Context) error {
-	c.anchors, c.contained = anchors{}, map[roster.Ref]struct{}{}
+	c.unload()
+	c.anchors, c.contained, c.needers = anchors{}, map[roster.Ref]struct{}{}, map[ID]map[roster.Ref]struct{}{}
 	c.book, c.waiters, c.unsaved, c.fence = newBook(), map[ID]map[roster.Ref]struct{}{}, map[ID]struct{}{}, map[ID]int{}
 	var inFlight []Entry
 	mark, err := c.link.book.Load(ctx, func(e Entry) error {
@@ -142,6 +148,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		begun := c.link.o.Now()
 		if !c.link.o.Feed.read(func(f *Feed) {
 			intents, s.Orphans = c.plan(f, w)
+			c.detain(intents)
 			deeds, seen = c.deeds(f, intents), f.looked(w)
 			boundary = c.link.o.Lifecycle.boundary(f.roster)
 		}) {
@@ -152,6 +159,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		if err != nil {
 			return s, err
 		}
+		c.detain(intents)
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {
 			s.count(c.preview(intents))
@@ -168,6 +176,10 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		if w.all && s.Halted == nil {
 			c.resettle(intents, &next)
 		}
+		for ref := range c.again.refs {
+			next.add(ref)
+		}
+		c.again = work{}
 		if w = next; s.Halted != nil {
 			break
 		}
@@ -187,9 +199,9 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 // resettle notes that the ledger is planned with the settings as they are. What they took out, and the link does not only
 // let go of, is looked at again.
 func (c *calls) resettle(intents []intent, next *work) {
-	if t := c.link.terms(); t.changed && !t.outside.releases() {
+	if t := c.link.terms(); t.changed {
 		for _, in := range intents {
-			if in.entry.State == Released {
+			if in.entry.State == Released && (in.by != nil || !t.outside.releases()) {
 				next.add(in.entry.Entity)
 			}
 		}
@@ -214,7 +226,7 @@ func (c *calls) nextTry() (next time.Time) {
 func (c *calls) count(s *Settled) {
 	s.Held, s.counted = c.link.guard.holding(), true
 	for _, e := range c.book.entries {
-		if _, ok := c.contained[e.Entity]; ok {
+		if c.hidden(e) {
 			continue
 		}
 		switch e.State {
@@ -228,7 +240,7 @@ func (c *calls) count(s *Settled) {
 	}
 }
 
-// plan returns what is to be done, organisations first, then persons, then groups.
+// plan returns what is to be done, in the order of the entities.
 func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 	r, refs := f.roster, w.refs
 	if w.all {
@@ -241,13 +253,17 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 		}
 	}
 	t := c.link.terms()
-	for _, ref := range sortedRefs(c.follow(r, refs)) {
-		seen := c.link.look(f, c.anchors, ref)
-		if seen.contain {
+	t.hidden = c.hidden
+	sorted := sortedRefs(c.follow(r, refs))
+	for _, ref := range sorted { // whom others must not have comes before all of them
+		if ref.Kind == roster.KindPerson && r.Contained(ref.Key) {
 			c.contained[ref] = struct{}{}
 		} else {
 			delete(c.contained, ref)
 		}
+	}
+	for _, ref := range sorted {
+		seen := c.link.look(f, c.anchors, ref)
 		d := c.link.departure(f, ref)
 		found, lost := planEntity(ref, seen, c.book, d, t)
 		for i := range found {

@@ -23,13 +23,21 @@ func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
 	t := e.link.terms()
 	var orphans []*Entry
 	clear(e.scope)
+	clear(e.replaced)
+	e.again = false
 	for id, en := range e.last {
-		if !en.Held || e.movedOn(en) || e.contained[en.Entity] {
+		if !en.Held || e.movedOn(en) || e.hidden(en) {
 			continue
 		}
 		_, outside := e.outside[en.Entity]
 		l := look{merged: f.roster.State(en.Entity), wishes: e.wishes[en.Entity], outside: outside}
 		gone := l.merged.State == roster.Tombstoned
+		if by := t.successor(id, l.wishes); by != nil && !e.wished(en) {
+			if e.again = e.again || t.unsettled(en, l); !t.unsettled(en, l) {
+				e.replaced[id], e.scope[id] = by.ID, t.lets(en, l)
+				continue
+			}
+		}
 		leaver := leaves(en.Entity, l.merged, l.wishes) || l.merged.State == roster.Missing && en.Buried
 		switch {
 		case !f.known(en.Entity), l.merged.State == roster.Missing && !leaver, l.merged.Reason == roster.TombstoneBecame:
@@ -71,13 +79,13 @@ func (e *sets) leaving(f *Feed, en *Entry) (kept *Entry, next time.Time) {
 	}
 	stays := *en
 	stays.Approved = en.Approved || e.link.approved(f, en.Entity, f.roster.State(en.Entity), en)
-	stays.Left, stays.Buried, stays.As, stays.Reason = left, en.Buried || d.buried, as, l.leaving(left, step)
+	stays.Left, stays.Buried, stays.As, stays.Reason = left, en.Buried || d.buried, as, l.leaving(left, step, DeleteStep)
 	return &stays, l.next(left, d.today, step, DeleteStep)
 }
 
 // withNeeds adds to what is carried over from the last set what it refers to, unless that is wished still: a class or a
 // school that is gone stays in the set for as long as a leaver's row needs it. It does not for orphans, which nobody stands up
-// for: they go with what they refer to.
+// for: they go with what they refer to. Nobody stands up for what is contained or replaced either.
 func (e *sets) withNeeds(carried, orphans []*Entry) []*Entry {
 	there := make(map[ID]bool, len(carried)+len(orphans))
 	for _, en := range slices.Concat(carried, orphans) {
@@ -86,7 +94,7 @@ func (e *sets) withNeeds(carried, orphans []*Entry) []*Entry {
 	for i := 0; i < len(carried); i++ { // it grows
 		for _, need := range carried[i].Needs {
 			old := e.last[need]
-			if there[need] || old == nil || !old.Held || e.wished(old) {
+			if there[need] || old == nil || !old.Held || e.replaced[need] != (ID{}) || e.hidden(old) || e.wished(old) {
 				continue
 			}
 			there[need] = true

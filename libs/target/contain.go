@@ -46,6 +46,32 @@ func planContained(ref roster.Ref, l look, b *book, t terms) (intents []intent) 
 	return intents
 }
 
+// planHidden takes away what joins a contained person to others: out of a group that is another entity's.
+func planHidden(e *Entry) intent {
+	in := planRemoval(e, nil)
+	in.contain = true
+	return in
+}
+
+// hidden tells whether an entry is about a contained person: hers or his, or such as joins the person to others. Nobody
+// is told of it, and nothing keeps it.
+func hidden(e *Entry, entries map[ID]*Entry, contained map[roster.Ref]struct{}) bool {
+	if len(contained) == 0 {
+		return false
+	}
+	if _, own := contained[e.Entity]; own {
+		return true
+	}
+	return slices.ContainsFunc(e.Needs, func(need ID) bool {
+		n := entries[need]
+		if n == nil {
+			return false
+		}
+		_, joins := contained[n.Entity]
+		return joins
+	})
+}
+
 // Person returns a person whom the target may know of.
 func (v view) Person(k roster.Key) *roster.Person {
 	if v.Contained(k) {

@@ -82,16 +82,9 @@ func (l *Link) deed(e *Entry, entity roster.Ref, after Fields, ops ...guard.Oper
 	return &deed{entry: e, item: item, ops: ops}
 }
 
-// contained tells whether what is done to an entity's resources is done to protect somebody, or by a person's decision
-// about just that person.
-func contained(m roster.Merged) bool {
-	switch m.Reason {
-	case roster.TombstoneProtected, roster.TombstoneExcluded, roster.TombstoneErased:
-		return true
-	default:
-		return m.Protected || m.Person != nil && (m.Person.Suspended || m.Person.Marking.Protects())
-	}
-}
+// unasked tells whether what is done to an entity's resources must not wait for anybody: it protects a person, or somebody
+// decided about just that person. Who is erased is not contained, for nothing of her or him is to stay anywhere.
+func unasked(m roster.Merged) bool { return m.Contained() || m.Reason == roster.TombstoneErased }
 
 // describe says of deeds what only the roster knows, and what entries of the ledger tell of those who have left it. The
 // caller is inside read.
@@ -99,7 +92,7 @@ func (l *Link) describe(f *Feed, deeds []*deed, entries map[ID]*Entry) {
 	for _, d := range deeds {
 		m := f.roster.State(d.item.Ref)
 		d.unit, d.class = whereabouts(f.roster, d.item.Ref, m)
-		d.contains = contained(m)
+		d.contains = unasked(m)
 		d.passes = d.contains || d.ops[0] != guard.Scope && (d.removal() && d.entry.Approved || l.approved(f, d.item.Ref, m, d.entry))
 	}
 	place(f.roster, deeds, entries)
@@ -164,7 +157,7 @@ func whereabouts(r *roster.Roster, ref roster.Ref, m roster.Merged) (unit, class
 		if unit = m.Group.Organisation; m.Group.Type == roster.Class {
 			class = ref.Key
 		}
-	case m.Person != nil && !contained(m):
+	case m.Person != nil && !m.Contained():
 		for _, k := range r.Groups(ref.Key) {
 			if g := r.Group(k); g != nil && g.Type == roster.Class {
 				class = k

@@ -159,7 +159,7 @@ func (e *sets) freeze(frozen map[ID]*reason.Reason, d *deed, why *reason.Reason,
 		return
 	}
 	for _, need := range d.needs {
-		if old := e.last[need]; old != nil && old.Held && frozen[need] == nil && !plan.stands(need) {
+		if old := e.last[need]; old != nil && old.Held && frozen[need] == nil && !plan.stands(need) && !e.hidden(old) {
 			frozen[need] = why
 		}
 	}
@@ -176,7 +176,7 @@ func (e *sets) deeds(plan setPlan) (deeds []*deed, err error) {
 	}
 	var found []*deed
 	for id, old := range e.last {
-		if !old.Held || done[id] || !l.guards(id.Kind) {
+		if !old.Held || done[id] || !l.guards(id.Kind) || e.hidden(old) {
 			continue
 		}
 		en := plan.entries[id]
@@ -225,7 +225,7 @@ func (e *sets) stays(frozen map[ID]*reason.Reason, deeds []*deed) (out []*Entry)
 		return nil
 	}
 	for id, en := range e.last {
-		if en.Held && entities[en.Entity] && !e.link.guards(id.Kind) {
+		if en.Held && entities[en.Entity] && !e.link.guards(id.Kind) && !e.hidden(en) {
 			out = append(out, en)
 		}
 	}

@@ -127,11 +127,13 @@ func (l Lifecycle) next(left, today roster.Date, steps ...Step) (at time.Time) {
 	return at
 }
 
-// leaving says why something of a leaver is still there.
-func (l Lifecycle) leaving(left roster.Date, step Step) *reason.Reason {
-	until := l.due(left, step).String()
-	if until == "" {
-		until = "–"
+// leaving says why something of a leaver is still there: until the first of the steps, or for good when none is due.
+func (l Lifecycle) leaving(left roster.Date, steps ...Step) *reason.Reason {
+	until := "–"
+	for _, step := range steps {
+		if day := l.due(left, step).String(); day != "" && (until == "–" || day < until) {
+			until = day
+		}
 	}
 	why := reason.New(reason.Leaving, "since", left, "until", until)
 	return &why

@@ -195,3 +195,35 @@ func TestAGapBetweenTwoSchoolsIsNoLeaving(t *testing.T) {
 		_ = p.stop()
 	})
 }
+
+// What stays of a leaver says until when, also where there is no stage of what leaving a set means at the target.
+func TestALeaverIsToldUntilWhenSomethingStays(t *testing.T) {
+	for name, c := range map[string]struct {
+		stages []target.Stage
+		want   map[string]string // by engine; what is disabled in calls is still there
+	}{
+		"only a delete": {[]target.Stage{{After: 9, Do: target.DeleteStep}}, map[string]string{"calls": "2000-01-10", "sets": "2000-01-10"}},
+		"both":          {stages(4, 9), map[string]string{"calls": "2000-01-10", "sets": "2000-01-05"}},
+		"no delete":     {[]target.Stage{{After: 4, Do: target.DisableStep}}, map[string]string{"calls": "–", "sets": "2000-01-05"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configured(t, small(), func(t *testing.T, k kit) {
+				k.life.Stages, k.mode = c.stages, target.ModePreview
+				engine := "calls"
+				if k.made.Deliverer != nil {
+					engine, k.made.Omission = "sets", target.DisableStep
+				}
+				k.log.together(gone(person(11, "")))
+				p := start(t, k.setup)
+				seen := <-p.settled
+				_ = p.stop()
+				for _, row := range seen.Rows {
+					if row.ID == idOf(11) && row.Reason != nil && row.Reason.Arg("until") == c.want[engine] {
+						return
+					}
+				}
+				t.Errorf("want %s until %s, got %+v", idOf(11), c.want[engine], seen.Rows)
+			})
+		})
+	}
+}

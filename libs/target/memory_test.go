@@ -318,6 +318,7 @@ type directory struct {
 	creates map[target.ID]int
 	off     map[target.ID]bool // disabled or contained
 	alias   map[target.ID]bool // of what is contained, what goes on by its alias
+	kinds   []string           // where they are others than those of the mapping school
 	calls   int
 	fail    func(op target.Operation) error
 	after   func(op target.Operation) error // of what was done: the answer that is lost on its way
@@ -350,7 +351,12 @@ func (d *directory) enabled(id target.ID) bool {
 	return held && (!d.off[id] || d.alias[id])
 }
 
-func (*directory) Kinds() []string { return []string{"organisation", "person", "group"} }
+func (d *directory) Kinds() []string {
+	if d.kinds != nil {
+		return d.kinds
+	}
+	return []string{"organisation", "person", "group"}
+}
 
 func (d *directory) Apply(_ context.Context, ops []target.Operation) []target.Outcome {
 	out := make([]target.Outcome, len(ops))

@@ -110,6 +110,12 @@ func (s *Settled) count(rows []Row) {
 // preview returns what the intents would come to, with every need and member standing that is wished too.
 func (c *calls) preview(intents []intent) []Row {
 	rows := make([]Row, 0, len(intents))
+	waits := map[ID]ID{}
+	for _, in := range intents {
+		if in.by != nil && in.verb == "" {
+			waits[in.by.ID] = in.resource.ID
+		}
+	}
 	for _, in := range intents {
 		known := c.book.entries[in.resource.ID]
 		if in.contain {
@@ -118,6 +124,9 @@ func (c *calls) preview(intents []intent) []Row {
 		row := Row{ID: in.resource.ID, Entity: in.resource.Entity, Verb: in.verb, After: in.resource.Fields, Reason: in.entry.Reason}
 		if in.entry.State == Released && in.verb == "" && (known == nil || known.State != Released) {
 			row.Verb = LetGo
+		}
+		if other, taken := waits[in.resource.ID]; taken {
+			row.Verb, row.After, row.Reason = "", nil, placeTaken(other)
 		}
 		if known != nil && known.Held {
 			row.Before = known.Fields

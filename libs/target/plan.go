@@ -89,7 +89,8 @@ type intent struct {
 	scope bool
 	// contain says that it is done for a contained person. It comes first, nobody holds it, and nobody counts it.
 	contain bool
-	alias   bool // with Contain
+	alias   bool      // with Contain
+	by      *Resource // what takes the place of a resource that goes; see [Target.OneOf]
 }
 
 // terms are what a link plans by, beside the roster, the mapping and the ledger.
@@ -98,6 +99,9 @@ type terms struct {
 	accounts []string // kinds that are contained in place of being deleted
 	changed  bool     // the ledger was planned with other settings
 	complete bool     // the target takes complete sets
+	oneOf    []string // kinds of which there is one resource for a key
+	preview  bool
+	hidden   func(*Entry) bool // whether an entry is about a contained person
 }
 
 // planEntity compares what is wished for an entity with what the ledger knows (rules R4 to R6). It reads nothing else, so
@@ -113,7 +117,18 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 		return planContained(ref, l, b, t), 0
 	}
 	leaver := leaves(ref, l.merged, l.wishes)
-	remove := func(e *Entry, why *reason.Reason) (intent, bool) { return planTaken(e, why, l, leaver, d, t) }
+	remove := func(e *Entry, why *reason.Reason) (intent, bool) {
+		if t.hidden(e) {
+			return planHidden(e), true
+		}
+		by := t.successor(e.ID, l.wishes)
+		if by != nil && e.Held && !t.unsettled(e, l) {
+			return planReplaced(e, by, l, t), true
+		}
+		in, ok := planTaken(e, why, l, leaver, d, t)
+		in.by = by
+		return in, ok
+	}
 	wished := make(map[ID]struct{}, len(l.wishes))
 	for _, w := range l.wishes {
 		wished[w.Resource.ID] = struct{}{}
@@ -124,6 +139,10 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 	for _, id := range b.byEntity[ref] {
 		e := b.entries[id]
 		if _, ok := wished[id]; ok || e.State == Gone {
+			continue
+		}
+		if t.hidden(e) {
+			intents = append(intents, planHidden(e))
 			continue
 		}
 		if d.swept && e.Buried && e.State != Released {

@@ -22,9 +22,11 @@ type sets struct {
 	forced bool                  // somebody asked to deliver whatever differs
 	behind bool                  // the last round had something to deliver and did not
 
-	contained map[roster.Ref]bool     // persons whom the target must keep out
+	contained map[roster.Ref]struct{} // persons whom the target must keep out
 	outside   map[roster.Ref]struct{} // entities that are out of scope
 	scope     map[ID]bool             // what only the configuration takes out of the set
+	replaced  map[ID]ID               // what goes in favour of what
+	again     bool                    // what is let go of now is to be replaced when the ledger knows that
 
 	anchors anchors
 	known   map[roster.Ref]bool     // persons of whom something was delivered
@@ -41,7 +43,8 @@ func (e *sets) load(ctx context.Context) error {
 	e.unload()
 	e.link.load(mark)
 	e.wishes, e.last, e.anchors = map[roster.Ref][]Wish{}, map[ID]*Entry{}, anchors{}
-	e.contained, e.outside, e.scope = map[roster.Ref]bool{}, map[roster.Ref]struct{}{}, map[ID]bool{}
+	e.contained, e.outside = map[roster.Ref]struct{}{}, map[roster.Ref]struct{}{}
+	e.scope, e.replaced = map[ID]bool{}, map[ID]ID{}
 	e.known, e.as = map[roster.Ref]bool{}, map[roster.Ref]Capacity{}
 	// Of a delivery whose outcome is not known nobody can say what the target shows.
 	e.lost = mark.InFlight.Digest != ""
@@ -144,7 +147,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	}
 	e.behind = false
 	e.link.mark.Cursor, e.link.mark.Mapping = pos, e.link.version()
-	if stale && !e.link.o.Outside.releases() {
+	if stale && (e.again || !e.link.o.Outside.releases()) {
 		// What these settings took out is decided about now that the ledger knows it.
 		e.behind, e.link.unsettled, e.link.mark.WakeAt = true, true, e.link.o.Now()
 	}
@@ -191,7 +194,11 @@ func (p setPlan) stands(id ID) bool { return p.entries[id] != nil && p.entries[i
 func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, seen func(roster.Ref) bool, s *Settled) setPlan {
 	var with func(parked, frozen map[ID]*reason.Reason, deeds []*deed) setPlan
 	with = func(parked, frozen map[ID]*reason.Reason, deeds []*deed) setPlan {
-		set, entries := e.resolve(slices.Concat(e.stays(frozen, deeds), carried), causes, parked, frozen)
+		stay := slices.Concat(e.stays(frozen, deeds), carried)
+		set, entries := e.resolve(stay, causes, parked, frozen)
+		if more := e.unreplaced(entries); len(more) > 0 {
+			set, entries = e.resolve(append(stay, more...), causes, parked, frozen)
+		}
 		return setPlan{
 			set: set, entries: entries, differ: e.compare(entries, s), noted: e.noted(entries),
 			parked: parked, frozen: frozen, deeds: deeds, seen: seen, again: with,
@@ -209,7 +216,7 @@ func (e *sets) remap(f *Feed, w work) {
 		seen := e.link.look(f, e.anchors, ref)
 		switch {
 		case seen.contain:
-			e.contained[ref] = true
+			e.contained[ref] = struct{}{}
 			return
 		case seen.outside:
 			e.outside[ref] = struct{}{}
@@ -262,14 +269,7 @@ func (e *sets) note(f *Feed, ref roster.Ref) {
 	}
 }
 
-// hidden tells whether an entry is about a contained person: hers or his, or such as joins the person to others. Nobody
-// is told that it goes.
-func (e *sets) hidden(en *Entry) bool {
-	return e.contained[en.Entity] || len(e.contained) > 0 && slices.ContainsFunc(en.Needs, func(need ID) bool {
-		n := e.last[need]
-		return n != nil && e.contained[n.Entity]
-	})
-}
+func (e *sets) hidden(en *Entry) bool { return hidden(en, e.last, e.contained) }
 
 // purges tells whether something of a contained person goes.
 func (e *sets) purges(plan setPlan) bool {
@@ -319,6 +319,9 @@ func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked, fr
 				r.Fields, r.Needs, r.Sets = old.Fields, old.Needs, old.Sets
 			}
 		}
+		if other, taken := occupant(e.link.o.Made.OneOf, r.ID, entries); taken && entry.Held {
+			entry.Held, entry.State, entry.Reason = false, Waiting, placeTaken(other)
+		}
 		entries[r.ID] = entry
 		if entry.Held {
 			all = append(all, r)
@@ -347,6 +350,7 @@ func (e *sets) resolve(carried []*Entry, causes map[roster.Ref]Cause, parked, fr
 		}
 	}
 	slices.SortFunc(all, func(a, b Resource) int { return a.ID.Compare(b.ID) })
+	e.await(all, entries)
 	set = standingSet(all, entries)
 	for i := range set {
 		entry := entries[set[i].ID]

@@ -58,6 +58,10 @@ type Target struct {
 	// Accounts are the kinds of resource that people keep work in. Nothing of them is deleted because a person is
 	// contained; see [Contain]. Of every other kind it is.
 	Accounts []string
+	// OneOf are kinds of which the target holds one resource for a key, as of an account that is a pupil's or an
+	// employee's. What is wished of one of them takes the place of what is held of another, which is never let go of
+	// beside it. Nothing may need it, and the sink takes it away before it makes the other.
+	OneOf []string
 }
 
 // Counted returns the kinds of resource that the guard counts, as far as the target tells.

@@ -24,7 +24,7 @@ type look struct {
 func (l *Link) look(f *Feed, a anchors, ref roster.Ref) look {
 	m := f.roster.State(ref)
 	switch {
-	case ref.Kind == roster.KindPerson && m.Contained():
+	case ref.Kind == roster.KindPerson && (m.Contained() || containedNow(f.roster, ref)):
 		return look{merged: m, contain: true, alias: l.aliased(m, f.roster.Today())}
 	case !f.known(ref):
 		return look{merged: roster.Merged{State: roster.Missing}}
@@ -67,6 +67,7 @@ func (s *look) withhold(code reason.Code, fate Fate) {
 func (l *Link) terms() terms {
 	return terms{
 		outside: l.o.Outside, accounts: l.o.Made.Accounts, changed: l.mark.Mapping != l.version(), complete: l.o.Made.Deliverer != nil,
+		oneOf: l.o.Made.OneOf, preview: l.o.Mode == ModePreview,
 	}
 }
 

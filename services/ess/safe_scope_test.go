@@ -1,8 +1,10 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
+	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/services/ess/municipality"
 )
@@ -17,6 +19,7 @@ func TestSafeOutOfScopeIsNotGone(t *testing.T) {
 		"everybody filtered out":     func(w *world) { w.setting.link = `filter: "false"` },
 		"only pupils":                func(w *world) { w.setting.link = `filter: "kind != 'person' || person.pupil"` },
 		"only classes, no courses":   func(w *world) { w.apple = "groupTypes: [Klass]" },
+		"who is both is a pupil":     func(w *world) { w.apple = "personaWins: pupil" },
 		"a register taken out":       func(w *world) { w.other = false },
 		"a register, and the filter": func(w *world) { w.other, w.setting.link = false, `filter: "kind == 'unit'"` },
 	} {
@@ -33,6 +36,58 @@ func TestSafeOutOfScopeIsNotGone(t *testing.T) {
 			w.read()
 			w.nothingGone(before)
 		})
+	}
+}
+
+// Who is both a pupil and staff has one account. A setting that moves it to the other file asks first, delays nobody else,
+// and moves it then.
+func TestSafeAnotherPersonaIsAskedAbout(t *testing.T) {
+	w := newWorld(t, setting{})
+	before := w.begin()
+	in := func(file, id string) bool {
+		return slices.ContainsFunc(w.delivered().rows[file], func(row map[string]string) bool { return row["person_id"] == id })
+	}
+	var both []string
+	for i := range w.town.Persons {
+		p := &w.town.Persons[i]
+		if slices.Contains(p.Cases, municipality.CaseBothRoles) {
+			both = append(both, w.key(alvisDefault, p))
+		}
+	}
+	if len(both) == 0 || !in("staff.csv", both[0]) {
+		t.Fatal("nobody is both")
+	}
+	w.apple = "personaWins: pupil"
+	w.apply()
+	w.settle()
+	joined := w.happens((*municipality.Municipality).Join)
+	w.read()
+	w.nothingGone(before)
+	if w.delivered().persons[w.key(alvisDefault, w.person(joined.Person))] == nil {
+		t.Error("who joined meanwhile is not there")
+	}
+	for _, id := range both {
+		if !in("staff.csv", id) || in("students.csv", id) {
+			t.Error("somebody was moved, and nobody was asked")
+		}
+	}
+	holds := w.store.LinkHolds(tenantName)
+	kept, err := holds.Kept(t.Context(), appleLink)
+	if err != nil || kept.Hold == nil || len(kept.Hold.Items) != len(both) {
+		t.Fatalf("want %d questions, got %+v, %v", len(both), kept.Hold, err)
+	}
+	if _, err := kept.Decide(kept.Hold.Digest, nil, guard.Approved, "Skolchefen", w.time()); err != nil {
+		t.Fatal(err)
+	}
+	if err := holds.Keep(t.Context(), appleLink, kept); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.nothingGone(before)
+	for _, id := range both {
+		if in("staff.csv", id) || !in("students.csv", id) {
+			t.Error("somebody was not moved")
+		}
 	}
 }
 

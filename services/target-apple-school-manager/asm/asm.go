@@ -49,6 +49,7 @@ func (c *Config) Open(env target.Env) (*target.Target, error) {
 		Every:    c.Every,
 		Guarded:  []string{location, student, staff, class}, // who is in which class changes every day
 		Watched:  map[string]guard.Operation{"sis_username": guard.Rename, "email_address": guard.Address},
-		Omission: target.DisableStep, // Apple deactivates who is not in the files, and deletes the account 120 days later
+		OneOf:    []string{student, staff}, // one account, whose row is in one of the two files
+		Omission: target.DisableStep,       // Apple deactivates who is not in the files, and deletes the account 120 days later
 	}, nil
 }

@@ -1,0 +1,119 @@
+package target_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/target"
+)
+
+func TestAUnitGoesAfterTheLastWhoStandsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newPlaces(t, "calls")
+		k.made.Guarded = nil
+		k.life = target.Lifecycle{Stages: inAWeek()}
+		k.run(t, 0, unit(1), unit(2), at(11, 1, "Ek"), at(12, 2, "Al"), group(21, 1, 11))
+		id := target.ID{Kind: "organisation", Key: key(1).String()}
+		has := func() bool { return strings.Contains(k.text(), id.String()) }
+
+		look := k
+		look.mode = target.ModePreview
+		k.log.together(gone(unit(1)), gone(person(11, "")), gone(group(21, 1)))
+		p := start(t, look.setup)
+		seen := <-p.settled
+		_ = p.stop()
+		for _, row := range seen.Rows {
+			if row.ID == id && (row.Verb != "" || row.Reason.Code != reason.StillNeeded) {
+				t.Errorf("the preview shows %+v", row)
+			}
+		}
+
+		did := k.run(t, 3)
+		e := k.ledger.entries[id]
+		if !has() || e.State != target.Waiting || e.Reason.Code != reason.StillNeeded || did.Waiting != 1 {
+			t.Fatalf("want it to wait while the leaver's account stands there, got %+v, %+v:\n%s", e, did, k.text())
+		}
+		if n := counted(k.holds.kept); n != 3 {
+			t.Errorf("the guard counted %d, want the group and the account and its member", n)
+		}
+		k.run(t, 3) // another process sees the day of the delete
+		if has() || k.place(11) != "" || k.place(12) != "student" {
+			t.Errorf("want both gone:\n%s", k.text())
+		}
+		if e, ok := k.ledger.entries[id]; ok {
+			t.Errorf("the ledger goes on about it: %+v", e)
+		}
+	})
+}
+
+func TestAUnitGoesWithThoseWhoMoveOrGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newPlaces(t, "calls")
+		k.run(t, 0, unit(1), unit(2), at(11, 1, "Ek"), at(12, 1, "Al"))
+		did := k.run(t, 0, gone(unit(1)), at(11, 2, "Ek"), gone(person(12, "")))
+		if strings.Contains(k.text(), "organisation/"+key(1).String()) || k.place(11) != "student" || did.Waiting != 0 {
+			t.Errorf("want it gone in the same round, got %+v:\n%s", did, k.text())
+		}
+	})
+}
+
+func TestAUnitStaysWhenWhoStandsThereCannotGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := callsSetup()
+		s.log.publish(unit(1), group(21, 1))
+		k := kit{s, d.text}
+		k.run(t, 0)
+		d.set(func(op target.Operation) error {
+			if op.Verb == target.Delete && op.Resource.ID.Kind == "group" {
+				return reason.Errorf(reason.Transient, errors.New("the line broke"), reason.Unreachable)
+			}
+			return nil
+		})
+		k.run(t, 0, gone(unit(1)), gone(group(21, 1)))
+		if !strings.Contains(k.text(), "organisation/") {
+			t.Fatalf("the unit went before its group:\n%s", k.text())
+		}
+		d.set(nil)
+		k.run(t, 1)
+		if k.text() != "" {
+			t.Errorf("want nothing left:\n%s", k.text())
+		}
+	})
+}
+
+// What joins a contained person to a group goes with her, from groups that are out of scope too, and nobody is told.
+func TestR9WhatJoinsAContainedPersonGoesUnseen(t *testing.T) {
+	for name, filter := range map[string]string{"of a group in scope": "", "of a group out of scope": onlyUnit1} {
+		t.Run(name, func(t *testing.T) {
+			placed(t, append(town(), group(23, 2, 11, 12)), func(t *testing.T, k kit) {
+				k.made.Guarded = nil
+				k.with = filtered(t, filter, target.Release)
+				k.run(t, 0)
+				if k.member(11, 23) == "" {
+					t.Fatalf("want her in the group:\n%s", k.text())
+				}
+				k.log.together(protected(11))
+				look := k
+				look.mode = target.ModePreview
+				p := start(t, look.setup)
+				seen := <-p.settled
+				_ = p.stop()
+				for _, row := range seen.Rows {
+					if strings.Contains(row.ID.Key, key(11).String()) {
+						t.Errorf("the preview shows %+v", row)
+					}
+				}
+				did := k.run(t, 0)
+				if strings.Contains(k.text(), key(11).String()) || k.member(12, 23) == "" {
+					t.Errorf("want her gone, and the others there:\n%s", k.text())
+				}
+				if did.Kinds["member"].Deleted+did.Kinds["student"].Deleted+did.Waiting+did.Withheld != 0 || counted(k.holds.kept) != 0 {
+					t.Errorf("it is counted: %+v, %d", did, counted(k.holds.kept))
+				}
+			})
+		})
+	}
+}
