@@ -49,10 +49,11 @@ type Settled struct {
 	Held                                int // as they stand now: what the guard holds
 	Orphans                             int // held at the target, but neither record nor tombstone is in the log
 	Kinds                               map[string]Delta
-	Rows                                []Row  // of a link in preview: all that it would do, and what it would not send; nothing was written
-	Delivered                           string // name of the package, when a complete set was delivered
-	Adopted                             bool   // what an interrupted round had begun was found done
-	Deferred                            string // why a complete set was not delivered now; empty when nothing waits
+	Rows                                []Row           // of a link in preview: all that it would do, and what it would not send; nothing was written
+	Names                               map[string]Name // by key, what Rows speak of
+	Delivered                           string          // name of the package, when a complete set was delivered
+	Adopted                             bool            // what an interrupted round had begun was found done
+	Deferred                            string          // why a complete set was not delivered now; empty when nothing waits
 	Halted                              *reason.Reason
 	Problems                            []Problem // what the pre-flight refused
 	Cursor                              roster.Position
@@ -299,6 +300,9 @@ func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 	l.halted = s.Halted != nil && s.Halted.Code != reason.LogRegressed
 	if err := l.note(ctx, &s); err != nil {
 		return s, err
+	}
+	if len(s.Rows) > 0 {
+		s.Names = l.names(s.Rows)
 	}
 	s.Took, s.Cursor, s.WakeAt = l.o.Now().Sub(begun), l.mark.Cursor, l.mark.WakeAt
 	if l.o.Observer != nil {

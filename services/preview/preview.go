@@ -96,7 +96,7 @@ func (o *Options) Show(ctx context.Context, h *service.Host, d *tenant.Document,
 		return nil
 	}
 	return o.write(workbook.Preview{
-		Tenant: d.Title, Link: link.String(), When: h.Now().In(roster.Stockholm()).Format("2006-01-02 15:04"), Rows: s.Rows, Faults: s.Problems,
+		Tenant: d.Title, Link: link.String(), When: h.Now().In(roster.Stockholm()).Format("2006-01-02 15:04"), Rows: s.Rows, Names: s.Names, Faults: s.Problems,
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/collate"
+	"golang.org/x/text/language"
 
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/target"
@@ -23,7 +25,8 @@ type Preview struct {
 	Link   string
 	When   string
 	Rows   []target.Row
-	Faults []target.Problem // what the pre-flight refuses
+	Names  map[string]target.Name // by key, what the rows speak of
+	Faults []target.Problem       // what the pre-flight refuses
 }
 
 // words are the texts of a workbook in one language.
@@ -31,6 +34,7 @@ type words struct {
 	summary, tenant, link, when, kind                          string
 	create, update, disable, remove, stays                     string
 	what, reason, next, before, faults, signature, none, total string
+	who, unit                                                  string
 }
 
 func wordsIn(l reason.Language) words {
@@ -40,6 +44,7 @@ func wordsIn(l reason.Language) words {
 			create: "skapas", update: "ändras", disable: "inaktiveras", remove: "tas bort", stays: "skickas inte eller ligger kvar",
 			what: "Vad händer", reason: "Varför", next: "Gör så här", before: "före", faults: "Förhandskontrollens fel",
 			signature: "Godkänd av, datum:", none: "Inget ändras.", total: "Summa",
+			who: "Vem eller vad", unit: "Skola",
 		}
 	}
 	return words{
@@ -47,6 +52,7 @@ func wordsIn(l reason.Language) words {
 		create: "created", update: "changed", disable: "disabled", remove: "removed", stays: "not sent, or stays",
 		what: "What happens", reason: "Why", next: "What to do", before: "before", faults: "Problems of the pre-flight",
 		signature: "Approved by, date:", none: "Nothing changes.", total: "Total",
+		who: "Who or what", unit: "School",
 	}
 }
 
@@ -87,7 +93,7 @@ func Write(out io.Writer, p Preview, l reason.Language) error {
 		return fmt.Errorf("write the summary: %w", err)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		if err := sheet(f, kind, kinds[kind], w, l); err != nil {
+		if err := sheet(f, kind, p.sorted(kinds[kind]), p.Names, w, l); err != nil {
 			return fmt.Errorf("write the sheet of %s: %w", kind, err)
 		}
 	}
@@ -122,7 +128,8 @@ func summary(f *excelize.File, p Preview, kinds map[string][]target.Row, w words
 	if len(p.Faults) > 0 {
 		t.heading(w.faults)
 		for _, fault := range p.Faults {
-			t.row(fault.ID.String(), fault.Reason.Text(l), fault.Reason.Next(l))
+			name := p.nameOf(fault.ID)
+			t.row(cmp.Or(name.Label.Reveal(), fault.ID.String()), name.Unit, fault.Reason.Text(l), fault.Reason.Next(l))
 		}
 		t.row()
 	}
@@ -130,9 +137,35 @@ func summary(f *excelize.File, p Preview, kinds map[string][]target.Row, w words
 	return t.flush()
 }
 
-// sheet writes the rows of one kind: what happens, the values that the target would hold, and beside each that changes
-// the value that it holds now.
-func sheet(f *excelize.File, kind string, rows []target.Row, w words, l reason.Language) error {
+// nameOf returns what people call a resource that a row is about.
+func (p Preview) nameOf(id target.ID) target.Name {
+	i := slices.IndexFunc(p.Rows, func(r target.Row) bool { return r.ID == id })
+	if i < 0 {
+		return target.Name{}
+	}
+	return p.Names[p.Rows[i].Entity.Key.String()]
+}
+
+// sorted returns rows as a school looks through them: what is taken away first, then school by school, by name.
+func (p Preview) sorted(rows []target.Row) []target.Row {
+	order := []target.Verb{target.Delete, target.Disable, target.Update, target.Create}
+	weight := func(v target.Verb) int {
+		if i := slices.Index(order, v); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	by := collate.New(language.Swedish)
+	return slices.SortedStableFunc(slices.Values(rows), func(a, b target.Row) int {
+		x, y := p.Names[a.Entity.Key.String()], p.Names[b.Entity.Key.String()]
+		return cmp.Or(weight(a.Verb)-weight(b.Verb), by.CompareString(x.Unit, y.Unit), by.CompareString(x.Label.Reveal(), y.Label.Reveal()))
+	})
+}
+
+// sheet writes the rows of one kind: what happens, to whom, the values that the target would hold, and beside each that
+// changes the value that it holds now. In place of the key of something that has a name stands the name.
+func sheet(f *excelize.File, kind string, rows []target.Row, names map[string]target.Name, w words, l reason.Language) error {
+	show := func(fields target.Fields, column string) string { return values(fields, column, names) }
 	if _, err := f.NewSheet(kind); err != nil {
 		return err
 	}
@@ -148,19 +181,24 @@ func sheet(f *excelize.File, kind string, rows []target.Row, w words, l reason.L
 			}
 		}
 	}
-	head := append([]string{w.what}, columns...)
+	head := append([]string{w.what, w.who, w.unit}, columns...)
 	for _, c := range columns {
 		head = append(head, c+" ("+w.before+")")
 	}
 	t.heading(append(head, w.reason, w.next)...)
 	for _, r := range rows {
-		line := []string{w.verb(r.Verb)}
+		name := names[r.Entity.Key.String()]
+		line := []string{w.verb(r.Verb), name.Label.Reveal(), name.Unit}
 		for _, c := range columns {
-			line = append(line, cmp.Or(values(r.After, c), onlyBefore(r, c)))
+			shown := r.After
+			if len(shown) == 0 { // who it is that goes
+				shown = r.Before
+			}
+			line = append(line, show(shown, c))
 		}
 		for _, c := range columns {
-			was := values(r.Before, c)
-			if r.Verb != target.Update || was == values(r.After, c) {
+			was := show(r.Before, c)
+			if r.Verb != target.Update || was == show(r.After, c) {
 				was = ""
 			}
 			line = append(line, was)
@@ -173,19 +211,11 @@ func sheet(f *excelize.File, kind string, rows []target.Row, w words, l reason.L
 	return t.flush()
 }
 
-// onlyBefore shows who it is that goes, in a row that has no values after.
-func onlyBefore(r target.Row, column string) string {
-	if len(r.After) > 0 {
-		return ""
-	}
-	return values(r.Before, column)
-}
-
-func values(fields target.Fields, name string) string {
+func values(fields target.Fields, column string, names map[string]target.Name) string {
 	var list []string
 	for _, f := range fields {
-		if f.Name == name {
-			list = append(list, f.Value.Reveal())
+		if f.Name == column {
+			list = append(list, cmp.Or(names[f.Value.Reveal()].Label, f.Value).Reveal())
 		}
 	}
 	return strings.Join(list, ", ")

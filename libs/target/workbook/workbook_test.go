@@ -9,19 +9,29 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 )
 
 func TestWorkbook(t *testing.T) {
 	why := reason.New(reason.NoActiveRole)
 	id := func(key string) target.ID { return target.ID{Kind: "student", Key: key} }
+	school, class, pupil := roster.Key{1}, roster.Key{2}, roster.Key{3}
 	p := Preview{
 		Tenant: "Prov", Link: "apple-school-manager/default", When: "2026-11-22",
 		Rows: []target.Row{
 			{ID: id("1"), Verb: target.Create, After: target.Fields{{Name: "first_name", Value: "=HYPERLINK(1)"}}},
 			{ID: id("2"), Verb: target.Update, Before: target.Fields{{Name: "first_name", Value: "Testa"}}, After: target.Fields{{Name: "first_name", Value: "Fejka"}}},
 			{ID: id("3"), Verb: target.Delete, Before: target.Fields{{Name: "first_name", Value: "Åke"}}},
-			{ID: id("4"), Reason: &why},
+			{ID: id("4"), Entity: roster.Ref{Kind: roster.KindPerson, Key: pupil}, Reason: &why},
+			{
+				ID: target.ID{Kind: "roster", Key: "5"}, Entity: roster.Ref{Kind: roster.KindGroup, Key: class}, Verb: target.Create,
+				After: target.Fields{{Name: "class_id", Value: roster.Personal(class.String())}, {Name: "student_id", Value: roster.Personal(pupil.String())}},
+			},
+		},
+		Names: map[string]target.Name{
+			school.String(): {Label: "Åsö skola"}, class.String(): {Label: "9B", Unit: "Åsö skola"},
+			pupil.String(): {Label: "Testa Övningsson", Unit: "Åsö skola"},
 		},
 		Faults: []target.Problem{{ID: id("1"), Reason: reason.New(reason.Unexpected)}},
 	}
@@ -39,11 +49,11 @@ func TestWorkbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]string{
-		{"Vad händer", "first_name", "first_name (före)", "Varför", "Gör så här"},
-		{"skapas", "=HYPERLINK(1)"},
-		{"ändras", "Fejka", "Testa"},
-		{"tas bort", "Åke"},
-		{"skickas inte eller ligger kvar", "", "", why.Text(reason.Swedish), why.Next(reason.Swedish)},
+		{"Vad händer", "Vem eller vad", "Skola", "first_name", "first_name (före)", "Varför", "Gör så här"},
+		{"tas bort", "", "", "Åke"},
+		{"ändras", "", "", "Fejka", "Testa"},
+		{"skapas", "", "", "=HYPERLINK(1)"},
+		{"skickas inte eller ligger kvar", "Testa Övningsson", "Åsö skola", "", "", why.Text(reason.Swedish), why.Next(reason.Swedish)},
 	}
 	for i := range rows { // cells at the end of a row that are empty may be left out
 		for len(rows[i]) > 0 && rows[i][len(rows[i])-1] == "" {
@@ -53,14 +63,18 @@ func TestWorkbook(t *testing.T) {
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("the sheet (-want +got):\n%s", diff)
 	}
-	if formula, err := f.GetCellFormula("student", "B2"); err != nil || formula != "" {
+	if formula, err := f.GetCellFormula("student", "D4"); err != nil || formula != "" {
 		t.Errorf("a name became the formula %q, %v", formula, err)
+	}
+	members, err := f.GetRows("roster")
+	if want := []string{"skapas", "9B", "Åsö skola", "9B", "Testa Övningsson"}; err != nil || len(members) != 2 || !slices.Equal(members[1][:5], want) {
+		t.Errorf("a membership is %q, %v: want %q", members, err, want)
 	}
 	summary, err := f.GetRows("Sammanfattning")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range [][]string{{"student", "1", "1", "0", "1", "1"}, {"Summa", "1", "1", "0", "1", "1"}} {
+	for _, line := range [][]string{{"student", "1", "1", "0", "1", "1"}, {"Summa", "2", "1", "0", "1", "1"}} {
 		if !slices.ContainsFunc(summary, func(r []string) bool { return slices.Equal(r, line) }) {
 			t.Errorf("the summary %q has no %q", summary, line)
 		}
