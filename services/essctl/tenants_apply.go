@@ -189,6 +189,11 @@ func (c *control) effect(ctx context.Context, st *store.Store, host *service.Hos
 			return nil, fmt.Errorf("the document in force is not readable by this program: %w", err)
 		}
 	}
+	if before != nil {
+		if was, is, renamed := before.Renamed(d.doc); renamed {
+			return nil, fmt.Errorf("source %s is called %s now: nothing of it follows to another name, neither who has no personnummer nor what was decided about them. Keep the name. When it is another register, take the old one out first, apply that, then add the new one", was, is)
+		}
+	}
 	if p.effects, err = host.Effects(ctx, before, d.doc, connectors.Targets()); err != nil {
 		return nil, err
 	}
