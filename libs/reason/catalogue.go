@@ -124,6 +124,7 @@ const (
 
 	// The guard of a source.
 	ChangesHeld       Code = "changes-held"
+	ChangesRejected   Code = "changes-rejected"
 	TooManyNew        Code = "too-many-new"
 	TooManyIdentities Code = "too-many-identities"
 	TooManyKeptBack   Code = "too-many-kept-back"
@@ -484,6 +485,10 @@ var catalogue = map[Code]entry{
 	ChangesHeld: {
 		"{count} ändringar är fler än vad som får ske utan att någon ser dem; de väntar ({digest}).", "{count} changes are more than may happen without anybody looking at them; they wait ({digest}).",
 		"Visa dem med essctl held show, kontrollera dem mot registret, och godkänn eller avslå dem.", "Show them with essctl held show, compare them with the register, then approve or reject them.",
+	},
+	ChangesRejected: {
+		"{count} ändringar är avslagna och inte gjorda ({digest}).", "{count} changes were rejected and are not made ({digest}).",
+		"Rätta registret. Sju dagar efter beslutet frågas det på nytt om dem som är kvar.", "Mend the register. Seven days after the decision those that are left are asked about again.",
 	},
 	TooManyNew: {
 		"Läsningen har {count} nya personer, fler än gränsen; hela läsningen väntar.", "The read has {count} new persons, more than the limit; all of it waits.",

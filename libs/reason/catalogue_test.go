@@ -98,3 +98,13 @@ func TestErrorsCarryFaultAndReason(t *testing.T) {
 		t.Errorf("an error that says nothing is %s, %s", FaultOf(cause), Of(cause).Code)
 	}
 }
+
+func TestAFieldIsASchoolsWord(t *testing.T) {
+	why := New(MissingRecommended, "field", "email")
+	if got := why.Text(Swedish); !strings.Contains(got, "saknar e-postadress;") {
+		t.Errorf("a school is told %q", got)
+	}
+	if got := why.Text(English); !strings.Contains(got, "no email;") {
+		t.Errorf("an operator is told %q", got)
+	}
+}

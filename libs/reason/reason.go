@@ -66,9 +66,36 @@ func (r Reason) expand(l Language, part func(entry, Language) string) string {
 	}
 	s := part(e, l)
 	for _, a := range r.Args {
-		s = strings.ReplaceAll(s, "{"+a.Name+"}", a.Value)
+		value := a.Value
+		if l == Swedish && a.Name == "field" {
+			value = inSwedish(value)
+		}
+		s = strings.ReplaceAll(s, "{"+a.Name+"}", value)
 	}
 	return s
+}
+
+// inSwedish returns a field of SS 12000 in a school's word, where it has one.
+func inSwedish(field string) string {
+	switch field {
+	case "birthDate":
+		return "födelsedatum"
+	case "civicNo":
+		return "identitetsnummer"
+	case "email":
+		return "e-postadress"
+	case "familyName":
+		return "efternamn"
+	case "givenName":
+		return "förnamn"
+	case "schoolType":
+		return "skolform"
+	case "schoolYear":
+		return "läsår"
+	case "type":
+		return "typ"
+	}
+	return field
 }
 
 // Known tells whether the catalogue has texts for a code.

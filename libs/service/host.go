@@ -230,7 +230,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		return nil
 	}
 	limits.ValidateLink(p.At("guard"), made.Counted())
-	held := 0
+	held, deferred := 0, ""
 	filter, err := l.Rule()
 	if err != nil {
 		p.At("filter").Check(err)
@@ -246,6 +246,10 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 				logger.Warn("a part of what the link would do is held", "reason", s.Status.Reason.String(), "next_step", s.Status.Reason.Next(reason.English))
 			}
 			held = s.Held
+			if s.Deferred != deferred && s.Deferred != "" { // every round of an open run says so again
+				logger.Info("nothing is delivered now", "why", s.Deferred)
+			}
+			deferred = s.Deferred
 			h.settled(logger, d.Tenant, l.Ref(), s)
 		},
 	})
@@ -292,7 +296,7 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	case s.Delivered != "":
 		logger.InfoContext(ctx, "delivered", append(attrs, "package", s.Delivered, "adopted", s.Adopted)...)
 	case s.Deferred != "":
-		logger.InfoContext(ctx, "nothing is delivered now", "why", s.Deferred, "next_try", s.WakeAt)
+		logger.DebugContext(ctx, "nothing is delivered now", "why", s.Deferred)
 	case s.Operations() > 0:
 		logger.InfoContext(ctx, "settled", attrs...)
 	default:

@@ -219,7 +219,9 @@ func TestWindow(t *testing.T) {
 	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 20}) // what was frozen once stays so
 	w.decide(guard.Rejected)
 	w.nextDay()
-	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 20})
+	if run := w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 20}); run.Reason.Code != reason.ChangesRejected {
+		t.Errorf("what was rejected is asked about again: %s", run.Reason)
+	}
 	w.nextDay()
 	w.leave(40, 55)
 	w.classes(500)

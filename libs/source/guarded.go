@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
@@ -105,15 +106,24 @@ func (s *statement) keptBackOf(scan Scan) (n int) {
 	return n
 }
 
-// reason tells why a run is held; nil when it is not.
-func (g guarded) reason() *reason.Reason {
+// reason tells why a run is held; nil when it is not. What was rejected is not asked about again.
+func (g guarded) reason(now time.Time) *reason.Reason {
 	if g.kept.Hold == nil {
 		return nil
 	}
 	if g.doubt != nil {
 		return g.doubt
 	}
-	why := reason.New(reason.ChangesHeld, "count", len(g.kept.Hold.Items), "digest", g.kept.Hold.Digest)
+	verdicts, open := g.kept.Verdicts(now), 0
+	for _, i := range g.kept.Hold.Items {
+		if verdicts[i.Item] != guard.Rejected {
+			open++
+		}
+	}
+	why := reason.New(reason.ChangesHeld, "count", open, "digest", g.kept.Hold.Digest)
+	if open == 0 {
+		why = reason.New(reason.ChangesRejected, "count", len(g.kept.Hold.Items), "digest", g.kept.Hold.Digest)
+	}
 	return &why
 }
 

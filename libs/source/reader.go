@@ -281,7 +281,7 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 		done := 0
 		var guarded guarded
 		if guarded, err = r.guard(ctx, run, say, scan, changes, believed == nil); err == nil &&
-			(len(guarded.publish) > 0 || scan.Open || confirm && guarded.reason() == nil) {
+			(len(guarded.publish) > 0 || scan.Open || confirm && guarded.reason(r.Now()) == nil) {
 			changes = guarded.publish
 			for i := range changes {
 				changes[i].SourceTime = sourceTime
@@ -305,7 +305,7 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 			if err := r.settle(ctx, guarded); err != nil {
 				return Failed, err
 			}
-			if why := guarded.reason(); why != nil {
+			if why := guarded.reason(r.Now()); why != nil {
 				guarded.count(run.Counts)
 				return Held, &reason.Error{Fault: reason.Conflict, Reason: *why}
 			}

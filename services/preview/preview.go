@@ -32,7 +32,8 @@ the pre-flight. Nothing is written, to the target or the ledger, and whoever run
 secrets is read.
 
 Standard output gets the counts, and with --rows each resource's key, what would be done, and why. With -o the whole is
-written as an Excel workbook, with names, for the school to read and sign; keep it as you would keep the register.`
+written as an Excel workbook for the school to read and sign: who and at which school, what happens, and what to do about
+those who are not sent. It holds names; keep it as you would keep the register.`
 
 // Options say how to show a preview.
 type Options struct {
