@@ -29,7 +29,7 @@ type calls struct {
 	again     work                           // those of them that need not wait
 }
 
-func (c *calls) hidden(e *Entry) bool { return hidden(e, c.book.entries, c.contained) }
+func (c *calls) hidden(e *Entry) bool { return c.link.hidden(e, c.book.entries, c.contained) }
 
 func (c *calls) unload() {
 	*c = calls{link: c.link}

@@ -53,16 +53,16 @@ func planHidden(e *Entry) intent {
 	return in
 }
 
-// hidden tells whether an entry is about a contained person: hers or his, or such as joins the person to others. Nobody
-// is told of it, and nothing keeps it.
-func hidden(e *Entry, entries map[ID]*Entry, contained map[roster.Ref]struct{}) bool {
+// hidden tells whether an entry is about a contained person: hers or his, or of a kind that only joins the person to
+// others. Nobody is told of it, and nothing keeps it. A class that cannot be without its teacher is more than that.
+func (l *Link) hidden(e *Entry, entries map[ID]*Entry, contained map[roster.Ref]struct{}) bool {
 	if len(contained) == 0 {
 		return false
 	}
 	if _, own := contained[e.Entity]; own {
 		return true
 	}
-	return slices.ContainsFunc(e.Needs, func(need ID) bool {
+	return !l.guards(e.ID.Kind) && slices.ContainsFunc(e.Needs, func(need ID) bool {
 		n := entries[need]
 		if n == nil {
 			return false

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 )
 
@@ -86,11 +87,14 @@ func TestAUnitStaysWhenWhoStandsThereCannotGo(t *testing.T) {
 
 // What joins a contained person to a group goes with her, from groups that are out of scope too, and nobody is told.
 func TestR9WhatJoinsAContainedPersonGoesUnseen(t *testing.T) {
-	for name, filter := range map[string]string{"of a group in scope": "", "of a group out of scope": onlyUnit1} {
+	for name, change := range map[string]func(k *kit){
+		"of a group in scope":           func(*kit) {},
+		"of a group out of scope":       func(k *kit) { k.with = filtered(t, onlyUnit1, target.Release) },
+		"of a group that the log lacks": func(k *kit) { k.log.forget(group(23, 2).Ref) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			placed(t, append(town(), group(23, 2, 11, 12)), func(t *testing.T, k kit) {
-				k.made.Guarded = nil
-				k.with = filtered(t, filter, target.Release)
+				change(&k)
 				k.run(t, 0)
 				if k.member(11, 23) == "" {
 					t.Fatalf("want her in the group:\n%s", k.text())
@@ -116,4 +120,30 @@ func TestR9WhatJoinsAContainedPersonGoesUnseen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// led is a mapping of classes that cannot be without their teacher.
+type led struct{ places }
+
+func (m led) Map(v target.View, e roster.Ref) []target.Wish {
+	wishes := m.places.Map(v, e)
+	if e.Kind != roster.KindGroup || len(wishes) < 2 {
+		return wishes
+	}
+	wishes[0].Resource.Needs = append(wishes[0].Resource.Needs, wishes[1].Resource.Needs[1])
+	return wishes[:1]
+}
+
+func TestAClassOfAContainedTeacherIsMoreThanHers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newPlaces(t, "calls")
+		k.made.Mapping, k.made.Guarded = led{}, nil
+		k.run(t, 0, append(town(), group(23, 2, 11))...)
+		k.with = filtered(t, onlyUnit1, target.Release)
+		k.run(t, 0)
+		k.run(t, 0, protected(11))
+		if !strings.Contains(k.text(), "group/"+key(23).String()) || k.place(11) != "" {
+			t.Errorf("want the class that is out of scope let alone, and her gone:\n%s", k.text())
+		}
+	})
 }

@@ -269,7 +269,7 @@ func (e *sets) note(f *Feed, ref roster.Ref) {
 	}
 }
 
-func (e *sets) hidden(en *Entry) bool { return hidden(en, e.last, e.contained) }
+func (e *sets) hidden(en *Entry) bool { return e.link.hidden(en, e.last, e.contained) }
 
 // purges tells whether something of a contained person goes.
 func (e *sets) purges(plan setPlan) bool {

@@ -60,7 +60,7 @@ type Target struct {
 	Accounts []string
 	// OneOf are kinds of which the target holds one resource for a key, as of an account that is a pupil's or an
 	// employee's. What is wished of one of them takes the place of what is held of another, which is never let go of
-	// beside it. Nothing may need it, and the sink takes it away before it makes the other.
+	// beside it. The sink takes it away before it makes the other, and brings along what needs it after that.
 	OneOf []string
 }
 
