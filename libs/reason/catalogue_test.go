@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
