@@ -40,7 +40,7 @@ func TestSafeOutOfScopeIsNotGone(t *testing.T) {
 }
 
 // Who is both a pupil and staff has one account. A setting that moves it to the other file asks first, delays nobody else,
-// and moves it then.
+// and moves it then; and back.
 func TestSafeAnotherPersonaIsAskedAbout(t *testing.T) {
 	w := newWorld(t, setting{})
 	before := w.begin()
@@ -54,40 +54,49 @@ func TestSafeAnotherPersonaIsAskedAbout(t *testing.T) {
 			both = append(both, w.key(alvisDefault, p))
 		}
 	}
-	if len(both) == 0 || !in("staff.csv", both[0]) {
+	if len(both) == 0 {
 		t.Fatal("nobody is both")
 	}
-	w.apple = "personaWins: pupil"
-	w.apply()
-	w.settle()
-	joined := w.happens((*municipality.Municipality).Join)
-	w.read()
-	w.nothingGone(before)
-	if w.delivered().persons[w.key(alvisDefault, w.person(joined.Person))] == nil {
-		t.Error("who joined meanwhile is not there")
-	}
-	for _, id := range both {
-		if !in("staff.csv", id) || in("students.csv", id) {
-			t.Error("somebody was moved, and nobody was asked")
+	for _, to := range []struct{ persona, from, to string }{{"pupil", "staff.csv", "students.csv"}, {"staff", "students.csv", "staff.csv"}} {
+		w.apple = "personaWins: " + to.persona
+		w.apply()
+		w.settle()
+		joined := w.happens((*municipality.Municipality).Join)
+		w.read()
+		w.nothingGone(before)
+		if w.delivered().persons[w.key(alvisDefault, w.person(joined.Person))] == nil {
+			t.Error("who joined meanwhile is not there")
+		}
+		for _, id := range both {
+			if !in(to.from, id) || in(to.to, id) {
+				t.Errorf("somebody is not in %s alone, and nobody was asked", to.from)
+			}
+		}
+		w.approveLink(len(both))
+		w.settle()
+		w.nothingGone(before)
+		for _, id := range both {
+			if in(to.from, id) || !in(to.to, id) {
+				t.Errorf("somebody is not in %s alone", to.to)
+			}
 		}
 	}
+	w.equal()
+}
+
+// approveLink approves all that the link holds, which is so many.
+func (w *world) approveLink(count int) {
+	w.t.Helper()
 	holds := w.store.LinkHolds(tenantName)
-	kept, err := holds.Kept(t.Context(), appleLink)
-	if err != nil || kept.Hold == nil || len(kept.Hold.Items) != len(both) {
-		t.Fatalf("want %d questions, got %+v, %v", len(both), kept.Hold, err)
+	kept, err := holds.Kept(w.t.Context(), appleLink)
+	if err != nil || kept.Hold == nil || len(kept.Hold.Items) != count {
+		w.t.Fatalf("want %d questions, got %+v, %v", count, kept.Hold, err)
 	}
 	if _, err := kept.Decide(kept.Hold.Digest, nil, guard.Approved, "Skolchefen", w.time()); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	if err := holds.Keep(t.Context(), appleLink, kept); err != nil {
-		t.Fatal(err)
-	}
-	w.settle()
-	w.nothingGone(before)
-	for _, id := range both {
-		if in("staff.csv", id) || !in("students.csv", id) {
-			t.Error("somebody was not moved")
-		}
+	if err := holds.Keep(w.t.Context(), appleLink, kept); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
