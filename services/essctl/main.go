@@ -78,13 +78,12 @@ Exit status: 0 when all went well, 1 after an error.`,
 // known refuses a word that is no command where one is due; cobra would show the help as if all were well.
 func known(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
-	if err != nil || !cmd.HasSubCommands() {
-		return nil // or root says it
+	if err == nil && cmd != root && cmd.HasSubCommands() {
+		if i := slices.IndexFunc(rest, func(a string) bool { return !strings.HasPrefix(a, "-") }); i >= 0 {
+			return fmt.Errorf("unknown command %q for %q: see %s --help", rest[i], cmd.CommandPath(), cmd.CommandPath())
+		}
 	}
-	if i := slices.IndexFunc(rest, func(a string) bool { return !strings.HasPrefix(a, "-") }); i >= 0 && cmd != root {
-		return fmt.Errorf("unknown command %q for %q: see %s --help", rest[i], cmd.CommandPath(), cmd.CommandPath())
-	}
-	return nil
+	return nil // what else is wrong is said when it runs
 }
 
 // control is what the commands share.
