@@ -10,7 +10,7 @@ func TestRenamed(t *testing.T) {
 	document := func(sources string) *Document {
 		t.Helper()
 		var list []string
-		for _, s := range strings.FieldsSeq(sources) {
+		for s := range strings.FieldsSeq(sources) {
 			system, instance, _ := strings.Cut(s, "/")
 			list = append(list, fmt.Sprintf("{system: %s, instance: %s}", system, instance))
 		}
