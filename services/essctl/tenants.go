@@ -61,6 +61,9 @@ func (c *control) listCommand() *cobra.Command {
 					read = func(ctx context.Context) ([]store.TenantVersion, error) { return st.Tenants().History(ctx, one) }
 				}
 				list, err := read(cmd.Context())
+				if reason.Of(err).Code == reason.LogMissing {
+					return errors.New("no document was ever applied here: essctl tenants apply does; who runs from a folder needs none")
+				}
 				if err != nil {
 					return advised(err)
 				}
@@ -115,11 +118,11 @@ func (c *control) getCommand() *cobra.Command {
 // documentOf returns a version of a tenant that holds a document, or the one in force.
 func documentOf(ctx context.Context, st *store.Store, name string, number int) (v store.TenantVersion, err error) {
 	if number == 0 {
-		if v, err = st.Tenants().Newest(ctx, name); err != nil {
+		if v, err = newest(ctx, st, name); err != nil {
 			return v, err
 		}
 		if !v.InForce() {
-			return v, fmt.Errorf("no document of tenant %s is in force: apply one, or name a --version that essctl tenants list --tenant %s shows", name, name)
+			return v, fmt.Errorf("no document of tenant %s is in force: apply one, preview one with --file, or name a --version that essctl tenants list --tenant %s shows", name, name)
 		}
 		return v, nil
 	}

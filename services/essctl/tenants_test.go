@@ -64,7 +64,7 @@ func TestApplyShowsWhatChangesAndAsksWhenAnythingIsTakenAway(t *testing.T) {
 		t.Helper()
 		return w.essctl(want, append(append([]string{"tenants", "apply", path}, why...), more...)...)
 	}
-	contains(t, w.essctl(1, "tenants", "get", "prov"), "log-missing")
+	contains(t, w.essctl(1, "tenants", "get", "prov"), "no document of tenant prov is in force")
 	contains(t, apply(0, w.document(), "--dry-run"), "version 1 would be in force", "new, active")
 	if _, err := w.store.Log("prov").End(t.Context()); reason.Of(err).Code != reason.LogMissing {
 		t.Fatalf("a dry run made streams: %v", err)
@@ -306,5 +306,18 @@ func TestTwoWhoApply(t *testing.T) {
 	}
 	if got, want := w.audited(), append(slices.Repeat([]string{"tenants.apply"}, 2), "tenants.apply.failed"); !slices.Equal(got, want) {
 		t.Errorf("audited %v, want %v", got, want)
+	}
+}
+
+func TestWhereNoDocumentWasEverApplied(t *testing.T) {
+	w := newTown(t)
+	for name, args := range map[string][]string{
+		"list":    {"tenants", "list"},
+		"get":     {"tenants", "get", "lund"},
+		"preview": {"preview", "--tenant", "lund", "--link", "apple-school-manager"},
+	} {
+		if _, stderr := w.essctl(1, args...); !strings.Contains(stderr, "apply") || strings.Contains(stderr, "backup") {
+			t.Errorf("%s: %q does not say that nothing was applied", name, stderr)
+		}
 	}
 }
