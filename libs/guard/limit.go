@@ -73,7 +73,7 @@ type Limit struct {
 //	create (persons, one read)         30 %, at least 50
 //	keptBack (persons, one read)        2 %, at least 10
 //	protect (persons, one read)         2 %, at least 25
-//	unprotect (of those, one read)     50 %, at least 10
+//	unprotect (of those, one read)     50 %, at least 5
 //	disable, rename, address            5 %, at least 10
 //	scope                               none
 //
@@ -88,7 +88,7 @@ func defaultLimit(o Operation) Limit {
 	case Protect:
 		return Limit{Operation: o, Percent: 2, Floor: 25}
 	case Unprotect:
-		return Limit{Operation: o, Percent: 50, Floor: 10}
+		return Limit{Operation: o, Percent: 50, Floor: 5}
 	case Units:
 		return Limit{Operation: o, Percent: 20, Floor: 10}
 	case Create:

@@ -333,6 +333,32 @@ func TestMoreMarksThanCanBeTrue(t *testing.T) {
 	}
 }
 
+// TestFewMarksTakenAway takes marks away where few have one: five may go in one read, the sixth makes it unreadable.
+func TestFewMarksTakenAway(t *testing.T) {
+	for _, c := range []struct {
+		back int
+		want source.State
+		left int
+	}{{5, source.Published, 3}, {6, source.Unreadable, 8}, {8, source.Unreadable, 8}} {
+		t.Run(fmt.Sprint(c.back), func(t *testing.T) {
+			w := flagged(t, 60)
+			for i := range 8 {
+				w.mark(i, marked)
+			}
+			if run := w.read(); run.State != source.Published || w.tombstones() != 8 {
+				t.Fatalf("%s because of %v with %d tombstones", run.State, run.Reason, w.tombstones())
+			}
+			for i := range c.back {
+				w.mark(i, "Ingen")
+			}
+			w.nextDay()
+			if run := w.read(); run.State != c.want || w.tombstones() != c.left {
+				t.Errorf("%s because of %v with %d tombstones, want %s with %d", run.State, run.Reason, w.tombstones(), c.want, c.left)
+			}
+		})
+	}
+}
+
 // TestOmits is a register that leaves protected persons out.
 func TestOmits(t *testing.T) {
 	w := newWorld(t)
