@@ -159,6 +159,9 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		if err != nil {
 			return s, err
 		}
+		if w.all {
+			c.link.guard.heed()
+		}
 		c.detain(intents)
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {

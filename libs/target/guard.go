@@ -24,6 +24,7 @@ type warden struct {
 	kept  guard.Kept
 	fresh bool // kept is what the store has, as far as is known
 	used  []*deed
+	acted []guard.Decision // those with which everything was looked at
 }
 
 // deed is something dangerous that a round would do to a resource that the target holds.
@@ -371,7 +372,18 @@ func (w *warden) stirred(ctx context.Context) bool {
 		w.link.o.Logger.WarnContext(ctx, "what was decided about what the link holds cannot be seen; looking again", "error", err, "in", pollEvery)
 		return false
 	}
-	return version != w.kept.Version || w.link.o.Now().Sub(w.kept.Hold.Seen) >= lookEvery
+	return version != w.kept.Version || w.unheeded() || w.link.o.Now().Sub(w.kept.Hold.Seen) >= lookEvery
+}
+
+// heed notes that everything was looked at with the decisions as they are.
+func (w *warden) heed() { w.acted = w.kept.Decisions }
+
+// unheeded tells whether somebody decided about something that no round has looked at since: a round that looks at a few
+// entities reads all decisions.
+func (w *warden) unheeded() bool {
+	return slices.ContainsFunc(w.kept.Decisions, func(d guard.Decision) bool {
+		return !slices.ContainsFunc(w.acted, func(a guard.Decision) bool { return a.Item == d.Item && a.Verdict == d.Verdict })
+	})
 }
 
 // onHold returns the entry of a resource that stays as it is because what was to be done to it is held.

@@ -131,6 +131,7 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	if err != nil {
 		return s, e.later(err, &s)
 	}
+	e.link.guard.heed()
 	s.PlanTook = e.link.o.Now().Sub(begun)
 	if e.link.o.Mode == ModePreview {
 		e.preview(plan, &s)
