@@ -14,12 +14,17 @@ import (
 	"eventful.se/ess/libs/store"
 )
 
+// OriginRetired is the origin of the run that ended a source.
+const OriginRetired = "retired"
+
 // Standing is what the log holds of a source: all that its retirement ends.
 type Standing struct {
 	Source  roster.Source
-	Changes []source.Change // a tombstone for each, what refers before what it refers to; no guard asks again about them
-	Counts  map[roster.Kind]int
-	Open    bool // a run was begun and never ended: an earlier retirement, or a read that died
+	Changes []source.Change     // a tombstone for each, what refers before what it refers to; no guard asks again about them
+	Counts  map[roster.Kind]int // without the records that protect: nothing counts whom they are about
+	// Decisions are the kinds of what people decided that ends with it, in order, without how many there are of each.
+	Decisions []roster.DirectiveKind
+	Open      bool // a run was begun and never ended: an earlier retirement, or a read that died
 }
 
 // StandingOf returns what the log of a tenant holds of a source.
@@ -30,11 +35,26 @@ func StandingOf(ctx context.Context, log source.Log, s roster.Source) (Standing,
 		return st, err
 	}
 	st.Open = scan.Open
+	protects := map[roster.Ref]bool{}
+	err = log.Records(ctx, s, func(r roster.Record) error {
+		for _, d := range r.Directives {
+			st.Decisions = append(st.Decisions, d.Kind)
+		}
+		protects[r.Ref] = r.Person != nil && r.Person.Marking.Protects()
+		return nil
+	})
+	if err != nil {
+		return st, fmt.Errorf("read what the log holds of %s: %w", s, err)
+	}
+	slices.Sort(st.Decisions)
+	st.Decisions = slices.Compact(st.Decisions)
 	for ref, head := range scan.Heads {
 		if head.Tombstone {
 			continue
 		}
-		st.Counts[ref.Kind]++
+		if !protects[ref] {
+			st.Counts[ref.Kind]++
+		}
 		st.Changes = append(st.Changes, source.Change{
 			Record: roster.Record{Ref: ref, Source: s, Tombstone: &roster.Tombstone{Reason: roster.TombstoneLeft}},
 			Expect: head.Seq, Approved: true,
@@ -50,10 +70,10 @@ func StandingOf(ctx context.Context, log source.Log, s roster.Source) (Standing,
 // Empty tells whether nothing is left to end.
 func (s Standing) Empty() bool { return len(s.Changes) == 0 && !s.Open }
 
-// Digest names exactly what would be ended.
+// Digest names exactly what would be ended, the decisions too.
 func (s Standing) Digest() string {
 	sum := sha256.New()
-	fmt.Fprintln(sum, s.Source)
+	fmt.Fprintln(sum, s.Source, s.Decisions)
 	for _, c := range s.Changes {
 		fmt.Fprintf(sum, "%s %d\n", c.Record.Ref, c.Expect)
 	}
@@ -83,6 +103,6 @@ func (s Standing) Retire(ctx context.Context, st *store.Store, tenant, run strin
 	}
 	// It has no cursor, so that a source that comes back is read in full.
 	return st.Runs(tenant).Save(ctx, source.Run{
-		ID: run, Source: s.Source, State: source.Published, Started: begun, Ended: now(), Complete: true, Origin: "retired", Counts: counts,
+		ID: run, Source: s.Source, State: source.Published, Started: begun, Ended: now(), Complete: true, Origin: OriginRetired, Counts: counts,
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/service"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/services/source-manual/manual"
 )
@@ -59,7 +60,7 @@ func (c *control) act(ctx context.Context, d *desk, p printedDeed, why string, d
 	if err != nil {
 		return err
 	}
-	if newest == nil {
+	if newest == nil || newest.Origin == service.OriginRetired {
 		p.Warnings = append(p.Warnings, "nothing reads what is decided: the tenant's document needs a source \"system: manual\", and its reader must run")
 	}
 	if !p.DryRun {

@@ -43,6 +43,9 @@ it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return x.run(cmd.Context(), c, func(d *desk, s *someone, deed printedDeed) error {
 				deed.What = "person.protect"
+				if s.key.IsZero() {
+					deed.Warnings = append(deed.Warnings, "no source states a person with this number: whoever comes with it is protected from the first day; look that it is typed right")
+				}
 				p.Decision, p.Person = x.decision(deed), s.ref
 				return c.put(cmd.Context(), d, deed, x.why, &manual.Decisions{Protect: []manual.Protect{p}}, func(o manual.OnDesk) bool {
 					return len(o.Protect) > 0 && s.about(d.roster, o.Protect[0].Person, o.ID)
@@ -72,6 +75,9 @@ func (c *control) unprotectCommand() *cobra.Command {
 					}
 				}
 				others := protectors(d, s)
+				if len(gone) == 0 && s.key.IsZero() {
+					return errors.New("no source states a person with this number, and nobody protected it by command: look that it is typed right. Whom a register marks is not found here, and is changed only there")
+				}
 				if len(gone) == 0 {
 					return errors.Join(append(others, errors.New("nobody protected the person by command"))...)
 				}

@@ -30,7 +30,8 @@ func (c *control) retireCommand() *cobra.Command {
 		Long: `End what a document no longer has. To take a source or a link out of the document stops it and removes nothing; this is the
 second step, and it is refused while the document in force still has it.
 
-  --source  All that the log holds of the source has left: links take their own stages of leaving, and do not ask again.
+  --source  All that the log holds of the source has left: links take their own stages of leaving, and do not ask again. With
+            a manual source what people decided ends too, protection as well: it is printed which kinds of decisions do.
   --link    All that the link holds is let go: the target keeps it, and it is no longer ours.
   neither   The tenant is taken out. It is refused while anything of a source or a link is left. With --erase its log and its
             ledger are removed for good; its audit, and the versions of its document, stay.
@@ -85,6 +86,7 @@ type printedRetirement struct {
 	Source string         `json:"source,omitempty"`
 	Link   string         `json:"link,omitempty"`
 	Counts map[string]int `json:"counts,omitempty"`
+	Ends   []string       `json:"ends,omitempty"` // kinds of decisions that hold no longer
 	Digest string         `json:"digest,omitempty"`
 	Done   bool           `json:"done"`
 }
@@ -131,6 +133,9 @@ func (c *control) retireSource(ctx context.Context, st *store.Store, r *retiring
 	r.Source, r.Digest, r.Counts = ref.String(), standing.Digest(), map[string]int{}
 	for kind, n := range standing.Counts {
 		r.Counts[string(kind)] = n
+	}
+	for _, kind := range standing.Decisions {
+		r.Ends = append(r.Ends, string(kind))
 	}
 	if standing.Empty() {
 		return c.printRetirement(r, "nothing of it is left")
@@ -253,6 +258,9 @@ func (c *control) retire(ctx context.Context, st *store.Store, r *retiring, what
 	for kind, n := range r.Counts {
 		entry.Details[kind] = strconv.Itoa(n)
 	}
+	if len(r.Ends) > 0 {
+		entry.Details["ends"] = strings.Join(r.Ends, " ")
+	}
 	if err := audited(ctx, st.Audit(r.Tenant), entry, do); err != nil {
 		return err
 	}
@@ -269,6 +277,12 @@ func (c *control) printRetirement(r *retiring, what string) error {
 			on = "link " + r.Link
 		}
 		fmt.Fprintf(w, "%s: %s: %s\n", on, counts(r.Counts), what)
+		if len(r.Ends) > 0 {
+			fmt.Fprintf(w, "decisions of these kinds end with it: %s\n", strings.Join(r.Ends, ", "))
+		}
+		if slices.Contains(r.Ends, string(roster.MarkProtected)) {
+			fmt.Fprintln(w, "whom only it protects is in every target again")
+		}
 		if r.Digest != "" && !r.Done {
 			fmt.Fprintf(w, "digest: %s\n", r.Digest)
 		}

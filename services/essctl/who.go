@@ -105,9 +105,13 @@ func (c *control) find(ctx context.Context, d *desk, n naming) (*someone, error)
 		}
 		return atKey(d.roster, key), nil
 	case n.id != "" && n.source != "" && n.key+n.number == "":
-		return d.only(ctx, fmt.Sprintf("of %s has the id", src), func(rec *roster.Record) bool {
+		s, err := d.only(ctx, fmt.Sprintf("of %s has the id", src), func(rec *roster.Record) bool {
 			return rec.Source == src && slices.ContainsFunc(rec.Origins, func(o roster.Origin) bool { return o.ID.Reveal() == n.id })
 		})
+		if errors.Is(err, errNobody) {
+			err = fmt.Errorf("%w: look at the id, and at %s; or name the person by %s -", err, flag("source"), flag("number"))
+		}
+		return s, err
 	case n.number == "-" && n.key+n.id == "":
 		return c.findByNumber(ctx, d, src)
 	case n.number != "" && n.number != "-":
