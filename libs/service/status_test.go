@@ -399,18 +399,36 @@ func TestAStatusThatWasMissedIsSentAtTheStart(t *testing.T) {
 	}
 }
 
+// The nights on which the clock is changed are among them: once a day, by the clock on the wall.
 func TestDaily(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		at, err := cron.ParseStandard(statusAt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithTimeout(t.Context(), 72*time.Hour)
-		defer stop()
-		var called []string
-		err = daily(ctx, at, time.Now, func(context.Context) { called = append(called, clock(time.Now())) })
-		if want := "2000-01-01 06:30, 2000-01-02 06:30, 2000-01-03 06:30"; strings.Join(called, ", ") != want || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("called at %s; %v", called, err)
-		}
-	})
+	for _, c := range []struct {
+		at, from, want string
+	}{
+		{statusAt, "2000-01-01 01:00", "2000-01-01 06:30, 2000-01-02 06:30, 2000-01-03 06:30"},
+		{statusAt, "2000-03-25 07:00", "2000-03-26 06:30, 2000-03-27 06:30, 2000-03-28 06:30"},
+		{statusAt, "2000-10-28 07:00", "2000-10-29 06:30, 2000-10-30 06:30, 2000-10-31 06:30"},
+		{sweepAt, "2000-03-25 07:00", "2000-03-26 03:10, 2000-03-27 03:10, 2000-03-28 03:10"},
+		{sweepAt, "2000-10-28 07:00", "2000-10-29 03:10, 2000-10-30 03:10, 2000-10-31 03:10"},
+	} {
+		t.Run(c.from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at, err := cron.ParseStandard(c.at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				from, err := time.ParseInLocation("2006-01-02 15:04", c.from, roster.Stockholm())
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Until(from))
+				ctx, stop := context.WithTimeout(t.Context(), 72*time.Hour)
+				defer stop()
+				var called []string
+				err = daily(ctx, at, time.Now, func(context.Context) { called = append(called, clock(time.Now())) })
+				if strings.Join(called, ", ") != c.want || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("called at %s; %v", called, err)
+				}
+			})
+		})
+	}
 }

@@ -82,10 +82,54 @@ func parseSchedule(expression string) (cron.Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is not a cron expression of five fields (minute hour day month weekday): %w", expression, err)
 	}
-	if spec, ok := at.(*cron.SpecSchedule); ok {
-		spec.Location = roster.Stockholm()
+	spec, ok := at.(*cron.SpecSchedule)
+	if !ok {
+		return at, nil
 	}
-	return at, nil
+	const everyHour = 1 << 63 // the star, as package cron has it
+	if spec.Hour&everyHour != 0 {
+		spec.Location = roster.Stockholm()
+		return spec, nil
+	}
+	spec.Location = time.UTC
+	return byTheWall{spec}, nil
+}
+
+// byTheWall is a schedule by the clock on a wall in Stockholm: in the night of the year in which an hour is not there its
+// times come at the end of the gap, and in that in which an hour comes twice, the first time. Package cron leaves the one
+// out and does the other twice. What is due every hour is no such schedule: it goes on through both.
+type byTheWall struct{ *cron.SpecSchedule }
+
+// Next returns the first time of the schedule after t; zero for none.
+func (s byTheWall) Next(t time.Time) time.Time {
+	for wall := s.SpecSchedule.Next(onTheWall(t)); !wall.IsZero(); wall = s.SpecSchedule.Next(wall) {
+		if at := fromTheWall(wall); at.After(t) {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// onTheWall returns what a clock in Stockholm shows, as if it were UTC.
+func onTheWall(t time.Time) time.Time {
+	t = t.In(roster.Stockholm())
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
+
+// fromTheWall returns the first time at which a clock in Stockholm shows it, or has gone past it.
+func fromTheWall(wall time.Time) time.Time {
+	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, roster.Stockholm())
+	begins, ends := t.ZoneBounds()
+	switch shown := onTheWall(t); {
+	case shown.After(wall):
+		return begins
+	case shown.Before(wall):
+		return ends
+	}
+	if earlier := t.Add(-time.Hour); onTheWall(earlier).Equal(wall) {
+		return earlier
+	}
+	return t
 }
 
 // Trigger asks for a run of a job now, or as soon as its current run has ended; several requests before that are one.

@@ -193,3 +193,57 @@ func TestSchedulesThatAreNone(t *testing.T) {
 		t.Error("one name was taken twice")
 	}
 }
+
+// The nights on which the clock is changed, of 2000: each scheduled time comes once, at the local time that it names;
+// where there is no such time, at the end of the gap. What is due every hour goes on through both.
+func TestScheduleOnTheNightsOfTheClock(t *testing.T) {
+	for _, c := range []struct {
+		name, schedule string
+		month          time.Month
+		day            int // the Saturday before
+		want           []string
+	}{
+		{"spring, in the hour that is not there", "30 2 * * *", 3, 25, []string{"25 02:30", "26 03:00", "27 02:30"}},
+		{"spring, in the evening", "30 18 * * *", 3, 25, []string{"25 18:30", "26 18:30", "27 18:30"}},
+		{"spring, in the morning", "30 6 * * *", 3, 25, []string{"25 06:30", "26 06:30", "27 06:30"}},
+		{"spring, at midnight", "0 0 * * *", 3, 25, []string{"26 00:00", "27 00:00"}},
+		{"autumn, in the hour that comes twice", "30 2 * * *", 10, 28, []string{"28 02:30", "29 02:30", "30 02:30"}},
+		{"autumn, in the evening", "30 18 * * *", 10, 28, []string{"28 18:30", "29 18:30", "30 18:30"}},
+		{"autumn, in the morning", "30 6 * * *", 10, 28, []string{"28 06:30", "29 06:30", "30 06:30"}},
+		{"autumn, twice an hour for some hours", "*/30 1-3 29 10 *", 10, 28, []string{"29 01:00", "29 01:30", "29 02:00", "29 02:30", "29 03:00", "29 03:30"}},
+		{"autumn, every hour of the night", "0 0-4 29 10 *", 10, 28, []string{"29 00:00", "29 01:00", "29 02:00", "29 03:00", "29 04:00"}},
+		{"spring, every hour of the night", "0 0-4 26 3 *", 3, 25, []string{"26 00:00", "26 01:00", "26 03:00", "26 04:00"}},
+		{"autumn, at midnight", "0 0 * * *", 10, 28, []string{"29 00:00", "30 00:00"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+				ran, run := times(source.Unchanged)
+				add(t, s, source.Job{Name: "a", Schedule: c.schedule, Run: run})
+				time.Sleep(time.Until(time.Date(2000, c.month, c.day, 0, 0, 1, 0, roster.Stockholm())))
+				start()
+				time.Sleep(time.Until(time.Date(2000, c.month, c.day+2, 23, 0, 0, 0, roster.Stockholm())))
+				synctest.Wait()
+				if !slices.Equal(*ran, c.want) {
+					t.Errorf("ran at %v, want %v", *ran, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A decision by command acts within a minute in the hour that comes twice, too.
+func TestEveryMinuteOnTheNightsOfTheClock(t *testing.T) {
+	for _, night := range []time.Time{time.Date(2000, 3, 26, 0, 0, 0, 0, roster.Stockholm()), time.Date(2000, 10, 29, 0, 0, 0, 0, roster.Stockholm())} {
+		clock(t, func(t *testing.T, s *source.Scheduler, start func()) {
+			ran, run := times(source.Unchanged)
+			add(t, s, source.Job{Name: "a", Schedule: "* * * * *", Run: run})
+			time.Sleep(time.Until(night) + time.Second)
+			start()
+			time.Sleep(6 * time.Hour)
+			synctest.Wait()
+			if len(*ran) != 6*60 {
+				t.Errorf("in six hours of %s it ran %d times", night.Format(time.DateOnly), len(*ran))
+			}
+		})
+	}
+}
