@@ -378,6 +378,27 @@ func TestADateThatIsPutBackTakesNobodysTimeToComeBack(t *testing.T) {
 	})
 }
 
+// A pupil leaves, the link sleeps, and she comes and goes again meanwhile: the stages begin anew.
+func TestWhoWasBackWhileTheLinkWasDownLeavesAnew(t *testing.T) {
+	inBoth(t, target.Lifecycle{Gap: 2, Stages: stages(4, 9)}, func(t *testing.T, s site) {
+		both := pupil(11, roster.SchoolGR, newYear, newYear.AddDays(5))
+		again := roster.Interval{Start: newYear.AddDays(15), End: newYear.AddDays(19)}
+		both.Person.Enrolments = append(both.Person.Enrolments, roster.Enrolment{EnroledAt: key(1), SchoolType: roster.SchoolGR, Interval: again})
+		s.log.publish(unit(1), both)
+		p := start(t, s.setup)
+		p.reach(s.log)
+		until(newYear.AddDays(8)) // on her way out
+		_ = p.stop()
+		until(newYear.AddDays(21))
+		p = start(t, s.setup)
+		p.reach(s.log)
+		s.want(t, 11, "on")
+		until(newYear.AddDays(26))
+		s.want(t, 11, "off")
+		_ = p.stop()
+	})
+}
+
 func TestReturnWithinTheGapKeepsEverything(t *testing.T) {
 	summer := []target.Season{{From: target.Day{Month: time.January, Day: 20}, To: target.Day{Month: time.February, Day: 20}}}
 	for name, c := range map[string]struct {
@@ -417,5 +438,48 @@ func (l *memoryLog) forget(ref roster.Ref) {
 		if l.events[i].Ref == ref {
 			l.events[i].Record, l.events[i].Ref = nil, roster.Ref{}
 		}
+	}
+}
+
+// The nights on which the clock is changed: a stage is due at midnight in Stockholm, on days of 23 and 25 hours too, and
+// so is the end of quiet, which both stages waited for.
+func TestStagesOnTheNightsOfTheClock(t *testing.T) {
+	quiet := func(month time.Month, day int) []target.Season {
+		return []target.Season{{From: target.Day{Month: month, Day: day - 6}, To: target.Day{Month: month, Day: day}}}
+	}
+	for _, c := range []struct {
+		name           string
+		quiet          []target.Season
+		last, off, out roster.Date
+	}{
+		{"spring, on the day of 23 hours", nil, 2000_03_24, 2000_03_26, 2000_03_27},
+		{"spring, on the day after", nil, 2000_03_25, 2000_03_27, 2000_03_28},
+		{"spring, quiet until the night", quiet(time.March, 25), 2000_03_21, 2000_03_26, 2000_03_26},
+		{"spring, quiet until the day after", quiet(time.March, 26), 2000_03_21, 2000_03_27, 2000_03_27},
+		{"autumn, on the day of 25 hours", nil, 2000_10_27, 2000_10_29, 2000_10_30},
+		{"autumn, on the day after", nil, 2000_10_28, 2000_10_30, 2000_10_31},
+		{"autumn, quiet until the day after", quiet(time.October, 29), 2000_10_24, 2000_10_30, 2000_10_30},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBoth(t, target.Lifecycle{Stages: stages(1, 2), Quiet: c.quiet}, func(t *testing.T, s site) {
+				time.Sleep(time.Until(c.last.Start()))
+				s.log.publish(unit(1), pupil(31, roster.SchoolGR, newYear, c.last))
+				p := start(t, s.setup)
+				p.reach(s.log)
+				at := func(when time.Time, want string) {
+					t.Helper()
+					time.Sleep(time.Until(when))
+					synctest.Wait()
+					s.want(t, 31, want)
+				}
+				at(c.off.Start().Add(-5*time.Minute), "on")
+				if c.off < c.out {
+					at(c.off.Start().Add(5*time.Minute), "off")
+					at(c.out.Start().Add(-5*time.Minute), "off")
+				}
+				at(c.out.Start().Add(5*time.Minute), "")
+				_ = p.stop()
+			})
+		})
 	}
 }
