@@ -72,7 +72,7 @@ func (e *sets) carry(f *Feed, s *Settled) (out []*Entry, next time.Time) {
 func (e *sets) leaving(f *Feed, en *Entry) (kept *Entry, next time.Time) {
 	step := cmp.Or(e.link.o.Made.Omission, DeleteStep)
 	d := e.link.departure(f, en.Entity)
-	left, as := cmp.Or(en.Left, d.since), d.capacity(en.As)
+	left, as := d.left(en), d.capacity(en.As)
 	l := d.life.of(as)
 	if l.reached(left, d.today, step) || l.reached(left, d.today, DeleteStep) {
 		return nil, next

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"slices"
 	"time"
 
 	"eventful.se/ess/libs/reason"
@@ -201,6 +202,11 @@ func (l Lifecycle) roles(p *roster.Person, today roster.Date) (list []role) {
 	return list
 }
 
+// here tells whether a person has a role on a day, as the lifecycle counts.
+func (l Lifecycle) here(p *roster.Person, today roster.Date) bool {
+	return slices.ContainsFunc(l.roles(p, today), func(r role) bool { return !r.in.Ended(today) })
+}
+
 // never tells whether an interval ends before it begins: it holds no day, and no lead or linger gives it one.
 func never(i roster.Interval) bool { return !i.End.IsOpen() && i.End < i.Start }
 
@@ -228,6 +234,7 @@ type departure struct {
 	as     Capacity    // what the person is or was last
 	known  bool        // the register says as; else only the ledger remembers
 	since  roster.Date // from when the person is gone, if she or he is
+	back   roster.Date // the same of who was here and went after the log was told; open of anybody else
 	buried bool        // a tombstone says that the person has left
 	swept  bool        // the log knows nothing of the person any more
 	today  roster.Date
@@ -256,10 +263,21 @@ func (l *Link) departure(f *Feed, ref roster.Ref) departure {
 	if m.Person != nil {
 		var gone roster.Date
 		d.as, gone, d.known = d.life.last(m.Person, d.today)
+		if gone > d.since && !d.life.here(m.Person, d.today) {
+			d.back = gone
+		}
 		d.since = max(d.since, gone)
 	}
 	d.since = min(d.since, d.today)
 	return d
+}
+
+// left returns since when the person of an entry is gone. Who was back while the link was down has left anew.
+func (d departure) left(e *Entry) roster.Date {
+	if e.Left.IsOpen() {
+		return d.since
+	}
+	return max(e.Left, d.back)
 }
 
 // capacity returns what an entry of the ledger is to remember of the person: nothing where the link's own lifecycle holds.

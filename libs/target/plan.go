@@ -1,7 +1,6 @@
 package target
 
 import (
-	"cmp"
 	"encoding/binary"
 	"hash/fnv"
 	"maps"
@@ -183,7 +182,7 @@ func leaves(ref roster.Ref, m roster.Merged, wishes []Wish) bool {
 
 // planLeaver does what is due on a day to something that the target holds for a person who leaves.
 func planLeaver(e *Entry, why *reason.Reason, d departure) intent {
-	left, as := cmp.Or(e.Left, d.since), d.capacity(e.As)
+	left, as := d.left(e), d.capacity(e.As)
 	l := d.life.of(as)
 	if !e.Held || l.reached(left, d.today, DeleteStep) {
 		return planRemoval(e, why)
