@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ type setting struct {
 	register string    // more keys of the first register
 	settings string    // more of its settings, in the form of YAML in braces
 	other    bool      // there is a second register, alvis/vux, of another town
+	reversed bool      // which comes before the first, so that its attributes win
 	manual   bool      // and decisions by hand, source-manual
 	link     string    // more keys of the link
 	leave    string    // its leave stages
@@ -67,6 +69,8 @@ type world struct {
 	mu     sync.Mutex
 	now    time.Time
 	before func(method, file string) error // of each request to the register
+	down   bool                            // Apple answers nothing
+	unmet  int                             // how many requests it did not answer
 	runs   map[roster.Source]source.Run    // the last ones
 }
 
@@ -110,7 +114,15 @@ func newWorld(t *testing.T, s setting) *world {
 		}
 		return before(method, file)
 	})
-	w.inbox = w.serve("apple", nil)
+	w.inbox = w.serve("apple", func(string, string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.down {
+			w.unmet++
+			return os.ErrDeadlineExceeded
+		}
+		return nil
+	})
 	w.start()
 	t.Cleanup(w.stop)
 	w.export()
@@ -156,10 +168,14 @@ func (w *world) yaml() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tenant: %s\ntitle: Provköpings kommun\npepper: file:%s\nprotectedRoutine: Skolkontoret ringer driften samma dag\n%s\nsources:\n", tenantName, w.path("pepper"), w.document)
 	const never = `schedule: "0 0 31 2 *"`
-	fmt.Fprintf(&b, "  - {system: alvis, %s%s, settings: {%s, settle: 1ms%s}}\n", never, more(w.register), w.login(w.server), more(w.settings))
+	registers := []string{fmt.Sprintf("  - {system: alvis, %s%s, settings: {%s, settle: 1ms%s}}\n", never, more(w.register), w.login(w.server), more(w.settings))}
 	if w.other {
-		fmt.Fprintf(&b, "  - {system: alvis, instance: vux, %s, settings: {%s, settle: 1ms, directory: /vux}}\n", never, w.login(w.server))
+		registers = append(registers, fmt.Sprintf("  - {system: alvis, instance: vux, %s, settings: {%s, settle: 1ms, directory: /vux}}\n", never, w.login(w.server)))
 	}
+	if w.reversed {
+		slices.Reverse(registers)
+	}
+	b.WriteString(strings.Join(registers, ""))
 	if w.manual {
 		fmt.Fprintf(&b, "  - {system: manual, %s, settings: {file: %s}}\n", never, w.path("manual.yaml"))
 	}
