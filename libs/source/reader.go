@@ -160,7 +160,7 @@ func (r *Reader) run(ctx context.Context, run, newest, believed *Run) (secret fu
 		run.State = stateOf(err)
 		return nil, err
 	}
-	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, believed)
+	run.State, err = r.publish(ctx, run, say, read.DataTime, ahead, newest, believed)
 	findings := say.unprotected(append(read.Findings, say.findings...))
 	run.Findings = totals(findings)
 	if run.State != Failed && run.State != Unreadable && run.State != Refused {
@@ -258,7 +258,7 @@ func (r *Reader) read(ctx context.Context, since Cursor, run *Run, newest time.T
 //
 // Where nothing differs nothing is published, not even the mark of the end, but after the log became another one or
 // shorter: those who follow it wait for each source to say that it is complete again.
-func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead, believed *Run) (State, error) {
+func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTime time.Time, ahead *scanAhead, newest, believed *Run) (State, error) {
 	ctx, span := r.Tracer.Start(ctx, "source.publish")
 	defer span.End()
 	state := Unchanged
@@ -268,7 +268,7 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 		if err != nil {
 			return Failed, wrap("scan the log", err)
 		}
-		if state, err := r.overtaken(ctx, run); err != nil {
+		if state, err := r.overtaken(ctx, run, newest); err != nil {
 			return state, err
 		}
 		changes, err := say.changes(ctx, scan)
@@ -330,19 +330,20 @@ func (r *Reader) publish(ctx context.Context, run *Run, say *statement, sourceTi
 }
 
 // overtaken fails where another run has compared newer data with the log since this one began: what a reader that slept
-// has read must not take that back.
-func (r *Reader) overtaken(ctx context.Context, run *Run) (State, error) {
+// has read must not take that back. Of data without a time every other run's is newer. No clock is asked, for that of
+// another machine may be wrong.
+func (r *Reader) overtaken(ctx context.Context, run, atStart *Run) (State, error) {
 	newest, believed, err := r.Runs.Last(ctx, r.Name)
 	if err != nil {
 		return Failed, wrap("read the last run", err)
 	}
-	later := newest != nil && (newest.Believed() || newest.State == Held) && newest.Started.After(run.Started)
-	if !later && (run.DataTime.IsZero() || !run.DataTime.Before(lastDataTime(newest, believed))) {
-		return Unchanged, nil
-	}
-	made := run.DataTime
+	made, older := run.DataTime, run.DataTime.Before(lastDataTime(newest, believed))
 	if made.IsZero() {
-		made = run.Started
+		other := newest != nil && (atStart == nil || newest.ID != atStart.ID)
+		made, older = run.Started, other && (newest.Believed() || newest.State == Held)
+	}
+	if !older {
+		return Unchanged, nil
 	}
 	return Stale, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", run.Origin, "time", made.Format(time.RFC3339))
 }
