@@ -285,8 +285,8 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	ctx := context.Background()
 	h.Telemetry.settled(ctx, name, link, s)
 	attrs := []any{
-		"created", s.Created, "updated", s.Updated, "disabled", s.Disabled, "deleted", s.Deleted, "waiting", s.Waiting,
-		"parked", s.Parked, "withheld", s.Withheld, "held", s.Held, "mode", s.Status.Mode, "orphans", s.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
+		"created", s.Created, "updated", s.Updated, "disabled", s.Disabled, "deleted", s.Deleted, "waiting", s.Status.Waiting,
+		"parked", s.Status.Parked, "withheld", s.Status.Withheld, "held", s.Held, "mode", s.Status.Mode, "orphans", s.Status.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
 	}
 	switch {
 	case s.Halted != nil:

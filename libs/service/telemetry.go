@@ -104,10 +104,11 @@ func (t *Telemetry) settled(ctx context.Context, tenantName string, link roster.
 	for verb, n := range map[target.Verb]int{target.Create: s.Created, target.Update: s.Updated, target.Disable: s.Disabled, target.Delete: s.Deleted} {
 		t.operations.Add(ctx, int64(n), with("verb", string(verb)))
 	}
-	for state, n := range map[target.EntryState]int{target.Waiting: s.Waiting, target.Parked: s.Parked, target.Withheld: s.Withheld, target.OnHold: s.Held} {
+	now := s.Status // a round that had nothing to do has counted nothing
+	for state, n := range map[target.EntryState]int{target.Waiting: now.Waiting, target.Parked: now.Parked, target.Withheld: now.Withheld, target.OnHold: s.Held} {
 		t.resources.Record(ctx, int64(n), with("state", string(state)))
 	}
-	t.resources.Record(ctx, int64(s.Orphans), with("state", "orphan"))
+	t.resources.Record(ctx, int64(now.Orphans), with("state", "orphan"))
 	for _, m := range []target.Mode{target.ModePreview, target.ModeActive, target.ModeHeld, target.ModeHalted} {
 		n := int64(0)
 		if m == s.Status.Mode {

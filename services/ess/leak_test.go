@@ -31,8 +31,7 @@ func TestR8NoPersonalDataAnywhere(t *testing.T) {
 	t.Parallel()
 	seen := emitted{}
 	demoTown := seen.demo(t)
-	troubled := seen.trouble(t)
-	all := canariesOf(append(demoTown, troubled)...)
+	all := canariesOf(append(demoTown, seen.trouble(t)...)...)
 	all.list = append(all.list, oddCanaries()...)
 	for place, text := range seen {
 		if text == "" {
@@ -161,7 +160,7 @@ func oddCanaries() []string {
 }
 
 // trouble runs an installation of several tenants, each with another trouble, and inspects their exports.
-func (e emitted) trouble(t *testing.T) *municipality.Municipality {
+func (e emitted) trouble(t *testing.T) []*municipality.Municipality {
 	t.Helper()
 	i := install(t, 60)
 	good := read(t, i.path("register", "alvis.xml"))
@@ -202,6 +201,16 @@ func (e emitted) trouble(t *testing.T) *municipality.Municipality {
 	tenant("hostkey", i.register.Fingerprint(), "SHA256:"+strings.Repeat("A", 43), i.inbox.Fingerprint(), "SHA256:"+strings.Repeat("A", 43))
 	tenant("unreachable", "port: "+portOf(i.register.Addr()), "port: 1", "port: "+portOf(i.inbox.Addr()), "port: 1")
 	tenant("empty")
+	p := protect(t, i)
+	for name, town := range map[string]*municipality.Municipality{"marked": p.town, "without": p.without} {
+		tenant(name, "settle: 10ms", "settle: 10ms, directory: /"+name+", profile: {extends: alvis, securityMarking: extension/securitymarking}",
+			"sources:", "status: {webhook: file:"+i.path("hook")+"}\nsources:", "system: alvis", "system: alvis\n    protected: flag")
+		var export strings.Builder
+		if err := town.WriteIMS(&export); err != nil {
+			t.Fatal(err)
+		}
+		write(t, i.path("register", name, "export.xml"), export.String())
+	}
 
 	traces := collect(t)
 	health := freeAddress(t)
@@ -209,12 +218,14 @@ func (e emitted) trouble(t *testing.T) *municipality.Municipality {
 		"ess", "run", "--config", i.path("tenants"), "--data", i.path("data"), "--http", health, "--log-level", "debug", "--read-now")
 	states := map[string]string{
 		tenantName: "published", "odd": "published", "cut": "incomplete", "malformed": "unreadable", "encoding": "unreadable", "doctype": "unreadable",
-		"two": "unreadable", "credentials": "refused", "hostkey": "refused", "unreachable": "unreachable", "empty": "empty",
+		"marked": "published", "without": "published", "two": "unreadable", "credentials": "refused", "hostkey": "refused", "unreachable": "unreachable", "empty": "empty",
 	}
 	for name, state := range states {
 		c.await(t, `msg="run ended"`, "tenant="+name+" ", "state="+state)
 	}
-	c.await(t, "msg=delivered", "tenant=odd ")
+	for _, name := range []string{"odd", "marked", "without"} {
+		c.await(t, "msg=delivered", "tenant="+name+" ")
+	}
 	for _, path := range []string{"/metrics", "/readyz", "/healthz"} {
 		e["run: "+path] = get(t, "http://"+health+path)
 	}
@@ -228,7 +239,8 @@ func (e emitted) trouble(t *testing.T) *municipality.Municipality {
 	e["run: traces"] = traces.text()
 	e.files(t, "run", i.dir)
 	e.streams(t, "run", i.path("data"))
-	return i.town
+	p.inspect(t, i, e)
+	return []*municipality.Municipality{i.town, p.town}
 }
 
 func portOf(address string) string {
