@@ -83,7 +83,7 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 		`ess_run_duration_seconds_count{source="alvis/default",tenant="lund"} 1`,
 		`ess_link_operations_total{target="memory/default",tenant="lund",verb="create"} 5`,
 		`ess_link_resources{state="parked",target="memory/default",tenant="lund"} 2`,
-		`ess_link_settle_duration_seconds_count{target="memory/default",tenant="lund"} 1`,
+		`ess_link_settle_duration_seconds_count{target="memory/default",tenant="lund"} 2`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics do not have %s:\n%s", want, metrics)
