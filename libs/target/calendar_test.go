@@ -378,27 +378,6 @@ func TestADateThatIsPutBackTakesNobodysTimeToComeBack(t *testing.T) {
 	})
 }
 
-// A pupil leaves, the link sleeps, and she comes and goes again meanwhile: the stages begin anew.
-func TestWhoWasBackWhileTheLinkWasDownLeavesAnew(t *testing.T) {
-	inBoth(t, target.Lifecycle{Gap: 2, Stages: stages(4, 9)}, func(t *testing.T, s site) {
-		both := pupil(11, roster.SchoolGR, newYear, newYear.AddDays(5))
-		again := roster.Interval{Start: newYear.AddDays(15), End: newYear.AddDays(19)}
-		both.Person.Enrolments = append(both.Person.Enrolments, roster.Enrolment{EnroledAt: key(1), SchoolType: roster.SchoolGR, Interval: again})
-		s.log.publish(unit(1), both)
-		p := start(t, s.setup)
-		p.reach(s.log)
-		until(newYear.AddDays(8)) // on her way out
-		_ = p.stop()
-		until(newYear.AddDays(21))
-		p = start(t, s.setup)
-		p.reach(s.log)
-		s.want(t, 11, "on")
-		until(newYear.AddDays(26))
-		s.want(t, 11, "off")
-		_ = p.stop()
-	})
-}
-
 func TestReturnWithinTheGapKeepsEverything(t *testing.T) {
 	summer := []target.Season{{From: target.Day{Month: time.January, Day: 20}, To: target.Day{Month: time.February, Day: 20}}}
 	for name, c := range map[string]struct {
