@@ -24,6 +24,7 @@ type calls struct {
 	fence   map[ID]int                     // re-reads after a conflict, so that two who disagree do not go on for ever
 	// contained are the persons whom the target must keep out: no group there has them, and nothing counts them.
 	contained map[roster.Ref]struct{}
+	going     map[ID]struct{} // what this round deletes
 }
 
 func (c *calls) unload() {
