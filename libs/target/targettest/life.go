@@ -55,11 +55,16 @@ func (s *suite) life() {
 	})
 	s.Case("what the register deletes goes, and nothing else does", conformance.Erases, func(t *testing.T) {
 		w := s.world(t).begin()
+		w.put(gone(pupil(14, 2))) // whom group 32 still lists
+		w.equal("after a member was deleted")
+		if did := w.settle(); did.Operations() > 0 {
+			t.Errorf("after a member was deleted the next process has something left to do: %+v (R5)", did.Kinds)
+		}
 		w.put(gone(pupil(12, 1)), group(31, 1, 21, 11, 13))
 		w.equal("after a pupil was deleted")
 		w.put(gone(group(31, 1, 21, 11, 13)))
 		w.equal("after a class was deleted")
-		w.put(gone(unit(2)), gone(group(32, 2, 22)), gone(pupil(14, 2)), gone(pupil(15, 2)), gone(pupil(16, 2)), gone(teacher(22, 2)))
+		w.put(gone(unit(2)), gone(group(32, 2, 22)), gone(pupil(15, 2)), gone(pupil(16, 2)), gone(teacher(22, 2)))
 		w.equal("after a whole school was deleted")
 		for _, text := range []string{"12", "14", "22"} {
 			if id, there := w.shows("provsson" + text + marked); there {
@@ -114,6 +119,7 @@ func (s *suite) life() {
 		now := pupil(112, 1)
 		now.Former = []roster.Key{key(12)}
 		became := roster.Record{Ref: personRef(12), Source: register, Tombstone: &roster.Tombstone{Reason: roster.TombstoneBecame, Became: key(112)}}
+		w.anchors[key(112)] = key(12)
 		w.put(now, became, group(31, 1, 21, 11, 112, 13))
 		w.equal("after a new identity number")
 		if after := w.natives(personRef(112)); len(before) > 0 && fmt.Sprint(after) != fmt.Sprint(before) {

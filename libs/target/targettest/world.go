@@ -32,6 +32,7 @@ type world struct {
 	ledger  *memoryLedger
 	options target.LinkOptions // what a case has otherwise than by default
 	logged  *logged
+	anchors map[roster.Key]roster.Key // by which keys the target knows persons who have others now
 
 	mu sync.Mutex
 	at time.Time
@@ -43,7 +44,7 @@ var wide = guard.Limits{{Operation: guard.Delete, Percent: 100}, {Operation: gua
 // world makes a target whose roster is empty.
 func (s *suite) world(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, suite: s, ledger: newLedger(), logged: &logged{}, at: time.Date(2026, 9, 15, 10, 0, 0, 0, time.UTC)}
+	w := &world{t: t, suite: s, ledger: newLedger(), logged: &logged{}, anchors: map[roster.Key]roster.Key{}, at: time.Date(2026, 9, 15, 10, 0, 0, 0, time.UTC)}
 	w.log = newLog(w.now)
 	w.options = target.LinkOptions{Holds: &memoryHolds{}, Limits: wide}
 	peer, settings := s.under.Peer(t)
@@ -194,13 +195,7 @@ func (w *world) eye() *eye {
 		r.Apply(*e.Record)
 		return nil
 	})
-	anchors := map[roster.Key]roster.Key{}
-	for _, e := range w.ledger.entries {
-		if !e.Anchor.IsZero() {
-			anchors[e.Entity.Key] = e.Anchor
-		}
-	}
-	return &eye{Roster: r, anchors: anchors}
+	return &eye{Roster: r, anchors: w.anchors}
 }
 
 // wishes returns what the mapping says of every entity of the roster.
