@@ -31,7 +31,7 @@ func Planted() string { return os.Getenv(planted) }
 func RunPlanted(t *testing.T, test, name string) (Report, string) {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v", "-test.count=1")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v", "-test.count=1", "-test.timeout=2m")
 	cmd.Env = append(os.Environ(), planted+"="+name, BoardDir+"="+dir)
 	printed, err := cmd.CombinedOutput()
 	files, _ := filepath.Glob(filepath.Join(dir, "*.json"))
