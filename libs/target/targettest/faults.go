@@ -58,14 +58,10 @@ func (s *suite) faults() {
 		w.equal("after the bad item was mended")
 	})
 	s.Case("the other side fails in every way, and nothing is lost or made twice", conformance.CrashSafe, func(t *testing.T) {
-		for _, fault := range []Fault{HalfBatch, Broken, Garbage, Hang, LostAnswer} {
-			t.Run(string(fault), func(t *testing.T) { s.ridesOut(t, fault) })
-		}
+		parts(s, t, []Fault{HalfBatch, Broken, Garbage, Hang, LostAnswer}, s.ridesOut)
 	})
 	s.Case("who asks to wait is waited for", conformance.RatePolite, func(t *testing.T) {
-		for _, fault := range []Fault{Throttle, Bare} {
-			t.Run(string(fault), func(t *testing.T) { s.ridesOut(t, fault) })
-		}
+		parts(s, t, []Fault{Throttle, Bare}, s.ridesOut)
 	})
 	s.Case("refused credentials halt the link and tell a person", conformance.Checks, func(t *testing.T) { s.ridesOut(t, SignIn) })
 }

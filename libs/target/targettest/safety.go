@@ -27,24 +27,22 @@ func (s *suite) safety() {
 		}
 	})
 	s.Case("what others lose or change there is found by a verifying resync and mended", conformance.Reconciles, func(t *testing.T) {
-		for _, how := range []Tampering{Lose, Change} {
-			t.Run(string(how), func(t *testing.T) {
-				if !s.under.Claims.Verifies {
-					s.DoesNotApply(t, "the system cannot be asked what it holds")
-				}
-				w := s.world(t).begin()
-				for _, ref := range []roster.Ref{personRef(12), {Kind: roster.KindGroup, Key: key(31)}} {
-					for _, id := range w.of(ref) {
-						s.can(t, w.peer.Tamper(how, id))
-						if len(compare(w.wished(), w.held())) == 0 {
-							t.Fatalf("the peer of the test did not %s %s", how, id)
-						}
-						w.command(func(l *target.Link) (target.Settled, error) { return l.Resync(t.Context(), true, false) })
-						w.equal("after somebody else's hands (" + string(how) + ")")
-					}
-				}
-			})
+		if !s.under.Claims.Verifies {
+			s.DoesNotApply(t, "the system cannot be asked what it holds")
 		}
+		parts(s, t, []Tampering{Lose, Change}, func(t *testing.T, how Tampering) {
+			w := s.world(t).begin()
+			for _, ref := range []roster.Ref{personRef(12), {Kind: roster.KindGroup, Key: key(31)}} {
+				for _, id := range w.of(ref) {
+					s.can(t, w.peer.Tamper(how, id))
+					if len(compare(w.wished(), w.held())) == 0 {
+						t.Fatalf("the peer of the test did not %s %s", how, id)
+					}
+					w.command(func(l *target.Link) (target.Settled, error) { return l.Resync(t.Context(), true, false) })
+					w.equal("after somebody else's hands (" + string(how) + ")")
+				}
+			}
+		})
 	})
 	s.Case("nothing is touched that is not ours", conformance.Owns, func(t *testing.T) {
 		w := s.world(t)

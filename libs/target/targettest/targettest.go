@@ -8,6 +8,7 @@ package targettest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,7 +129,26 @@ type suite struct {
 	under Under
 }
 
-// made tells whether the peer makes a fault or tampers; a part that it cannot make does not apply.
+// parts runs the parts of a case by their names. A case of which no part applies does not apply.
+func parts[T ~string](s *suite, t *testing.T, names []T, run func(*testing.T, T)) {
+	t.Helper()
+	var why []string
+	for _, name := range names {
+		t.Run(string(name), func(t *testing.T) {
+			defer func() {
+				if t.Skipped() {
+					why = append(why, string(name))
+				}
+			}()
+			run(t, name)
+		})
+	}
+	if len(why) == len(names) {
+		s.DoesNotApply(t, "no part of it does: %s", strings.Join(why, "; "))
+	}
+}
+
+// can ends a case or a part of one whose fault or tampering the peer cannot make: it does not apply.
 func (s *suite) can(t *testing.T, err error) {
 	t.Helper()
 	var cannot cannotError
