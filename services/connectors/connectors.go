@@ -7,6 +7,7 @@ import (
 	"eventful.se/ess/services/source-alvis/alvis"
 	"eventful.se/ess/services/source-manual/manual"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
+	targetmemory "eventful.se/ess/services/target-memory/memory"
 )
 
 // Sources returns the systems that can be read.
@@ -21,5 +22,6 @@ func Sources() []source.Connector {
 func Targets() []target.Connector {
 	return []target.Connector{
 		asm.Connector(),
+		targetmemory.Connector(),
 	}
 }
