@@ -304,10 +304,14 @@ func heap() int64 {
 
 // checks: a check names the step that fails.
 func (s *suite) checks() {
-	check := func(t *testing.T) (steps []string, failed string, err error) {
+	well := func(t *testing.T) *world {
 		t.Helper()
 		w := s.world(t, t.Context())
 		w.hold(invent(12))
+		return w
+	}
+	check := func(t *testing.T, w *world) (steps []string, failed string, err error) {
+		t.Helper()
 		checker, ok := w.open().(source.Checker)
 		if s.Claims.NoCheck != "" {
 			if ok {
@@ -333,7 +337,7 @@ func (s *suite) checks() {
 		return steps, failed, err
 	}
 	s.Case("a check of a register that is well passes every step", conformance.Checks, func(t *testing.T) {
-		steps, failed, err := check(t)
+		steps, failed, err := check(t, well(t))
 		if err != nil || failed != "" {
 			t.Errorf("nothing was wrong, and the step %q failed: %v", failed, err)
 		}
@@ -346,6 +350,7 @@ func (s *suite) checks() {
 			if s.Claims.NoCheck != "" {
 				s.DoesNotApply(t, "%s", s.Claims.NoCheck)
 			}
+			w := well(t)
 			s.broken(t, f, func() {
 				want, seen := s.Steps[f]
 				if !seen {
@@ -354,7 +359,7 @@ func (s *suite) checks() {
 					}
 					s.DoesNotApply(t, "a check reads no records")
 				}
-				steps, failed, err := check(t)
+				steps, failed, err := check(t, w)
 				switch {
 				case failed == "" || err == nil:
 					t.Errorf("the register failed (%s), and every step of the check is well: %s", f, strings.Join(steps, ", "))
