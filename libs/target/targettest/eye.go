@@ -42,11 +42,12 @@ func (e *eye) Person(k roster.Key) *roster.Person {
 func (e *eye) Group(k roster.Key) *roster.Group {
 	e.read = append(e.read, roster.Ref{Kind: roster.KindGroup, Key: k})
 	g := e.Roster.Group(k)
-	if g == nil {
-		return nil
+	contained := func(m roster.Membership) bool { return e.Contained(m.Person) }
+	if g == nil || !slices.ContainsFunc(g.Members, contained) {
+		return g
 	}
 	c := *g
-	c.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m roster.Membership) bool { return e.Contained(m.Person) })
+	c.Members = slices.DeleteFunc(slices.Clone(g.Members), contained)
 	return &c
 }
 

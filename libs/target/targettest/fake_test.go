@@ -23,13 +23,11 @@ import (
 	"eventful.se/ess/libs/tenant"
 )
 
-// deadline is how long the sinks of these tests wait for an answer.
-const deadline = 50 * time.Millisecond
-
 // fake is a system and its connector, right in everything but what a test breaks.
 type fake struct {
 	complete bool // it takes complete sets
 	broken   string
+	deadline time.Duration // how long its sink waits for an answer
 
 	mu    sync.Mutex
 	peers []*peer
@@ -53,7 +51,7 @@ func (f *fake) under() targettest.Under {
 		Claims: targettest.Claims{
 			Pupils: true, Staff: true, Groups: true,
 			Shows:    []targettest.Attribute{targettest.GivenName, targettest.Username, targettest.GroupName},
-			Disables: true, Aliases: true, Lists: true, Verifies: true, Deadline: deadline,
+			Disables: true, Aliases: true, Lists: true, Verifies: true, Deadline: f.deadline,
 		},
 		Against: "a map",
 	}
@@ -78,7 +76,10 @@ func (c *config) Open(target.Env) (*target.Target, error) {
 	c.fake.mu.Lock()
 	defer c.fake.mu.Unlock()
 	s := &sink{fake: c.fake, peer: c.fake.peers[c.Peer-1], seen: map[target.ID]target.Held{}}
-	made := &target.Target{Mapping: &mapping{c.fake}, Guarded: []string{"user", "group"}, Watched: map[string]guard.Operation{"username": guard.Rename}}
+	if c.fake.is("writes when it is opened") {
+		s.peer.write(target.ID{})
+	}
+	made := &target.Target{Mapping: &mapping{fake: c.fake}, Guarded: []string{"user", "group"}, Watched: map[string]guard.Operation{"username": guard.Rename}}
 	if c.fake.is("does not say what people sign in with") {
 		made.Watched = nil
 	}
@@ -91,7 +92,10 @@ func (c *config) Open(target.Env) (*target.Target, error) {
 }
 
 // mapping wishes a user of everybody with a role, and a group of every group.
-type mapping struct{ fake *fake }
+type mapping struct {
+	fake  *fake
+	count int
+}
 
 func (*mapping) Version() string { return "1" }
 
@@ -115,6 +119,16 @@ func (m *mapping) Map(v target.View, e roster.Ref) []target.Wish {
 			return []target.Wish{w}
 		}
 		w.Resource.Fields = target.Fields{{Name: "given", Value: p.GivenName}, {Name: "username", Value: p.Personas[0].Username}}
+		if m.fake.is("makes ids of names") {
+			w.Resource.ID.Key = p.Personas[0].Username.Reveal()
+		}
+		if m.fake.is("writes the day into a field") {
+			w.Resource.Fields = append(w.Resource.Fields, target.Field{Name: "day", Value: roster.Personal(v.Today().String())})
+		}
+		if m.fake.is("counts what it maps") {
+			m.count++
+			w.Resource.Fields = append(w.Resource.Fields, target.Field{Name: "count", Value: roster.Personal(strconv.Itoa(m.count))})
+		}
 		if m.fake.is("sends the identity number") {
 			w.Resource.Fields = append(w.Resource.Fields, target.Field{Name: "number", Value: roster.Personal(p.CivicNo.Reveal())})
 		}
@@ -130,6 +144,9 @@ func (m *mapping) Map(v target.View, e roster.Ref) []target.Wish {
 		g := v.Group(e.Key)
 		if g == nil {
 			return nil
+		}
+		if m.fake.is("sorts the lists of the roster") {
+			slices.Reverse(g.Members)
 		}
 		set := target.Set{Name: "members"}
 		for _, x := range g.Members {
@@ -294,9 +311,12 @@ func (s *sink) answer(ctx context.Context, status int, op target.Operation) erro
 		}
 		return err
 	case -1:
-		wait := deadline
+		wait := f.deadline
 		if f.is("waits for ever") {
 			wait = 3 * time.Second
+		}
+		if f.is("does not hear that it is to stop") {
+			ctx = context.Background()
 		}
 		select {
 		case <-ctx.Done():
@@ -370,6 +390,9 @@ func (s *sink) do(op target.Operation, native *string) {
 	case target.Update:
 		if f.is("says that it did and did not") {
 			return
+		}
+		if f.is("forgets who comes later") {
+			op.Resource.Sets = x.Sets
 		}
 		x.Fields, x.Sets, x.Disabled = op.Resource.Fields, op.Resource.Sets, x.Disabled && f.is("does not let anybody back in")
 	case target.Disable, target.Contain:

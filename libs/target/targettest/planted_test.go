@@ -4,6 +4,7 @@ import (
 	"flag"
 	"strings"
 	"testing"
+	"time"
 
 	"eventful.se/ess/libs/conformance"
 	"eventful.se/ess/libs/target/targettest"
@@ -12,6 +13,7 @@ import (
 // What is right passes, whatever its sink.
 func TestTheSuitePassesWhatIsRight(t *testing.T) {
 	for name, f := range map[string]*fake{"calls": {}, "sets": {complete: true}} {
+		f.deadline = 1200 * time.Millisecond // long enough to tell a stop from a time-out
 		t.Run(name, func(t *testing.T) { targettest.Test(t, f.under()) })
 	}
 }
@@ -24,6 +26,13 @@ var planted = []struct {
 	words    string
 }{
 	{"takes any settings", false, "wrong settings are refused, with the path of each mistake", "are taken"},
+	{"counts what it maps", false, "the same roster gives the same wishes, whatever was asked before", "is mapped to other things"},
+	{"sorts the lists of the roster", false, "a mapping writes nothing into the roster", "copy before sorting"},
+	{"makes ids of names", false, "every resource has one entity, a known kind, and needs that come before it", "make them of keys"},
+	{"forgets who comes later", false, "references wait for what they need, and members follow when they come", "has other members"},
+	{"writes the day into a field", false, "the same again is nothing to do: a restart, a replay and a resync write nothing", "what stood already"},
+	{"writes when it is opened", false, "a preview tells everything and writes nothing", "a preview wrote"},
+	{"does not hear that it is to stop", false, "told to stop it stops at once, though nobody answers", "hand the context to every call"},
 	{"reads the friends of friends", false, "a mapping reads the entity and its neighbours, no further", "which is no neighbour"},
 	{"takes who leaves at once", false, "who is not in the target has a reason that people understand", "say that the person leaves"},
 	{"sends the identity number", false, "what the roster has the target gets, with the texts that are claimed and no other", "identity number, which is not claimed"},
@@ -59,29 +68,25 @@ func TestTheSuiteCatchesWhatIsBroken(t *testing.T) {
 			}
 		}
 		way, complete := strings.CutSuffix(name, " (sets)")
-		targettest.Test(t, (&fake{broken: way, complete: complete}).under())
+		f := &fake{broken: way, complete: complete, deadline: 50 * time.Millisecond}
+		if f.is("does not hear that it is to stop") {
+			f.deadline = 1200 * time.Millisecond
+		}
+		targettest.Test(t, f.under())
 		return
 	}
-	type run struct {
-		report  conformance.Report
-		printed string
-	}
-	ran := map[string]run{}
 	for _, p := range planted {
 		t.Run(p.broken+" → "+p.caught, func(t *testing.T) {
+			t.Parallel()
 			name := p.broken
 			if p.complete {
 				name += " (sets)"
 			}
-			r, ok := ran[name]
-			if !ok {
-				r.report, r.printed = conformance.RunPlanted(t, "TestTheSuiteCatchesWhatIsBroken", name)
-				ran[name] = r
+			report, printed := conformance.RunPlanted(t, "TestTheSuiteCatchesWhatIsBroken", name)
+			if o := outcome(report, p.caught); o != conformance.Failed {
+				t.Errorf("the case is %q:\n%s", o, printed)
 			}
-			if o := outcome(r.report, p.caught); o != conformance.Failed {
-				t.Errorf("the case is %q:\n%s", o, r.printed)
-			}
-			if said := said(r.printed, p.caught); !strings.Contains(said, p.words) {
+			if said := said(printed, p.caught); !strings.Contains(said, p.words) {
 				t.Errorf("it does not say %q:\n%s", p.words, said)
 			}
 		})

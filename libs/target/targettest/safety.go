@@ -2,9 +2,11 @@ package targettest
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"eventful.se/ess/libs/conformance"
 	"eventful.se/ess/libs/roster"
@@ -82,6 +84,30 @@ func (s *suite) safety() {
 			}
 			s.held(t, func(n int) roster.Record { return renamed(pupil(n, 1)) })
 		})
+	})
+	s.Case("told to stop it stops at once, though nobody answers", conformance.Prompt, func(t *testing.T) {
+		const soon, atOnce = 100 * time.Millisecond, time.Second
+		if s.under.Claims.Deadline < soon+atOnce {
+			s.DoesNotApply(t, "with these settings every call ends within %v anyhow", s.under.Claims.Deadline)
+		}
+		w := s.world(t).begin()
+		s.can(t, w.peer.Fail(Hang, target.ID{}))
+		w.log.publish(renamed(pupil(12, 1)), renamed(group(31, 1, 21, 11, 12, 13)), pupil(17, 1))
+		ctx, cancel := context.WithTimeout(t.Context(), soon)
+		defer cancel()
+		begun := time.Now()
+		if _, err := w.runIn(ctx, nil); err == nil {
+			t.Error("nobody answers, and the link has settled")
+		}
+		if took := time.Since(begun) - soon; took > atOnce {
+			t.Errorf("told to stop, it took %v: hand the context to every call", took.Round(time.Millisecond))
+		}
+		if err := w.peer.Heal(); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Hour)
+		w.settle()
+		w.equal("after a stop in the middle")
 	})
 	s.Case("the same set is the same bytes under the same name", conformance.Idempotent, func(t *testing.T) {
 		w := s.world(t)

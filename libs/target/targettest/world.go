@@ -100,7 +100,12 @@ const patience = 2 * time.Minute
 // run starts the link as a new process would, lets it settle, has do use it, and stops it. It returns the sum of what it
 // did first, and the error with which it ended before it had settled.
 func (w *world) run(do func(context.Context, *target.Link) error) (sum target.Settled, err error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	return w.runIn(w.t.Context(), do)
+}
+
+// runIn is run in a process that is told to stop when ctx ends.
+func (w *world) runIn(ctx context.Context, do func(context.Context, *target.Link) error) (sum target.Settled, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	logger := slog.New(slog.DiscardHandler)
 	feed := target.NewFeed(w.log, nil, logger, w.now)

@@ -22,7 +22,7 @@ import (
 func Connector() target.Connector {
 	return target.Connector{
 		System: "memory",
-		Title:  "Directory in a file",
+		Title:  "a directory in a file",
 		New:    func() target.Config { return defaults() },
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
@@ -22,7 +23,7 @@ func TestSuite(t *testing.T) {
 		Connector: memory.Connector(),
 		Peer: func(t *testing.T) (targettest.Peer, string) {
 			p := newPeer(t)
-			return p, fmt.Sprintf("file: %s\ntrouble: %s\ntimeout: 300ms\npageSize: 3\n", p.file, p.trouble)
+			return p, fmt.Sprintf("file: %s\ntrouble: %s\ntimeout: 1500ms\npageSize: 3\n", p.file, p.trouble)
 		},
 		Refused: map[string]string{
 			"{}":                      "file",
@@ -36,7 +37,7 @@ func TestSuite(t *testing.T) {
 				targettest.GivenName, targettest.FamilyName, targettest.Username, targettest.Email, targettest.GroupName, targettest.UnitName,
 			},
 			Disables: true, Aliases: true, Lists: true, Verifies: true,
-			Deadline: 300e6,
+			Deadline: 1500 * time.Millisecond,
 		},
 		Against: "a directory in a file, with its own rules and ids",
 	})
