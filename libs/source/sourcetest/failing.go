@@ -249,7 +249,7 @@ func (s *suite) prompt() {
 // bounded: what a read keeps in memory.
 func (s *suite) bounded() {
 	s.Case("a read emits as it goes, and keeps little in memory", conformance.Bounded, func(t *testing.T) {
-		const n = 2000
+		const n = 1000
 		small, large := s.peak(t, n), s.peak(t, 4*n)
 		each := int(large-small) / (3 * n)
 		limit := s.Claims.PerPerson
