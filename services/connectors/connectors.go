@@ -6,6 +6,7 @@ import (
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/services/source-alvis/alvis"
 	"eventful.se/ess/services/source-manual/manual"
+	sourcememory "eventful.se/ess/services/source-memory/memory"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
 	targetmemory "eventful.se/ess/services/target-memory/memory"
 )
@@ -15,6 +16,7 @@ func Sources() []source.Connector {
 	return []source.Connector{
 		alvis.Connector(),
 		manual.Connector(),
+		sourcememory.Connector(),
 	}
 }
 
