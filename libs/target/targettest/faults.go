@@ -13,49 +13,8 @@ import (
 
 // faults are the cases about another side that answers badly.
 func (s *suite) faults() {
-	s.Case("one bad item in a good batch stops nobody else", conformance.Partial, func(t *testing.T) {
-		if !s.under.Claims.Pupils {
-			s.DoesNotApply(t, "the target holds nothing of pupils")
-		}
-		w := s.world(t)
-		w.log.publish(school()...)
-		bad := w.of(personRef(12))[0]
-		s.can(t, w.peer.Fail(RefuseOne, bad))
-		w.settle()
-		refused := w.witness.errors()
-		if !slices.ContainsFunc(refused, func(a answer) bool { return a.op.Resource.ID == bad }) && w.made.Applier != nil {
-			t.Error("the one that was refused is not told of: a sink answers each operation by itself (R12)")
-		}
-		for _, a := range refused {
-			if a.op.Resource.ID != bad {
-				t.Errorf("%s failed (%v) and nothing was wrong with it: one bad item delays no other (R7)", a.op.Resource.ID, a.err)
-			} else if f := reason.FaultOf(a.err); f != reason.Invalid {
-				t.Errorf("what can never be taken as it is has the fault %s, want %s: it would be tried for ever (%v)", f, reason.Invalid, a.err)
-			}
-		}
-		want := w.wished()
-		delete(want, bad)
-		for id, r := range want {
-			for i, set := range r.Sets {
-				r.Sets[i].Members = slices.DeleteFunc(set.Members, func(m target.ID) bool { return m == bad })
-			}
-			if slices.Contains(r.Needs, bad) {
-				delete(want, id)
-			}
-		}
-		for _, problem := range compare(want, w.held()) {
-			t.Errorf("with one bad item %s: one bad item delays no other (R7)", problem)
-		}
-		writes := w.peer.Writes()
-		w.pass(day)
-		if w.settle(); w.peer.Writes() != writes {
-			t.Error("what was refused for good was tried again with nothing changed: it waits for a change, or a person")
-		}
-		if err := w.peer.Heal(); err != nil {
-			t.Fatal(err)
-		}
-		w.put(renamed(pupil(12, 1)))
-		w.equal("after the bad item was mended")
+	s.Case("one bad item in a good batch stops nobody else, and what needs it waits", conformance.Partial, func(t *testing.T) {
+		parts(s, t, []string{"a person", "a unit"}, s.oneBad)
 	})
 	s.Case("the other side fails in every way, and nothing is lost or made twice", conformance.CrashSafe, func(t *testing.T) {
 		parts(s, t, []Fault{HalfBatch, Broken, Garbage, Hang, LostAnswer}, s.ridesOut)
@@ -64,6 +23,46 @@ func (s *suite) faults() {
 		parts(s, t, []Fault{Throttle, Bare}, s.ridesOut)
 	})
 	s.Case("refused credentials halt the link and tell a person", conformance.Checks, func(t *testing.T) { s.ridesOut(t, SignIn) })
+}
+
+// oneBad has the other side refuse one person or unit for good.
+func (s *suite) oneBad(t *testing.T, what string) {
+	is := pupil(12, 1)
+	if what == "a unit" {
+		is = unit(1)
+	}
+	if !s.has(is) {
+		s.DoesNotApply(t, "the target holds no such thing as %s", what)
+	}
+	w := s.world(t)
+	w.log.publish(school()...)
+	bad := w.of(is.Ref)[0]
+	s.can(t, w.peer.Fail(RefuseOne, bad))
+	w.settle()
+	refused := w.witness.errors()
+	if !slices.ContainsFunc(refused, func(a answer) bool { return a.op.Resource.ID == bad }) && w.made.Applier != nil {
+		t.Error("the one that was refused is not told of: a sink answers each operation by itself (R12)")
+	}
+	for _, a := range refused {
+		if a.op.Resource.ID != bad {
+			t.Errorf("%s failed (%v): one bad item delays no other (R7), and what cannot be without it waits for it (Needs)", a.op.Resource.ID, a.err)
+		} else if f := reason.FaultOf(a.err); f != reason.Invalid {
+			t.Errorf("what can never be taken as it is has the fault %s, want %s: it would be tried for ever (%v)", f, reason.Invalid, a.err)
+		}
+	}
+	for _, problem := range compare(w.wishedBut(bad), w.held()) {
+		t.Errorf("with one bad item %s: one bad item delays no other (R7)", problem)
+	}
+	writes := w.peer.Writes()
+	w.pass(day)
+	if w.settle(); w.peer.Writes() != writes {
+		t.Error("what was refused for good was tried again with nothing changed: it waits for a change, or a person")
+	}
+	if err := w.peer.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	w.put(renamed(is))
+	w.equal("after the bad item was mended")
 }
 
 // ridesOut has a link work against a fault while people come, change and go, and then without it.

@@ -122,6 +122,7 @@ func (s *suite) life() {
 		w.anchors[key(112)] = key(12)
 		w.put(now, became, group(31, 1, 21, 11, 112, 13))
 		w.equal("after a new identity number")
+		s.sound(t, w)
 		if after := w.natives(personRef(112)); len(before) > 0 && fmt.Sprint(after) != fmt.Sprint(before) {
 			t.Errorf("a pupil with a new number has %v in place of %v: make ids of target.Anchor, or her work is lost", after, before)
 		}
@@ -239,6 +240,9 @@ func (s *suite) stages(t *testing.T) {
 	w.settle()
 	held, usable := account("a month later")
 	complete := w.made.Deliverer != nil
+	if disables := w.made.Omission == target.DisableStep; complete && disables != s.under.Claims.Disables {
+		t.Errorf("it is claimed that the target disables is %t, and that leaving something out disables it (Omission) is %t", s.under.Claims.Disables, disables)
+	}
 	switch {
 	case complete && w.made.Omission == target.DisableStep && held:
 		t.Error("a month later the account is still in the set: leaving it out is what disables it there")

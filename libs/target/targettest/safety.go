@@ -3,6 +3,7 @@ package targettest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,44 @@ func (s *suite) safety() {
 				}
 			}
 		})
+	})
+	s.Case("what it tells of itself is what is there", conformance.Reconciles, func(t *testing.T) {
+		w := s.world(t)
+		if w.made.Applier == nil {
+			s.DoesNotApply(t, "a complete set is known by its name, not row by row")
+		}
+		w.begin()
+		told := map[target.ID]target.Held{}
+		for id := range w.held() {
+			h, err := w.made.Applier.Lookup(t.Context(), id, "")
+			if err != nil {
+				t.Errorf("Lookup does not find %s, which is there: after a crash it would be made again (%v)", id, err)
+			}
+			told[id] = h
+		}
+		for _, problem := range compare(w.wished(), told) {
+			t.Errorf("by what Lookup says, %s: verifying would repair what is right", problem)
+		}
+		if _, err := w.made.Applier.Lookup(t.Context(), target.ID{Kind: w.made.Applier.Kinds()[0], Key: key(99).String()}, ""); !errors.Is(err, target.ErrNotFound) {
+			t.Errorf("Lookup of what is not there says %v, want ErrNotFound", err)
+		}
+		lister, ok := w.made.Applier.(target.Lister)
+		if !ok {
+			return
+		}
+		listed := map[target.ID]target.Held{}
+		if err := lister.List(t.Context(), func(h target.Held) error { listed[h.ID] = h; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for id := range told {
+			if _, ok := listed[id]; !ok {
+				t.Errorf("List does not tell of %s: read every page, or verifying would take it for lost", id)
+			}
+			delete(listed, id)
+		}
+		for id := range listed {
+			t.Errorf("List tells of %s, which is not ours (R6)", id)
+		}
 	})
 	s.Case("nothing is touched that is not ours", conformance.Owns, func(t *testing.T) {
 		w := s.world(t)

@@ -36,7 +36,7 @@ type Under struct {
 type Claims struct {
 	Units, Pupils, Staff, Groups bool        // of what of the roster it holds something
 	Shows                        []Attribute // which texts it gets; it gets no other
-	Disables                     bool        // it can keep an account that nobody can use
+	Disables                     bool        // it can keep an account that nobody can use; of a complete set: who is left out is kept so
 	Aliases                      bool        // a protected person can go on using an account, by an alias
 	Lists                        bool        // it can tell all it holds of ours
 	Verifies                     bool        // what is lost there is seen by a verifying resync

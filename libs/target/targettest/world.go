@@ -215,7 +215,10 @@ func (w *world) wishes() map[roster.Ref][]target.Wish {
 }
 
 // wished returns the resources whose needs stand, with the members that do.
-func (w *world) wished() map[target.ID]target.Resource {
+func (w *world) wished() map[target.ID]target.Resource { return w.wishedBut(target.ID{}) }
+
+// wishedBut is the same where one of them cannot be.
+func (w *world) wishedBut(bad target.ID) map[target.ID]target.Resource {
 	all := map[target.ID]target.Resource{}
 	for _, wishes := range w.wishes() {
 		for _, wish := range wishes {
@@ -224,6 +227,7 @@ func (w *world) wished() map[target.ID]target.Resource {
 			}
 		}
 	}
+	delete(all, bad)
 	missing := func(id target.ID) bool { _, ok := all[id]; return !ok }
 	for again := true; again; {
 		again = false
