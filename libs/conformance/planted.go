@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -15,8 +17,8 @@ const planted = "CONFORMANCE_PLANTED"
 func Planted() string { return os.Getenv(planted) }
 
 // RunPlanted runs a top-level test of the same test binary in a process of its own in which [Planted] returns name, and
-// returns the report of the suite in it and everything that was printed. So a suite's own tests prove that it catches a
-// connector that is broken on purpose, by which case, and with which words:
+// returns the report of the suite in it and everything that was printed; where cases are named, only they run. So a
+// suite's own tests prove that it catches a connector that is broken on purpose, by which case, and with which words:
 //
 //	func TestTheSuiteCatches(t *testing.T) {
 //		if name := conformance.Planted(); name != "" {
@@ -24,14 +26,22 @@ func Planted() string { return os.Getenv(planted) }
 //			return
 //		}
 //		for name := range broken {
-//			report, printed := conformance.RunPlanted(t, "TestTheSuiteCatches", name)
+//			report, printed := conformance.RunPlanted(t, "TestTheSuiteCatches", name, want[name])
 //			…
 //		}
 //	}
-func RunPlanted(t *testing.T, test, name string) (Report, string) {
+func RunPlanted(t *testing.T, test, name string, cases ...string) (Report, string) {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v", "-test.count=1", "-test.timeout=2m")
+	only := "^" + test + "$"
+	var patterns []string
+	for _, c := range cases {
+		patterns = append(patterns, "^"+regexp.QuoteMeta(c)+"$")
+	}
+	if len(cases) > 0 {
+		only += "/" + strings.Join(patterns, "|")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+only, "-test.v", "-test.count=1", "-test.timeout=2m")
 	cmd.Env = append(os.Environ(), planted+"="+name, BoardDir+"="+dir)
 	printed, err := cmd.CombinedOutput()
 	files, _ := filepath.Glob(filepath.Join(dir, "*.json"))

@@ -168,7 +168,6 @@ func failAt(n int, err error) func(int) error {
 
 // prompt: a read ends when it is told to, and leaves nothing running.
 func (s *suite) prompt() {
-	const soon = time.Second
 	s.Case("a read that is called off ends within a second, wherever it is", conformance.Prompt, func(t *testing.T) {
 		w := s.world(t, t.Context())
 		w.hold(invent(300))
@@ -176,35 +175,7 @@ func (s *suite) prompt() {
 		all := len(w.last.docs)
 		w.change(after)
 		for _, n := range []int{0, all / 2, all - 2} {
-			ctx, cancel := context.WithCancel(t.Context())
-			var called time.Time
-			w.tamper = func(x *watched) {
-				x.at = func(i int) error {
-					if i == n {
-						called = time.Now()
-						cancel()
-					}
-					if i > n {
-						time.Sleep(5 * time.Millisecond) // who takes the docs is slow too
-					}
-					return nil
-				}
-			}
-			w.ctx = ctx
-			w.now = w.now.AddDate(0, 0, 1)
-			before, saved := w.log.Messages(), len(w.runs.runs)
-			_, err := w.run()
-			took := time.Since(called)
-			cancel()
-			if called.IsZero() {
-				t.Fatalf("the read has no doc %d of %d now", n, all)
-			}
-			if took > soon {
-				t.Errorf("the read was called off at doc %d of %d and went on for %s: look at the context between docs", n, all, took.Round(time.Millisecond))
-			}
-			if err == nil || w.log.Messages() != before || len(w.runs.runs) != saved {
-				t.Errorf("the read was called off at doc %d of %d, and something of it was published or saved", n, all)
-			}
+			s.callOff(t, w, n, all)
 		}
 	})
 	s.Case("a read of a register that hangs ends within a second of being called off", conformance.Prompt, func(t *testing.T) {
@@ -238,12 +209,49 @@ func (s *suite) prompt() {
 		w.ctx = ctx
 		w.tamper = func(x *watched) { x.at = func(int) error { cancel(); return nil } }
 		w.now = w.now.AddDate(0, 0, 1)
-		_, _ = w.run() //nolint:errcheck // it is called off
+		_, _ = w.run() // it is called off
 		cancel()
 		if err := goleak.Find(before); err != nil {
 			t.Errorf("after a read, one that failed and one that was called off something still runs: %v", err)
 		}
 	})
+}
+
+// soon is how long a read may go on after it was called off.
+const soon = time.Second
+
+// callOff calls a read off at a doc.
+func (s *suite) callOff(t *testing.T, w *world, n, all int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var called time.Time
+	w.tamper = func(x *watched) {
+		x.at = func(i int) error {
+			if i == n {
+				called = time.Now()
+				cancel()
+			}
+			if i > n {
+				time.Sleep(5 * time.Millisecond) // who takes the docs is slow too
+			}
+			return nil
+		}
+	}
+	w.ctx = ctx
+	w.now = w.now.AddDate(0, 0, 1)
+	before, saved := w.log.Messages(), len(w.runs.runs)
+	_, err := w.run()
+	took := time.Since(called)
+	cancel()
+	if called.IsZero() {
+		t.Fatalf("the read has no doc %d of %d now", n, all)
+	}
+	if took > soon {
+		t.Errorf("the read was called off at doc %d of %d and went on for %s: look at the context between docs", n, all, took.Round(time.Millisecond))
+	}
+	if err == nil || w.log.Messages() != before || len(w.runs.runs) != saved {
+		t.Errorf("the read was called off at doc %d of %d, and something of it was published or saved", n, all)
+	}
 }
 
 // bounded: what a read keeps in memory.

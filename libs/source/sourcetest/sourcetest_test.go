@@ -49,7 +49,7 @@ func TestTheSuiteCatches(t *testing.T) {
 	} {
 		t.Run(flaw, func(t *testing.T) {
 			t.Parallel()
-			report, printed := conformance.RunPlanted(t, "TestTheSuiteCatches", flaw)
+			report, printed := conformance.RunPlanted(t, "TestTheSuiteCatches", flaw, want.by)
 			i := slices.IndexFunc(report.Cases, func(c conformance.Case) bool { return c.Name == want.by })
 			if i < 0 {
 				t.Fatalf("there is no case %q; it printed\n%s", want.by, printed)
