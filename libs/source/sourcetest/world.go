@@ -242,20 +242,20 @@ func unlimited() (l guard.Limits) {
 func lineDiff(want, got string) string {
 	lines := func(text string) map[string]int {
 		m := map[string]int{}
-		for _, l := range strings.SplitSeq(text, "\n") {
+		for l := range strings.SplitSeq(text, "\n") {
 			m[l]++
 		}
 		return m
 	}
 	var b strings.Builder
 	have := lines(got)
-	for _, l := range strings.SplitSeq(want, "\n") {
+	for l := range strings.SplitSeq(want, "\n") {
 		if have[l]--; have[l] < 0 {
 			fmt.Fprintf(&b, "\n\tmissing:  %s", l)
 		}
 	}
 	need := lines(want)
-	for _, l := range strings.SplitSeq(got, "\n") {
+	for l := range strings.SplitSeq(got, "\n") {
 		if need[l]--; need[l] < 0 {
 			fmt.Fprintf(&b, "\n\ttoo much: %s", l)
 		}
