@@ -288,7 +288,7 @@ func (*sink) Kinds() []string { return []string{"user", "group"} }
 // answer is the error of a status, as the classifier of a connector makes it.
 func (s *sink) answer(ctx context.Context, status int, op target.Operation) error {
 	f := s.fake
-	to := func(fault reason.Fault, code reason.Code) error {
+	to := func(fault reason.Fault, code reason.Code) *reason.Error {
 		e := &reason.Error{Fault: fault, Reason: reason.New(code, "address", "fake"), Err: errors.New("status " + strconv.Itoa(status))}
 		if f.is("tells who it was in its errors") {
 			for _, x := range op.Resource.Fields {
@@ -308,7 +308,7 @@ func (s *sink) answer(ctx context.Context, status int, op target.Operation) erro
 		}
 		return to(reason.Misconfigured, reason.WrongCredentials)
 	case 429:
-		err := to(reason.Transient, reason.Throttled).(*reason.Error)
+		err := to(reason.Transient, reason.Throttled)
 		if s.peer.fault == targettest.Throttle && !f.is("calls again at once") {
 			err.After = targettest.Wait
 		}

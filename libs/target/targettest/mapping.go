@@ -210,14 +210,14 @@ func plain(all map[roster.Ref][]target.Wish) map[string][]string {
 // text are wishes as lines. Everything in them is invented, so the values are told.
 func text(wishes []target.Wish) (out []string) {
 	for _, x := range wishes {
-		line := x.Resource.ID.String() + " for " + x.Resource.Entity.String()
+		line := []string{x.Resource.ID.String(), "for", x.Resource.Entity.String()}
 		if x.Withheld != nil {
-			line += " withheld " + x.Withheld.String() + " " + string(x.Fate)
+			line = append(line, "withheld", x.Withheld.String(), string(x.Fate))
 		}
 		for _, f := range x.Resource.Fields {
-			line += " " + f.Name + "=" + f.Value.Reveal()
+			line = append(line, f.Name+"="+f.Value.Reveal())
 		}
-		out = append(out, fmt.Sprint(line, " needs ", x.Resource.Needs, " sets ", x.Resource.Sets))
+		out = append(out, fmt.Sprint(strings.Join(line, " "), " needs ", x.Resource.Needs, " sets ", x.Resource.Sets))
 	}
 	return out
 }
