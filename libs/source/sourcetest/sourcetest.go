@@ -130,4 +130,4 @@ var noon = time.Date(2026, 10, 14, 10, 0, 0, 0, time.UTC)
 const deadline = 20 * time.Second
 
 // patience is how long the suite waits for a read that was called off, before it goes on without it.
-const patience = 3 * time.Second
+const patience = 8 * time.Second
