@@ -43,6 +43,12 @@ const (
 	ServerRefused     Code = "server-refused"
 	TargetFull        Code = "target-full"
 	RenameRefused     Code = "rename-refused"
+	Throttled         Code = "throttled"
+	NoAnswer          Code = "no-answer"
+	AnswerUnreadable  Code = "answer-unreadable"
+	NameTaken         Code = "name-taken"
+	ItemRefused       Code = "item-refused"
+	ItemChanged       Code = "item-changed"
 	FileTooLarge      Code = "file-too-large"
 	ArchiveUnsafe     Code = "archive-unsafe"
 	ArchiveNested     Code = "archive-nested"
@@ -225,6 +231,30 @@ var catalogue = map[Code]entry{
 	RenameRefused: {
 		"{address} tillåter inte att filen får namnet {path}.", "{address} does not let the file take the name {path}.",
 		"Be leverantören om rätten att byta namn på filer, eller lämna filen direkt under sitt namn.", "Ask the vendor for the right to rename, or deliver directly under the final name.",
+	},
+	Throttled: {
+		"{address} tar inte emot fler anrop just nu.", "{address} takes no more calls for now.",
+		"Inget: försöket görs om när det är tillåtet.", "Nothing: it is tried again when that is allowed.",
+	},
+	NoAnswer: {
+		"{address} svarade inte inom {time}.", "{address} did not answer within {time}.",
+		"Inget: försöket görs om. Fråga leverantören om felet består.", "Nothing: it is tried again. Ask the vendor if it persists.",
+	},
+	AnswerUnreadable: {
+		"Svaret från {address} gick inte att förstå: {what}.", "The answer of {address} could not be understood: {what}.",
+		"Försöket görs om. Fråga leverantören om felet består.", "It is tried again. Ask the vendor if it persists.",
+	},
+	NameTaken: {
+		"{column} används redan av något annat i målsystemet.", "{column} is in use already by something else in the target.",
+		"Rätta det ena i registret, eller det andra i målsystemet.", "Correct the one in the register, or the other in the target.",
+	},
+	ItemRefused: {
+		"{address} tar inte emot den som den är: {what}.", "{address} does not take it as it is: {what}.",
+		"Rätta uppgifterna i registret.", "Correct the data in the register.",
+	},
+	ItemChanged: {
+		"Det som skulle ändras i {address} är inte det som det var.", "What was to be changed in {address} is not what it was.",
+		"Inget: det läses om, och sedan ändras det som skiljer.", "Nothing: it is read again, and then changed where it differs.",
 	},
 	FileTooLarge: {
 		"{file} är större än {limit} byte, uppackad eller som den är.", "{file} is larger than {limit} bytes, unpacked or as it is.",

@@ -18,6 +18,7 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 	deletes := map[string][]intent{}
 	contains := map[string][]intent{}
 	replaced := map[string][]intent{} // by the kind of what takes their place
+	c.going = map[ID]struct{}{}       // they leave every set first, so that no set is left with what is not there
 	for _, in := range intents {
 		switch {
 		case in.verb == "" && c.unsure(in):
@@ -31,6 +32,9 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 		case in.verb == Delete && in.by != nil:
 			replaced[in.by.ID.Kind] = append(replaced[in.by.ID.Kind], in)
 		case in.verb == Disable || in.verb == Delete:
+			if in.verb == Delete {
+				c.going[in.resource.ID] = struct{}{}
+			}
 			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
 		default:
 			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
@@ -132,7 +136,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 			c.put(e)
 			continue
 		}
-		stand, missing := c.book.standing(in.resource.Sets, c.contained)
+		stand, missing := c.book.standing(in.resource.Sets, c.contained, c.going)
 		for _, id := range missing {
 			c.await(id, in.resource.Entity)
 		}

@@ -27,6 +27,7 @@ type calls struct {
 	needing   map[ID][]ID                    // what needs what a round would take away
 	needers   map[ID]map[roster.Ref]struct{} // entities that wait for a resource not to need theirs any more
 	again     work                           // those of them that need not wait
+	going     map[ID]struct{}                // what this round deletes
 }
 
 func (c *calls) hidden(e *Entry) bool { return c.link.hidden(e, c.book.entries, c.contained) }

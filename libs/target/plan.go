@@ -56,11 +56,14 @@ func (b *book) holds(id ID) bool {
 }
 
 // standing leaves the members of each set that the target holds, and returns those that it does not. The resources of who
-// is kept out are neither.
-func (b *book) standing(sets []Set, out map[roster.Ref]struct{}) (stand []Set, missing []ID) {
+// is kept out, and those that are about to go, are neither.
+func (b *book) standing(sets []Set, out map[roster.Ref]struct{}, going map[ID]struct{}) (stand []Set, missing []ID) {
 	for _, s := range sets {
 		kept := Set{Name: s.Name}
 		for _, m := range s.Members {
+			if _, ok := going[m]; ok {
+				continue
+			}
 			e := b.entries[m]
 			if e != nil {
 				if _, ok := out[e.Entity]; ok {

@@ -70,7 +70,7 @@ func (c *calls) barred(by Resource, force bool) *reason.Reason {
 	if known == nil || force {
 		return nil
 	}
-	stand, _ := c.book.standing(by.Sets, c.contained)
+	stand, _ := c.book.standing(by.Sets, c.contained, c.going)
 	if known.NextTry.After(c.link.o.Now()) || known.Refused != "" && known.Refused == wishDigest(by.Fields, stand) {
 		return known.Reason
 	}

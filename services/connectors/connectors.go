@@ -6,7 +6,9 @@ import (
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/services/source-alvis/alvis"
 	"eventful.se/ess/services/source-manual/manual"
+	sourcememory "eventful.se/ess/services/source-memory/memory"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
+	targetmemory "eventful.se/ess/services/target-memory/memory"
 )
 
 // Sources returns the systems that can be read.
@@ -14,6 +16,7 @@ func Sources() []source.Connector {
 	return []source.Connector{
 		alvis.Connector(),
 		manual.Connector(),
+		sourcememory.Connector(),
 	}
 }
 
@@ -21,5 +24,6 @@ func Sources() []source.Connector {
 func Targets() []target.Connector {
 	return []target.Connector{
 		asm.Connector(),
+		targetmemory.Connector(),
 	}
 }

@@ -83,7 +83,12 @@ var (
 // [reason.Unreadable] or [reason.TruncatedFile] that wraps one of the causes above. After an error nothing that was
 // emitted may be believed.
 func Read(ctx context.Context, r io.Reader, o Options, emit func(fact.Doc) error) (Summary, error) {
-	rd, err := newReader(ctx, r, o, emit)
+	rd, err := newReader(ctx, r, o, func(d fact.Doc) error {
+		if err := ctx.Err(); err != nil { // what is kept until the end is emitted without reading on
+			return err
+		}
+		return emit(d)
+	})
 	if err != nil {
 		return Summary{}, err
 	}

@@ -60,10 +60,8 @@ func (m *manual) Read(ctx context.Context, _ source.Cursor, emit func(fact.Doc) 
 	if err != nil {
 		return source.Result{}, err
 	}
-	for _, d := range decided {
-		if err := emit(d); err != nil {
-			return source.Result{}, err
-		}
+	if err := emitAll(ctx, decided, emit); err != nil {
+		return source.Result{}, err
 	}
 	if m.path == "" {
 		return source.Result{Complete: true, Origin: "desk", Seen: seen}, nil
@@ -79,12 +77,22 @@ func (m *manual) Read(ctx context.Context, _ source.Cursor, emit func(fact.Doc) 
 	for list, n := range seen {
 		res.Seen[list] += n
 	}
-	for _, d := range filed {
-		if err := emit(d); err != nil {
-			return res, err
-		}
+	if err := emitAll(ctx, filed, emit); err != nil {
+		return source.Result{}, err
 	}
 	return res, nil
+}
+
+func emitAll(ctx context.Context, docs []fact.Doc, emit func(fact.Doc) error) error {
+	for _, d := range docs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := emit(d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readFile reads the file to its end, before anything of it is emitted.
@@ -132,13 +140,8 @@ func (m *manual) ReadFile(ctx context.Context, name string, r io.Reader, emit fu
 	if err != nil {
 		return res, err
 	}
-	for _, d := range f.docs(res.Seen) {
-		if err := ctx.Err(); err != nil {
-			return res, err
-		}
-		if err := emit(d); err != nil {
-			return res, err
-		}
+	if err := emitAll(ctx, f.docs(res.Seen), emit); err != nil {
+		return res, err
 	}
 	res.Complete = true
 	return res, nil

@@ -1,0 +1,518 @@
+package targettest_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/target/targettest"
+	"eventful.se/ess/libs/tenant"
+)
+
+// fake is a system and its connector, right in everything but what a test breaks.
+type fake struct {
+	complete bool // it takes complete sets
+	broken   string
+	deadline time.Duration // how long its sink waits for an answer
+
+	mu    sync.Mutex
+	peers []*peer
+}
+
+// is tells whether it is broken in a way.
+func (f *fake) is(way string) bool { return f.broken == way }
+
+func (f *fake) under() targettest.Under {
+	u := targettest.Under{
+		Connector: target.Connector{System: "fake", Title: "Fake", New: func() target.Config { return &config{fake: f} }},
+		Peer: func(*testing.T) (targettest.Peer, string) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			p := &peer{complete: f.complete, things: map[string]thing{"n0": {mine: false, fields: target.Fields{{Name: "name", Value: "foreign"}}}}, serial: 1}
+			f.peers = append(f.peers, p)
+			return p, "peer: " + strconv.Itoa(len(f.peers))
+		},
+		Refused: map[string]string{"{}": "peer"},
+		Secrets: []string{"hemligheten"},
+		Claims: targettest.Claims{
+			Pupils: true, Staff: true, Groups: true,
+			Shows:    []targettest.Attribute{targettest.GivenName, targettest.Username, targettest.GroupName},
+			Disables: true, Aliases: true, Lists: true, Verifies: true, Deadline: f.deadline,
+		},
+		Against: "a map",
+	}
+	if f.complete {
+		u.Claims.Aliases, u.Claims.Lists = false, false
+	}
+	return u
+}
+
+type config struct {
+	Peer int `yaml:"peer"`
+	fake *fake
+}
+
+func (c *config) Validate(p tenant.Problems) {
+	if c.Peer == 0 && !c.fake.is("takes any settings") {
+		p.At("peer").Add("is required")
+	}
+}
+
+func (c *config) Open(target.Env) (*target.Target, error) {
+	c.fake.mu.Lock()
+	defer c.fake.mu.Unlock()
+	s := &sink{fake: c.fake, peer: c.fake.peers[c.Peer-1], seen: map[target.ID]target.Held{}}
+	if c.fake.is("writes when it is opened") {
+		s.peer.write(target.ID{})
+	}
+	made := &target.Target{Mapping: &mapping{fake: c.fake}, Guarded: []string{"user", "group"}, Watched: map[string]guard.Operation{"username": guard.Rename}}
+	if c.fake.complete && !c.fake.is("deletes who is left out") {
+		made.Omission = target.DisableStep
+	}
+	if c.fake.is("does not say what people sign in with") {
+		made.Watched = nil
+	}
+	if c.fake.complete {
+		made.Deliverer = delivery{s}
+	} else {
+		made.Applier, made.Accounts = s, []string{"user"}
+	}
+	return made, nil
+}
+
+// mapping wishes a user of everybody with a role, and a group of every group.
+type mapping struct {
+	fake  *fake
+	count int
+}
+
+func (*mapping) Version() string { return "1" }
+
+func (m *mapping) Map(v target.View, e roster.Ref) []target.Wish {
+	anchored := target.Anchor(v, e.Key)
+	if m.fake.is("makes ids of the key of today") {
+		anchored = e.Key
+	}
+	switch e.Kind {
+	case roster.KindPerson:
+		p := v.Person(e.Key)
+		if p == nil {
+			return nil
+		}
+		w := target.Wish{Resource: target.Resource{ID: target.ID{Kind: "user", Key: anchored.String()}, Entity: e}}
+		if len(p.Enrolments)+len(p.Duties) == 0 {
+			why := reason.New(reason.NoActiveRole)
+			if w.Withheld, w.Fate = &why, target.Leaves; m.fake.is("takes who leaves at once") {
+				w.Fate = target.Taken
+			}
+			return []target.Wish{w}
+		}
+		w.Resource.Fields = target.Fields{{Name: "given", Value: p.GivenName}, {Name: "username", Value: p.Personas[0].Username}}
+		if m.fake.is("makes ids of names") {
+			w.Resource.ID.Key = p.Personas[0].Username.Reveal()
+		}
+		if m.fake.is("writes the day into a field") {
+			w.Resource.Fields = append(w.Resource.Fields, target.Field{Name: "day", Value: roster.Personal(v.Today().String())})
+		}
+		if m.fake.is("counts what it maps") {
+			m.count++
+			w.Resource.Fields = append(w.Resource.Fields, target.Field{Name: "count", Value: roster.Personal(strconv.Itoa(m.count))})
+		}
+		if m.fake.is("sends the identity number") {
+			w.Resource.Fields = append(w.Resource.Fields, target.Field{Name: "number", Value: roster.Personal(p.CivicNo.Reveal())})
+		}
+		if m.fake.is("reads the friends of friends") {
+			for _, k := range v.Groups(e.Key) {
+				for _, other := range v.Group(k).Members {
+					v.Person(other.Person)
+				}
+			}
+		}
+		return []target.Wish{w}
+	case roster.KindGroup:
+		g := v.Group(e.Key)
+		if g == nil {
+			return nil
+		}
+		if m.fake.is("sorts the lists of the roster") {
+			slices.Reverse(g.Members)
+		}
+		set := target.Set{Name: "members"}
+		for _, x := range g.Members {
+			key := target.Anchor(v, x.Person)
+			if m.fake.is("makes ids of the key of today") || m.fake.is("has members by the key of today") {
+				key = x.Person
+			}
+			set.Members = append(set.Members, target.ID{Kind: "user", Key: key.String()})
+		}
+		slices.SortFunc(set.Members, target.ID.Compare)
+		r := target.Resource{ID: target.ID{Kind: "group", Key: e.Key.String()}, Entity: e, Fields: target.Fields{{Name: "name", Value: roster.Personal(g.DisplayName)}}, Sets: []target.Set{set}}
+		return []target.Wish{{Resource: r}}
+	default:
+		return nil
+	}
+}
+
+// thing is what the peer holds under an id of its own.
+type thing struct {
+	mine bool
+	target.Held
+	fields target.Fields
+}
+
+// peer is a system that takes calls or sets.
+type peer struct {
+	complete bool
+
+	mu     sync.Mutex
+	things map[string]thing
+	serial int
+	writes int
+	fault  targettest.Fault
+	of     target.ID
+	taken  int
+}
+
+func (p *peer) Holds() (out []target.Held, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range p.things {
+		if x.mine {
+			out = append(out, x.Held)
+		}
+	}
+	return out, nil
+}
+
+func (p *peer) Others() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for id, x := range p.things {
+		if !x.mine {
+			out = append(out, id+x.fields[0].Value.Reveal())
+		}
+	}
+	return strings.Join(out, ","), nil
+}
+
+func (p *peer) Writes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.writes
+}
+
+func (p *peer) Fail(f targettest.Fault, of target.ID) error {
+	if p.complete && f == targettest.RefuseOne {
+		return targettest.Cannot("nothing is wrong with any row")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault, p.of, p.taken = f, of, 0
+	return nil
+}
+
+func (p *peer) Heal() error { return p.Fail("", target.ID{}) }
+
+func (p *peer) Tamper(how targettest.Tampering, id target.ID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.complete && how == targettest.Change {
+		return targettest.Cannot("nobody can write into a set")
+	}
+	for native, x := range p.things {
+		switch {
+		case !x.mine || x.ID != id:
+		case how == targettest.Lose:
+			delete(p.things, native)
+		default:
+			x.Fields = target.Fields{{Name: "given", Value: "somebody else"}}
+			p.things[native] = x
+		}
+	}
+	return nil
+}
+
+// write answers a write: whether it is done, and what is said.
+func (p *peer) write(id target.ID) (done bool, status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writes++
+	p.taken++
+	switch p.fault {
+	case "":
+		return true, 200
+	case targettest.RefuseOne:
+		if id == p.of {
+			return false, 422
+		}
+		return true, 200
+	case targettest.HalfBatch:
+		if p.taken == 1 && !p.complete {
+			return true, 200
+		}
+		return false, 500
+	case targettest.LostAnswer:
+		return true, 500
+	default:
+		return false, map[targettest.Fault]int{
+			targettest.Throttle: 429, targettest.Bare: 429, targettest.Broken: 500, targettest.Garbage: 0, targettest.Hang: -1, targettest.SignIn: 401,
+		}[p.fault]
+	}
+}
+
+// sink is the connector's.
+type sink struct {
+	fake *fake
+	peer *peer
+	mu   sync.Mutex
+	seen map[target.ID]target.Held // of a sink that believes itself
+}
+
+func (*sink) Kinds() []string { return []string{"user", "group"} }
+
+// answer is the error of a status, as the classifier of a connector makes it.
+func (s *sink) answer(ctx context.Context, status int, op target.Operation) error {
+	f := s.fake
+	to := func(fault reason.Fault, code reason.Code) *reason.Error {
+		e := &reason.Error{Fault: fault, Reason: reason.New(code, "address", "fake"), Err: errors.New("status " + strconv.Itoa(status))}
+		if f.is("tells who it was in its errors") {
+			for _, x := range op.Resource.Fields {
+				e.Err = errors.New("cannot write " + x.Value.Reveal())
+			}
+		}
+		return e
+	}
+	switch status {
+	case 200:
+		return nil
+	case 422:
+		return to(reason.Invalid, reason.ItemRefused)
+	case 401:
+		if f.is("goes on with refused credentials") {
+			return to(reason.Transient, reason.WrongCredentials)
+		}
+		return to(reason.Misconfigured, reason.WrongCredentials)
+	case 429:
+		err := to(reason.Transient, reason.Throttled)
+		if s.peer.fault == targettest.Throttle && !f.is("calls again at once") {
+			err.After = targettest.Wait
+		}
+		return err
+	case -1:
+		wait := f.deadline
+		if f.is("waits for ever") {
+			wait = 3 * time.Second
+		}
+		if f.is("does not hear that it is to stop") {
+			ctx = context.Background()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		return to(reason.Transient, reason.NoAnswer)
+	case 0:
+		if f.is("takes anything for a yes") {
+			return nil
+		}
+		return to(reason.Transient, reason.AnswerUnreadable)
+	default:
+		if f.is("takes a fault for a refusal") {
+			return to(reason.Invalid, reason.ItemRefused)
+		}
+		return to(reason.Transient, reason.ServerRefused)
+	}
+}
+
+func (s *sink) Apply(ctx context.Context, ops []target.Operation) []target.Outcome {
+	if s.fake.is("leaves something running") {
+		go func() { select {} }()
+	}
+	out := make([]target.Outcome, len(ops))
+	for i, op := range ops {
+		if out[i] = s.apply(ctx, op); out[i].Err == nil {
+			continue
+		}
+		fault := reason.FaultOf(out[i].Err)
+		if s.fake.is("gives a batch up for one item") || fault == reason.Transient || fault == reason.Misconfigured {
+			for j := range out {
+				if j > i || s.fake.is("gives a batch up for one item") {
+					out[j].Err = out[i].Err
+				}
+			}
+			return out
+		}
+	}
+	return out
+}
+
+func (s *sink) apply(ctx context.Context, op target.Operation) (out target.Outcome) {
+	id := op.Resource.ID
+	native, there := s.find(id)
+	if op.Verb == target.Delete && !there {
+		return out
+	}
+	if op.Verb == target.Create && there && !s.fake.is("makes again what it made") || op.Verb != target.Create && !there {
+		out.Err = reason.Errorf(reason.Conflict, nil, reason.ItemChanged, "address", "fake")
+		return out
+	}
+	done, status := s.peer.write(id)
+	p := s.peer
+	if done {
+		p.mu.Lock()
+		s.do(op, &native)
+		p.mu.Unlock()
+	}
+	return target.Outcome{Native: native, Err: s.answer(ctx, status, op)}
+}
+
+// do is what the peer does. The caller holds its mutex.
+func (s *sink) do(op target.Operation, native *string) {
+	p, f := s.peer, s.fake
+	x := p.things[*native]
+	switch op.Verb {
+	case target.Create:
+		*native = fmt.Sprint("n", p.serial)
+		p.serial++
+		x = thing{mine: true, Held: target.Held{ID: op.Resource.ID, Native: *native, Fields: op.Resource.Fields, Sets: op.Resource.Sets}}
+	case target.Update:
+		if f.is("says that it did and did not") {
+			return
+		}
+		if f.is("forgets who comes later") {
+			op.Resource.Sets = x.Sets
+		}
+		x.Fields, x.Sets, x.Disabled = op.Resource.Fields, op.Resource.Sets, x.Disabled && f.is("does not let anybody back in")
+	case target.Disable, target.Contain:
+		if f.is("deletes in place of disabling") {
+			delete(p.things, *native)
+			return
+		}
+		x.Disabled = !op.Alias
+		if op.Verb == target.Contain && !f.is("shows who is protected") {
+			x.Fields = target.Fields{{Name: "username", Value: roster.Personal(*native)}}
+		}
+	case target.Delete:
+		if f.is("forgets to delete") {
+			return
+		}
+		if f.is("clears away what is not its own") {
+			delete(p.things, "n0")
+		}
+		delete(p.things, *native)
+		return
+	}
+	p.things[*native] = x
+	s.mu.Lock()
+	s.seen[x.ID] = x.Held
+	s.mu.Unlock()
+}
+
+// find looks for a thing by its anchor.
+func (s *sink) find(id target.ID) (native string, there bool) {
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(s.peer.things)) {
+		if x := s.peer.things[n]; x.mine && x.ID == id {
+			return n, true
+		}
+	}
+	return "", false
+}
+
+func (s *sink) Lookup(_ context.Context, id target.ID, _ string) (target.Held, error) {
+	native, there := s.find(id)
+	if !there || s.fake.is("makes again what it made") {
+		return target.Held{}, target.ErrNotFound
+	}
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	return s.peer.things[native].Held, nil
+}
+
+func (s *sink) List(_ context.Context, found func(target.Held) error) error {
+	all, _ := s.peer.Holds()
+	if s.fake.is("believes itself") {
+		all = slices.Collect(maps.Values(s.seen))
+	}
+	for i, h := range all {
+		if i == 3 && s.fake.is("lists one page") {
+			return nil
+		}
+		if err := found(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delivery is the sink of a system that takes complete sets.
+type delivery struct{ *sink }
+
+func (d delivery) Render(set []target.Resource) (target.Package, []target.Problem) {
+	var body bytes.Buffer
+	for _, r := range set {
+		fmt.Fprintln(&body, r.ID, len(r.Fields), r.Sets)
+		for _, f := range r.Fields {
+			fmt.Fprintln(&body, f.Name, f.Value.Reveal())
+		}
+	}
+	if d.fake.is("writes the time into its file") {
+		fmt.Fprintln(&body, time.Now().UnixNano())
+	}
+	sum := sha256.Sum256(body.Bytes())
+	digest := hex.EncodeToString(sum[:8])
+	sets.Store(digest, slices.Clone(set))
+	return target.Package{Name: digest + ".txt", Digest: digest, Body: body.Bytes()}, nil
+}
+
+// sets are what packages were rendered of, so that the peer can take them apart.
+var sets sync.Map
+
+func (d delivery) Deliver(ctx context.Context, p target.Package) error {
+	loaded, _ := sets.Load(p.Digest)
+	set := loaded.([]target.Resource)
+	done, status := d.peer.write(target.ID{})
+	d.peer.mu.Lock()
+	defer d.peer.mu.Unlock()
+	if d.fake.is("clears the inbox first") || done {
+		maps.DeleteFunc(d.peer.things, func(_ string, x thing) bool { return x.mine })
+	}
+	if done {
+		for _, r := range set {
+			d.peer.things[r.ID.String()] = thing{mine: true, Held: target.Held{ID: r.ID, Fields: r.Fields, Sets: r.Sets}}
+		}
+	}
+	return d.answer(ctx, status, target.Operation{})
+}
+
+func (d delivery) Delivered(_ context.Context, p target.Package) (bool, error) {
+	loaded, ok := sets.Load(p.Digest)
+	if !ok {
+		return false, nil
+	}
+	d.peer.mu.Lock()
+	defer d.peer.mu.Unlock()
+	n := 0
+	for _, r := range loaded.([]target.Resource) {
+		if x, there := d.peer.things[r.ID.String()]; there && slices.Equal(x.Fields, r.Fields) {
+			n++
+		}
+	}
+	return n == len(loaded.([]target.Resource)), nil
+}

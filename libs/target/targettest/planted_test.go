@@ -1,0 +1,122 @@
+package targettest_test
+
+import (
+	"flag"
+	"strings"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/conformance"
+	"eventful.se/ess/libs/target/targettest"
+)
+
+// What is right passes, whatever its sink.
+func TestTheSuitePassesWhatIsRight(t *testing.T) {
+	for name, f := range map[string]*fake{"calls": {}, "sets": {complete: true}} {
+		f.deadline = 1200 * time.Millisecond // long enough to tell a stop from a time-out
+		t.Run(name, func(t *testing.T) { targettest.Test(t, f.under()) })
+	}
+}
+
+// planted are targets that are broken on purpose: the case that must catch each, and words of what it must say.
+var planted = []struct {
+	broken   string
+	complete bool
+	caught   string
+	words    string
+}{
+	{"takes any settings", false, "wrong settings are refused, with the path of each mistake", "are taken"},
+	{"counts what it maps", false, "the same roster gives the same wishes, whatever was asked before", "is mapped to other things"},
+	{"sorts the lists of the roster", false, "a mapping writes nothing into the roster", "copy before sorting"},
+	{"makes ids of names", false, "every resource has one entity, a known kind, and needs that come before it", "make them of keys"},
+	{"forgets who comes later", false, "references wait for what they need, and members follow when they come", "has other members"},
+	{"writes the day into a field", false, "the same again is nothing to do: a restart, a replay and a resync write nothing", "what stood already"},
+	{"writes when it is opened", false, "a preview tells everything and writes nothing", "a preview wrote"},
+	{"does not hear that it is to stop", false, "told to stop it stops at once, though nobody answers", "hand the context to every call"},
+	{"lists one page", false, "what it tells of itself is what is there", "List does not tell of"},
+	{"has members by the key of today", false, "a new identity number is the same person with the same account", "which nobody wishes"},
+	{"deletes who is left out", true, "who leaves goes by the stages, and who returns gets the same account", "leaving something out disables it (Omission) is false"},
+	{"reads the friends of friends", false, "a mapping reads the entity and its neighbours, no further", "which is no neighbour"},
+	{"takes who leaves at once", false, "who is not in the target has a reason that people understand", "say that the person leaves"},
+	{"sends the identity number", false, "what the roster has the target gets, with the texts that are claimed and no other", "identity number, which is not claimed"},
+	{"says that it did and did not", false, "a new name arrives, and the old one is nowhere", "is another"},
+	{"forgets to delete", false, "what the register deletes goes, and nothing else does", "which nobody wishes"},
+	{"makes again what it made", false, "done twice is done once: a forced resync changes nothing", "twice: what is made again must be found by its anchor"},
+	{"makes again what it made", false, "a crash between what is done and what is noted makes nothing twice and loses nothing", "twice: what is made again must be found by its anchor"},
+	{"makes ids of the key of today", false, "a new identity number is the same person with the same account", "make ids of target.Anchor"},
+	{"deletes in place of disabling", false, "who leaves goes by the stages, and who returns gets the same account", "it was to be disabled"},
+	{"does not let anybody back in", false, "who leaves goes by the stages, and who returns gets the same account", "nobody can use"},
+	{"deletes in place of disabling", false, "who is protected, excluded or suspended is out at once, and back as before", "was deleted to protect her"},
+	{"shows who is protected", false, "by an alias the account goes on, and nobody sees whose it is", "still shows the"},
+	{"gives a batch up for one item", false, "one bad item in a good batch stops nobody else, and what needs it waits", "one bad item delays no other"},
+	{"takes a fault for a refusal", false, "the other side fails in every way, and nothing is lost or made twice", "has the fault invalid, want transient"},
+	{"takes anything for a yes", false, "the other side fails in every way, and nothing is lost or made twice", "what was not confirmed did not happen"},
+	{"waits for ever", false, "the other side fails in every way, and nothing is lost or made twice", "every call has a deadline of its own"},
+	{"calls again at once", false, "who asks to wait is waited for", "whoever calls again too soon is locked out"},
+	{"goes on with refused credentials", false, "refused credentials halt the link and tell a person", "before an account is locked"},
+	{"believes itself", false, "what others lose or change there is found by a verifying resync and mended", "after somebody else's hands"},
+	{"clears away what is not its own", false, "nothing is touched that is not ours", "something that is not ours is another, or gone"},
+	{"does not say what people sign in with", false, "a mass change waits for a person", "Watched the fields by which they sign in"},
+	{"tells who it was in its errors", false, "no name, number or secret is in an error or a log line", "has a name, an identity number or a secret in it"},
+	{"leaves something running", false, "nothing runs on when the connector is done", "left a goroutine running"},
+	{"writes the time into its file", true, "the same set is the same bytes under the same name", "a time or a random id is in it"},
+	{"clears the inbox first", true, "the other side fails in every way, and nothing is lost or made twice", "no fault of the other side removes anything"},
+}
+
+func TestTheSuiteCatchesWhatIsBroken(t *testing.T) {
+	if name := conformance.Planted(); name != "" {
+		for flagged, value := range map[string]string{"rapid.checks": "5", "rapid.shrinktime": "0s", "rapid.nofailfile": "true"} {
+			if err := flag.Set(flagged, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		way, complete := strings.CutSuffix(name, " (sets)")
+		f := &fake{broken: way, complete: complete, deadline: 50 * time.Millisecond}
+		if f.is("does not hear that it is to stop") {
+			f.deadline = 1200 * time.Millisecond
+		}
+		targettest.Test(t, f.under())
+		return
+	}
+	for _, p := range planted {
+		t.Run(p.broken+" → "+p.caught, func(t *testing.T) {
+			t.Parallel()
+			name := p.broken
+			if p.complete {
+				name += " (sets)"
+			}
+			report, printed := conformance.RunPlanted(t, "TestTheSuiteCatchesWhatIsBroken", name)
+			if o := outcome(report, p.caught); o != conformance.Failed {
+				t.Errorf("the case is %q:\n%s", o, printed)
+			}
+			if said := said(printed, p.caught); !strings.Contains(said, p.words) {
+				t.Errorf("it does not say %q:\n%s", p.words, said)
+			}
+		})
+	}
+}
+
+func outcome(r conformance.Report, name string) conformance.Outcome {
+	for _, c := range r.Cases {
+		if c.Name == name {
+			return c.Outcome
+		}
+	}
+	return "not a case"
+}
+
+// said returns what a case printed.
+func said(printed, name string) string {
+	const run = "=== RUN   TestTheSuiteCatchesWhatIsBroken/"
+	_, rest, _ := strings.Cut(printed, run+strings.ReplaceAll(name, " ", "_")+"\n")
+	for end := 0; ; {
+		i := strings.Index(rest[end:], run)
+		if i < 0 {
+			return rest
+		}
+		if line, _, _ := strings.Cut(rest[end+i+len(run):], "\n"); !strings.Contains(line, "/") {
+			return rest[:end+i]
+		}
+		end += i + len(run)
+	}
+}

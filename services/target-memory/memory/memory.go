@@ -1,0 +1,238 @@
+// Package memory keeps a small directory equal to the roster: school units, user accounts and groups in one JSON file.
+//
+// It is the shortest example of a target that takes calls, for tests, demonstrations and to copy. The directory stands for
+// a vendor's: it gives everything an id of its own, lets no two users have one user name, refuses members that it does
+// not know, lists in pages, disables, and can be made to answer badly. directory.go is that directory, mapping.go says
+// what it should hold, and this file makes it so.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+)
+
+// Connector describes the directory in a file as a target.
+func Connector() target.Connector {
+	return target.Connector{
+		System: "memory",
+		Title:  "a directory in a file",
+		New:    func() target.Config { return defaults() },
+	}
+}
+
+// Open makes the target, without touching the file.
+func (c *Config) Open(target.Env) (*target.Target, error) {
+	return &target.Target{
+		Mapping:  mapping{},
+		Applier:  &sink{directory{*c}},
+		Accounts: []string{user},
+		Watched:  map[string]guard.Operation{username: guard.Rename, email: guard.Address},
+	}, nil
+}
+
+// sink makes the directory so. Its anchor is the external id of an object, which is the key of our id: what stands under
+// it is ours, whoever made it and whenever.
+type sink struct{ directory directory }
+
+var (
+	_ target.Applier = (*sink)(nil)
+	_ target.Lister  = (*sink)(nil)
+)
+
+// Kinds lists units first, for users and groups are in one.
+func (*sink) Kinds() []string { return []string{unit, user, group} }
+
+// Apply asks for one operation after the other. What one of them comes to changes nothing for the next, but for an
+// answer that is about all of them.
+func (s *sink) Apply(ctx context.Context, ops []target.Operation) []target.Outcome {
+	out := make([]target.Outcome, len(ops))
+	err := s.directory.use(ctx, func(d *session) error {
+		for i, op := range ops {
+			out[i] = s.apply(d, op)
+			if fault := reason.FaultOf(out[i].Err); out[i].Err != nil && fault != reason.Invalid && fault != reason.Conflict {
+				for j := i + 1; j < len(ops); j++ {
+					out[j].Err = out[i].Err
+				}
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil { // nothing was kept
+		for i := range out {
+			out[i] = target.Outcome{Err: err}
+		}
+	}
+	return out
+}
+
+func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
+	id := op.Resource.ID
+	there := d.find(id)
+	switch {
+	case op.Verb == target.Delete && there == nil:
+		return out // gone, which is what was asked
+	case op.Verb == target.Create && there != nil, op.Verb != target.Create && there == nil:
+		out.Err = s.directory.explain(answer{status: conflict}, id)
+		return out
+	}
+	var o object
+	switch op.Verb {
+	case target.Delete:
+		out.Err = s.directory.explain(d.remove(*there), id)
+		return out
+	case target.Create, target.Update:
+		o, out.Refused = s.object(d, op.Resource)
+	case target.Disable:
+		o = *there
+		o.Disabled = true
+	case target.Contain:
+		o = neutral(*there)
+		o.Disabled = !op.Alias
+		d.leaveGroups(there.ID)
+	default:
+		out.Err = reason.Errorf(reason.Unsupported, target.ErrUnsupported, reason.ItemRefused, "address", s.directory.File, "what", op.Verb)
+		return out
+	}
+	if there == nil {
+		out.Native, out.Err = d.add(o)
+	} else {
+		o.ID, out.Native = there.ID, there.ID
+		out.Err = d.replace(o)
+	}
+	out.Err = s.directory.explain(out.Err, id)
+	return out
+}
+
+// object is a resource as the directory has it, with the members that the directory knows; the others are refused.
+func (s *sink) object(d *session, r target.Resource) (o object, refused map[target.ID]error) {
+	o = object{Type: r.ID.Kind, ExternalID: r.ID.Key, Attributes: map[string]string{}}
+	for _, f := range r.Fields {
+		if f.Name != in {
+			o.Attributes[f.Name] = f.Value.Reveal()
+		} else if at := d.find(target.ID{Kind: unit, Key: f.Value.Reveal()}); at != nil {
+			o.Unit = at.ID
+		}
+	}
+	for _, set := range r.Sets {
+		for _, m := range set.Members {
+			if at := d.find(m); at != nil {
+				o.Members = append(o.Members, member{set.Name, at.ID})
+				continue
+			}
+			if refused == nil {
+				refused = map[target.ID]error{}
+			}
+			refused[m] = s.directory.explain(answer{status: unprocessable, what: "no such member"}, m)
+		}
+	}
+	return o, refused
+}
+
+// neutral is an account of which nobody sees whose it is. Its user name is the alias by which its owner may go on.
+func neutral(o object) object {
+	o.Attributes = map[string]string{username: "konto-" + o.ID, givenName: "Konto", familyName: o.ID}
+	return o
+}
+
+// Lookup finds an object by its external id.
+func (s *sink) Lookup(ctx context.Context, id target.ID, _ string) (held target.Held, err error) {
+	err = s.directory.use(ctx, func(d *session) error {
+		if err := d.ask(false, ""); err != nil {
+			return s.directory.explain(err, id)
+		}
+		o := d.find(id)
+		if o == nil {
+			return target.ErrNotFound
+		}
+		held = d.held(*o)
+		return nil
+	})
+	return held, err
+}
+
+// List tells of every object with an external id, a page at a time.
+func (s *sink) List(ctx context.Context, found func(target.Held) error) error {
+	return s.directory.use(ctx, func(d *session) error {
+		for after := ""; ; {
+			page, err := d.page(after)
+			if err != nil {
+				return s.directory.explain(err, target.ID{})
+			}
+			for _, o := range page {
+				if o.ExternalID == "" {
+					continue // somebody else's
+				}
+				if err := found(d.held(o)); err != nil {
+					return err
+				}
+			}
+			if len(page) < s.directory.PageSize {
+				return nil
+			}
+			after = page[len(page)-1].ID
+		}
+	})
+}
+
+// held is an object in the words of the mapping.
+func (d *session) held(o object) target.Held {
+	h := target.Held{ID: target.ID{Kind: o.Type, Key: o.ExternalID}, Native: o.ID, Disabled: o.Disabled}
+	for _, name := range fields(o.Type) {
+		value := o.Attributes[name]
+		if at := d.get(o.Unit); name == in && at != nil {
+			value = at.ExternalID
+		}
+		if value != "" {
+			h.Fields = append(h.Fields, target.Field{Name: name, Value: roster.Personal(value)})
+		}
+	}
+	if o.Type != group {
+		return h
+	}
+	for _, name := range sets() {
+		set := target.Set{Name: name}
+		for _, m := range o.Members {
+			if at := d.get(m.User); m.Set == name && at != nil && at.ExternalID != "" {
+				set.Members = append(set.Members, target.ID{Kind: at.Type, Key: at.ExternalID})
+			}
+		}
+		slices.SortFunc(set.Members, target.ID.Compare)
+		h.Sets = append(h.Sets, set)
+	}
+	return h
+}
+
+// explain turns an answer of the directory into what the link does about it. It is the one place that does.
+func (d directory) explain(err error, id target.ID) error {
+	a, ok := errors.AsType[answer](err)
+	if !ok {
+		return err
+	}
+	to := func(f reason.Fault, code reason.Code, args ...any) error {
+		return &reason.Error{Fault: f, Reason: reason.New(code, append([]any{"address", d.File}, args...)...), After: a.after, Err: a}
+	}
+	switch {
+	case a.status == unauthorised:
+		return to(reason.Misconfigured, reason.WrongCredentials, "user", "target-memory")
+	case a.status == tooMany:
+		return to(reason.Transient, reason.Throttled)
+	case a.status == conflict && a.what != "":
+		return to(reason.Invalid, reason.NameTaken, "column", a.what)
+	case a.status == conflict || a.status == notFound:
+		return to(reason.Conflict, reason.ItemChanged)
+	case a.status == unprocessable:
+		return to(reason.Invalid, reason.ItemRefused, "what", a.what)
+	case a.status == garbage:
+		return to(reason.Transient, reason.AnswerUnreadable, "what", a.what)
+	default:
+		return to(reason.Transient, reason.ServerRefused, "path", cmp.Or(id.Kind, "the list"))
+	}
+}
