@@ -55,9 +55,8 @@ func (m model) merged(ref Ref, today Date) Merged {
 				}
 			}
 		}
-		slices.SortFunc(all, func(a, b *Record) int {
-			return cmp3(Precedence{skola}.Compare(a.Source, b.Source), slices.Index(j, a.Ref.Key)-slices.Index(j, b.Ref.Key))
-		})
+		// Of one source what stands under the lead comes first, and what a key inherits after its own.
+		slices.SortStableFunc(all, func(a, b *Record) int { return Precedence{skola}.Compare(a.Source, b.Source) })
 		got = Merge(Precedence{skola}, today, all)
 		if ref.Key != j[0] {
 			if got.State == Missing {
@@ -69,13 +68,6 @@ func (m model) merged(ref Ref, today Date) Merged {
 		got.Former = order(got.Former, Key.Compare)
 	}
 	return got
-}
-
-func cmp3(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 // records returns what sources say of an entity, by precedence, and what was decided about it, or is protected, under

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -122,7 +123,7 @@ func TestSuggestionsDoNotHangOnTheOrder(t *testing.T) {
 			records = append(records, rec)
 		}
 		slices.SortFunc(records, func(a, b *Record) int {
-			return cmp3(a.Ref.Compare(b.Ref), a.Source.Compare(b.Source))
+			return cmp.Or(a.Ref.Compare(b.Ref), a.Source.Compare(b.Source))
 		})
 		all := func(list []*Record) []Suggestion {
 			r := NewRoster(nil, day)

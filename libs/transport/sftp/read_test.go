@@ -308,7 +308,7 @@ func TestFetchResumes(t *testing.T) {
 	write(t, server.Root+"/a.dat", content)
 	f := fileOf(t, server.Root, "a.dat")
 	f.Path = server.Root + f.Path
-	share := testbed.Cut{Down: size * 2 / 5}
+	share := testbed.Cut{Down: size * 9 / 20} // what is on its way when the line is cut comes again
 	proxy, cfg := behind(t, forSSHD(server), share, share, share)
 	var pauses []time.Duration
 	c := sftp.New(cfg, sftp.Options{Sleep: func(_ context.Context, d time.Duration) error {
