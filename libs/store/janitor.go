@@ -47,7 +47,7 @@ type entity struct {
 // the person would let her or him stand again (rule R9). One that says what became of a person stays as long as the log
 // holds anything under that key: by it a reader knows which keys the person had, and what was decided under those counts
 // for her or him. Of protected persons whom every link has taken away it takes
-// out all that [Store.Forget] does. What is taken out of a person or group is overwritten on the disk.
+// out what is kept beside what stands; see forget. What is taken out of a person or group is overwritten on the disk.
 func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept, error) {
 	var done Swept
 	if err := validToken("tenant", tenant); err != nil {

@@ -88,34 +88,6 @@ func (s *Store) naming(ctx context.Context, tenant string, persons map[roster.Ke
 	return history, len(named), err
 }
 
-// Forget takes out what is kept of protected persons beside what stands: the history of their keys in every source and
-// that of groups that name them, both with the bytes on the disk; what runs found of them; and what guards hold or
-// people decided about them. It is refused, with [reason.PurgeTooEarly], for a person whom no source protects, and while
-// a cursor has not passed all that protects her or him.
-//
-// What stays is the last message of each source: the tombstone, and a record of a source that does not know of the
-// protection, which would say it again.
-func (s *Store) Forget(ctx context.Context, tenant string, persons []roster.Key, cursors []roster.Position) error {
-	if err := validToken("tenant", tenant); err != nil {
-		return err
-	}
-	entities, _, end, err := s.inventory(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	may := contained(entities, end, cursors)
-	keys := make(map[roster.Key]bool, len(persons))
-	for _, key := range persons {
-		if !may[key] {
-			return reason.Errorf(reason.Conflict, nil, reason.PurgeTooEarly, "ref", roster.Ref{Kind: roster.KindPerson, Key: key},
-				"what", "no source protects the person, or a link has not heard of it")
-		}
-		keys[key] = true
-	}
-	_, err = s.forget(ctx, tenant, entities, keys)
-	return err
-}
-
 // contained returns the protected persons whom every link has taken away.
 func contained(entities map[roster.Ref][]*entity, end roster.Position, cursors []roster.Position) map[roster.Key]bool {
 	keys := map[roster.Key]bool{}
@@ -131,7 +103,12 @@ func contained(entities map[roster.Ref][]*entity, end roster.Position, cursors [
 	return keys
 }
 
-// forget returns how many messages it took out of the log.
+// forget takes out what is kept of protected persons beside what stands: the history of their keys in every source and
+// that of groups that name them, both with the bytes on the disk; what runs found of them; and what guards hold or people
+// decided about them. It returns how many messages it took out of the log.
+//
+// What stays is the last message of each source: the tombstone, and a record of a source that does not know of the
+// protection, which would say it again.
 func (s *Store) forget(ctx context.Context, tenant string, entities map[roster.Ref][]*entity, keys map[roster.Key]bool) (n int, err error) {
 	if len(keys) == 0 {
 		return 0, nil
