@@ -20,6 +20,7 @@ const (
 	auditSubjects    = "ess-audit."
 	deskSubjects     = "ess-desk."
 	tenantSubjects   = "ess-tenants."
+	controlSubjects  = "ess-control."
 
 	markKind = "run" // stands where a change has its kind
 )
