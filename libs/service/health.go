@@ -6,8 +6,32 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
+
+// readiness says whether a program can do its work. It is safe for concurrent use.
+type readiness struct {
+	mu  sync.Mutex
+	ask func(context.Context) error
+}
+
+// from has it ask.
+func (r *readiness) from(ask func(context.Context) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ask = ask
+}
+
+// say has it say why not.
+func (r *readiness) say(err error) { r.from(func(context.Context) error { return err }) }
+
+func (r *readiness) check(ctx context.Context) error {
+	r.mu.Lock()
+	ask := r.ask
+	r.mu.Unlock()
+	return ask(ctx)
+}
 
 // serveHTTP serves /healthz (the process lives), /readyz (the log and everything it needs let it work) and /metrics
 // until ctx ends. It returns once the address is taken; wait returns when the server has stopped.

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"os/signal"
+	"syscall"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/target"
@@ -45,14 +48,13 @@ func serve(name, does string, sources []source.Connector, targets []target.Conne
 	return 0
 }
 
-// Serve connects to the log, opens every tenant of the configuration and runs them until ctx ends. A tenant that cannot
-// be run is logged and named by readiness, and the others go on (rule R7); only when none can, Serve fails.
+// Serve runs every tenant of the configuration, as its documents are at any time, until ctx ends. A tenant that cannot be run
+// is logged and named by readiness, and the others go on (rule R7). While NATS cannot be reached, or there is no tenant, it
+// waits and says so; it ends with an error only where nobody but whoever started it can help.
 func (p Process) Serve(ctx context.Context, sources []source.Connector, targets []target.Connector) (err error) {
-	var docs []*tenant.Document
-	var bad error
 	if p.Config != Applied {
-		if docs, bad = tenant.LoadDir(p.Config); len(docs) == 0 {
-			return bad
+		if _, err := tenant.NewFolder(p.Config).Read(); err != nil {
+			return err
 		}
 	}
 	telemetry, err := NewTelemetry(ctx, p.Name, os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "")
@@ -64,71 +66,95 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		defer cancel()
 		err = errors.Join(err, telemetry.Shutdown(grace))
 	}()
-	st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
+	ctx, stop := context.WithCancel(ctx)
+	var ready readiness
+	ready.say(errors.New("not connected to NATS yet"))
+	stopped, err := serveHTTP(ctx, p.HTTP, ready.check, telemetry.Metrics, p.Logger)
 	if err != nil {
+		stop()
+		return err
+	}
+	defer stopped()
+	defer stop()
+	p.Logger.InfoContext(ctx, "started", "program", p.Name, "health", p.HTTP)
+	st, err := p.connect(ctx, &ready)
+	if err != nil || st == nil {
 		return err
 	}
 	defer st.Close()
-	if p.Config == Applied {
-		if docs, bad = AppliedDocuments(ctx, st); len(docs) == 0 {
-			return bad
+	f := p.fleet(st, telemetry, sources, targets)
+	ready.from(func(ctx context.Context) error {
+		if err := st.Healthy(ctx); err != nil {
+			return err
 		}
-	}
-	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
-	asked := ctx
-	group, ctx := errgroup.WithContext(ctx)
-	var skipped []string
-	if bad != nil {
-		p.Logger.ErrorContext(ctx, "documents that cannot be used are left out", "error", bad)
-		skipped = append(skipped, "a document in "+p.Config)
-	}
-	running := 0
-	for _, d := range docs {
-		t, err := p.open(ctx, host, d, sources, targets)
-		if err != nil {
-			p.Logger.ErrorContext(ctx, "a tenant that cannot be run is left out", "tenant", d.Tenant, "error", err)
-			bad, skipped = errors.Join(bad, err), append(skipped, "tenant "+d.Tenant)
-			continue
-		}
-		running++
-		if p.ReadNow {
-			t.ReadNow()
-		}
-		group.Go(func() error { return t.Run(ctx) })
-		if p.KeepLogs {
-			j := janitor{store: st, tenant: d, logger: p.Logger.With("tenant", d.Tenant), now: time.Now}
-			group.Go(func() error { return j.run(ctx) })
-			r := NewReporter(st, d, p.Console, p.Logger, time.Now)
-			group.Go(func() error { return r.run(ctx) })
-		}
-	}
-	if running == 0 {
-		return bad
-	}
-	ready := func(ctx context.Context) error {
-		if len(skipped) > 0 {
-			return fmt.Errorf("left out, for the reason in the log: %s", strings.Join(skipped, ", "))
-		}
-		return st.Healthy(ctx)
-	}
-	stopped, err := serveHTTP(ctx, p.HTTP, ready, telemetry.Metrics, p.Logger)
-	if err != nil {
-		return err
-	}
-	p.Logger.InfoContext(ctx, "started", "program", p.Name, "tenants", running, "left_out", len(skipped), "health", p.HTTP)
-	if err = group.Wait(); asked.Err() != nil && errors.Is(err, context.Canceled) {
-		err = nil // to be asked to stop is no error
-	}
-	stopped()
+		return f.ready()
+	})
+	p.follow(ctx, st, func(list []wanted, err error) { f.set(ctx, list, err) })
+	f.wait()
 	p.Logger.InfoContext(context.WithoutCancel(ctx), "stopped", "program", p.Name)
-	return err
+	return nil
 }
 
-// open makes a tenant ready to run.
-func (p Process) open(ctx context.Context, h *Host, d *tenant.Document, sources []source.Connector, targets []target.Connector) (*Tenant, error) {
-	t, err := h.Open(d, sources, targets)
-	if err == nil && p.KeepLogs {
-		err = h.Store.EnsureTenant(ctx, d.Tenant, 1)
+// connect connects to NATS, however long it takes until it lets us in; it returns nothing when ctx ended before.
+func (p Process) connect(ctx context.Context, ready *readiness) (st *store.Store, err error) {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = 5 * time.Second
+	st, err = backoff.Retry(ctx, func() (*store.Store, error) {
+		st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
+		if code := reason.Of(err).Code; err != nil && code != reason.Unreachable && code != reason.WrongCredentials {
+			err = backoff.Permanent(err)
+		}
+		return st, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, next time.Duration) {
+		p.Logger.WarnContext(ctx, "NATS does not let us in; it is tried until it does", "error", err, "in", next)
+		ready.say(err)
+	}))
+	if ctx.Err() != nil {
+		err = nil // to be asked to stop is no error
 	}
-	return t, err
+	return st, err
+}
+
+// follow hands over the documents of the tenants, as they are at any time, until ctx ends. SIGHUP has a folder read at once.
+func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted, error)) {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	if p.Config == Applied {
+		followApplied(ctx, st, set)
+		return
+	}
+	followFolder(ctx, p.Config, reload, set)
+}
+
+// fleet returns the fleet of this program.
+func (p Process) fleet(st *store.Store, telemetry *Telemetry, sources []source.Connector, targets []target.Connector) *fleet {
+	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
+	f := newFleet(p.Logger, "put its document into "+p.Config)
+	if p.Config == Applied {
+		f.advice = "apply its document with essctl tenants apply"
+	}
+	f.open = func(ctx context.Context, w *wanted, first bool) (*Tenant, error) {
+		t, err := host.Open(w.doc, sources, targets)
+		if err == nil && first && p.KeepLogs {
+			err = st.EnsureTenant(ctx, w.tenant, 1)
+		}
+		if err == nil && first && p.ReadNow {
+			t.ReadNow()
+		}
+		return t, err
+	}
+	f.run = func(ctx context.Context, t *Tenant, w *wanted) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { <-ctx.Done(); return context.Cause(ctx) }) // a tenant may have nothing for this program to do
+		group.Go(func() error { return t.Run(ctx) })
+		if p.KeepLogs {
+			j := janitor{store: st, tenant: w.doc, logger: p.Logger.With("tenant", w.tenant), now: time.Now}
+			group.Go(func() error { return j.run(ctx) })
+			r := NewReporter(st, w.doc, p.Console, p.Logger, time.Now)
+			group.Go(func() error { return r.run(ctx) })
+		}
+		return group.Wait()
+	}
+	return f
 }

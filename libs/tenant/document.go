@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -155,51 +153,6 @@ func Parse(data []byte) (*Document, error) {
 	p := NewProblems()
 	d.validate(p)
 	return d, p.Err()
-}
-
-// Load reads the document in a file. A relative file: secret is meant from the file's folder.
-func Load(path string) (*Document, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	d, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return d, nil
-}
-
-// LoadDir reads every *.yaml in a folder, sorted by name. It returns those that can be used, whatever is wrong with the
-// others, which the error names. Of two documents about one tenant neither can: nobody knows which one is meant.
-func LoadDir(dir string) ([]*Document, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(paths)
-	var docs []*Document
-	var errs []error
-	seen, twice := map[string]string{}, map[string]bool{}
-	for _, path := range paths {
-		d, err := Load(path)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if other, dup := seen[d.Tenant]; dup {
-			errs = append(errs, fmt.Errorf("%s: tenant %s is already in %s", path, d.Tenant, other))
-			twice[d.Tenant] = true
-			continue
-		}
-		seen[d.Tenant] = path
-		docs = append(docs, d)
-	}
-	if len(paths) == 0 {
-		errs = append(errs, fmt.Errorf("%s holds no tenant: no file named *.yaml", dir))
-	}
-	docs = slices.DeleteFunc(docs, func(d *Document) bool { return twice[d.Tenant] })
-	return docs, errors.Join(errs...)
 }
 
 // Decode reads a connector's settings strictly into config, which holds the defaults. The error is as [Unreadable] says.

@@ -33,7 +33,7 @@ func (c *control) applyCommand() *cobra.Command {
 the one in force does not; and put them in force. Everything that is wrong is said at once, and then nothing is applied.
 
 A document that takes anything away is refused until --approve names the digest that was printed: of exactly that. A tenant
-that is new gets its streams. Programs that read their documents from the cluster act on it at their next start.`,
+that is new gets its streams. Programs that read their documents from the cluster act on it within two seconds.`,
 		Example: `  essctl tenants apply lund.yaml --why "the new school is added" --dry-run`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -102,7 +102,7 @@ func (r *retiring) ref(what, name string, v store.TenantVersion, has func(*tenan
 		return ref, fmt.Errorf("the document in force is not readable by this program: %w", err)
 	}
 	if slices.Contains(has(d), ref) {
-		return ref, fmt.Errorf("%s %s is in the document in force: take it out, apply that, and start what runs it anew", what, ref)
+		return ref, fmt.Errorf("%s %s is in the document in force: take it out, and apply that", what, ref)
 	}
 	return ref, nil
 }
