@@ -244,6 +244,24 @@ func (r *Roster) neighbours(to []Ref, of Ref, e *entity) []Ref {
 	return to
 }
 
+// Referring returns the entities that refer to one, in no order: of an organisation its persons, groups and those below it;
+// of a person the groups.
+func (r *Roster) Referring(ref Ref) (refs []Ref) {
+	e := r.entities[ref.Kind][ref.Key]
+	if e == nil {
+		return nil
+	}
+	for _, k := range e.groups {
+		refs = append(refs, Ref{KindGroup, k})
+	}
+	for kind, users := range e.users {
+		for k := range users {
+			refs = append(refs, Ref{kind, k})
+		}
+	}
+	return refs
+}
+
 // distinct sorts what follows the first and leaves out what stands twice.
 func distinct(refs []Ref) []Ref {
 	slices.SortFunc(refs[1:], Ref.Compare)

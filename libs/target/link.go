@@ -3,7 +3,6 @@ package target
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -107,6 +106,8 @@ type engine interface {
 	settle(ctx context.Context, w work) (Settled, error)
 	// due adds what waits for a time that has come.
 	due(now time.Time, w *work)
+	// unpark makes due what is parked or waits for another try, of some entities or with nil of all.
+	unpark(w *work, of map[roster.Ref]struct{})
 	// unload forgets what load read.
 	unload()
 }
@@ -127,18 +128,6 @@ func (w *work) add(ref roster.Ref) {
 }
 
 func (w *work) empty() bool { return !w.all && !w.force && len(w.refs) == 0 }
-
-type command struct {
-	verify, force bool
-	since         time.Time
-	refs          []roster.Ref
-	reply         chan reply
-}
-
-type reply struct {
-	settled Settled
-	err     error
-}
 
 // NewLink returns a link that does nothing until Run.
 func NewLink(o LinkOptions) *Link {
@@ -340,95 +329,6 @@ func (l *Link) note(ctx context.Context, s *Settled) error {
 	}
 	l.mark.Status = is
 	return l.save(ctx, nil)
-}
-
-// obey turns a command into work.
-func (l *Link) obey(ctx context.Context, c *command, w *work) error {
-	if c == nil {
-		return nil
-	}
-	if c.verify {
-		if err := l.engine.verify(ctx); err != nil {
-			return fmt.Errorf("verify: %w", err)
-		}
-	}
-	w.force = c.force
-	switch {
-	case len(c.refs) > 0:
-		for _, ref := range c.refs {
-			w.add(ref)
-		}
-	case !c.since.IsZero():
-		return l.changedSince(ctx, c.since, w)
-	default:
-		w.all = true
-	}
-	return nil
-}
-
-// changedSince adds every entity that the log took a change of at or after t.
-func (l *Link) changedSince(ctx context.Context, t time.Time, w *work) error {
-	from, err := l.o.Log.Since(ctx, t)
-	if err != nil {
-		return err
-	}
-	end, err := l.o.Log.End(ctx)
-	if err != nil || from.Seq >= end.Seq {
-		return err
-	}
-	err = l.o.Log.Follow(ctx, from, true, func(e roster.Event) error {
-		if e.Mark == "" {
-			w.add(e.Ref)
-		}
-		if e.Seq >= end.Seq {
-			return errReached
-		}
-		return nil
-	})
-	if errors.Is(err, errReached) {
-		return nil
-	}
-	return err
-}
-
-var errReached = errors.New("reached the end")
-
-func (l *Link) answer(c *command, s Settled, err error) {
-	if c != nil && c.reply != nil {
-		c.reply <- reply{s, err}
-		c.reply = nil
-	}
-}
-
-func (l *Link) ask(ctx context.Context, c command) (Settled, error) {
-	c.reply = make(chan reply, 1)
-	select {
-	case l.commands <- c:
-	case <-ctx.Done():
-		return Settled{}, context.Cause(ctx)
-	}
-	select {
-	case r := <-c.reply:
-		return r.settled, r.err
-	case <-ctx.Done():
-		return Settled{}, context.Cause(ctx)
-	}
-}
-
-// Resync plans everything against the ledger. With verify the target is read back first and the ledger repaired; with
-// force it writes even where nothing differs, for a target that cannot be read.
-func (l *Link) Resync(ctx context.Context, verify, force bool) (Settled, error) {
-	return l.ask(ctx, command{verify: verify, force: force})
-}
-
-// Replay plans what changed at or after since.
-func (l *Link) Replay(ctx context.Context, since time.Time) (Settled, error) {
-	return l.ask(ctx, command{since: since})
-}
-
-// Sync plans the named entities now.
-func (l *Link) Sync(ctx context.Context, refs ...roster.Ref) (Settled, error) {
-	return l.ask(ctx, command{refs: refs})
 }
 
 // take returns what is dirty, and the position that the roster is equal to with it. It is not ready when the roster is
