@@ -45,6 +45,8 @@ type job struct {
 	times   cron.Schedule // nil for on demand only
 	until   cron.Schedule
 	trigger chan struct{}
+	mu      sync.Mutex
+	waiting []chan<- outcome // who asked for the next run
 }
 
 // NewScheduler returns a scheduler without jobs.
@@ -149,10 +151,18 @@ func (s *Scheduler) Trigger(name string) bool {
 // Run runs the jobs until ctx ends, and returns when the last of them has returned.
 func (s *Scheduler) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, j := range s.jobs {
-		wg.Go(func() { s.loop(ctx, j) })
+	for name := range s.jobs {
+		wg.Go(func() { s.RunJob(ctx, name) })
 	}
 	wg.Wait()
+}
+
+// RunJob runs one job until ctx ends. It may be run again after that, and makes up for what was missed in between; not
+// twice at a time.
+func (s *Scheduler) RunJob(ctx context.Context, name string) {
+	if j := s.jobs[name]; j != nil {
+		s.loop(ctx, j)
+	}
 }
 
 // loop runs one job.
@@ -160,10 +170,6 @@ func (s *Scheduler) loop(ctx context.Context, j *job) {
 	next, retry, until := j.next(s.now()), time.Time{}, time.Time{}
 	if since, ok := s.missed(ctx, j); ok {
 		retry, until = s.now(), j.until.Next(since)
-		select {
-		case <-j.trigger: // what was asked for before the start is this run
-		default:
-		}
 	}
 	for {
 		due := next
@@ -177,9 +183,13 @@ func (s *Scheduler) loop(ctx context.Context, j *job) {
 		if now := s.now(); scheduled && !next.IsZero() && !now.Before(next) {
 			next, until = j.next(now), j.until.Next(now)
 		}
+		asked := j.forget() // this run is what was asked for before it
 		run, err := j.Run(ctx)
 		if ctx.Err() != nil {
 			return
+		}
+		for _, reply := range asked {
+			reply <- outcome{run, err}
 		}
 		if err != nil {
 			s.logger.ErrorContext(ctx, "run not recorded", "job", j.Name, "error", err)
