@@ -17,8 +17,8 @@ import (
 // fleet runs the tenants of the documents as they are now. Each has a goroutine of its own, so that one which takes long to
 // stop, or cannot start, delays no other (rule R7).
 type fleet struct {
-	open   func(context.Context, *wanted, bool) (*Tenant, error) // the bool says that nothing runs of the tenant yet
-	run    func(context.Context, *Tenant, *wanted) error         // until the context ends; before that only with an error
+	open   func(ctx context.Context, next, now *wanted) (*Tenant, error) // now is what runs of the tenant; nil for nothing
+	run    func(context.Context, *Tenant, *wanted) error                 // until the context ends; before that only with an error
 	logger *slog.Logger
 	advice string // what to do where there is no tenant
 
@@ -193,7 +193,7 @@ func (b *berth) wants(w *wanted) {
 
 // crew is a tenant that runs.
 type crew struct {
-	digest string
+	wanted *wanted
 	stop   context.CancelFunc
 	ended  chan struct{} // closed when it has stopped
 	err    error         // why, once ended is closed
@@ -220,7 +220,7 @@ func (b *berth) keep(ctx context.Context) {
 			}
 			continue
 		}
-		if due && (now == nil || now.digest != want.digest) {
+		if due && (now == nil || now.wanted.digest != want.digest) {
 			next, err := b.launch(ctx, want, now)
 			if err == nil {
 				now, again = next, nil
@@ -228,6 +228,8 @@ func (b *berth) keep(ctx context.Context) {
 				again = time.After(wait.NextBackOff())
 			}
 			b.says(ctx, logger, err)
+		} else if due {
+			b.clear()
 		}
 		var ended chan struct{}
 		if now != nil {
@@ -254,13 +256,17 @@ func (b *berth) keep(ctx context.Context) {
 
 // launch opens a tenant, stops what runs of it, and runs it. What runs goes on when the new one cannot be opened.
 func (b *berth) launch(ctx context.Context, want *wanted, now *crew) (*crew, error) {
-	t, err := b.fleet.open(ctx, want, now == nil)
+	var before *wanted
+	if now != nil {
+		before = now.wanted
+	}
+	t, err := b.fleet.open(ctx, want, before)
 	if err != nil {
 		return nil, err
 	}
 	b.stop(now)
 	running, stop := context.WithCancel(ctx)
-	c := &crew{digest: want.digest, stop: stop, ended: make(chan struct{})}
+	c := &crew{wanted: want, stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
 		c.err = b.fleet.run(running, t, want)
@@ -301,6 +307,13 @@ func (b *berth) runsNow(t *Tenant) {
 	b.fleet.mu.Lock()
 	defer b.fleet.mu.Unlock()
 	b.runs, b.ran = t, b.ran || t != nil
+}
+
+// clear forgets what was in the tenant's way: what runs is what is wanted again.
+func (b *berth) clear() {
+	b.fleet.mu.Lock()
+	defer b.fleet.mu.Unlock()
+	b.trouble = nil
 }
 
 // says keeps what is in the tenant's way, and logs it when it is another than before.

@@ -134,12 +134,18 @@ func (p Process) fleet(st *store.Store, telemetry *Telemetry, sources []source.C
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"
 	}
-	f.open = func(ctx context.Context, w *wanted, first bool) (*Tenant, error) {
-		t, err := host.Open(w.doc, sources, targets)
-		if err == nil && first && p.KeepLogs {
-			err = st.EnsureTenant(ctx, w.tenant, 1)
+	f.open = func(ctx context.Context, next, now *wanted) (*Tenant, error) {
+		if now != nil {
+			if was, is, renamed := now.doc.Renamed(next.doc); renamed {
+				return nil, fmt.Errorf("source %s is called %s now, and nothing of it would follow to another name: keep the name; take another register's out first, and let that act", was, is)
+			}
+			return host.Open(next.doc, sources, targets)
 		}
-		if err == nil && first && p.ReadNow {
+		t, err := host.Open(next.doc, sources, targets)
+		if err == nil && p.KeepLogs {
+			err = st.EnsureTenant(ctx, next.tenant, 0)
+		}
+		if err == nil && p.ReadNow {
 			t.ReadNow()
 		}
 		return t, err

@@ -12,23 +12,26 @@ import (
 )
 
 // EnsureTenant makes the streams of a tenant that do not exist yet, with 1, 3 or 5 replicas, and brings the settings of
-// those that do up to date. It is for the moment when an operator applies a tenant: no reader or writer calls it, so
-// that a lost stream is seen. A log that is missing beside a ledger was lost, and is refused.
+// those that do up to date. With 0 they are made with 1, and those that do exist keep as many as they have. It is for the
+// moment when an operator applies a tenant: no reader or writer calls it, so that a lost stream is seen. A log that is
+// missing beside a ledger was lost, and is refused.
 func (s *Store) EnsureTenant(ctx context.Context, tenant string, replicas int) error {
 	if err := validToken("tenant", tenant); err != nil {
 		return err
 	}
-	if replicas != 1 && replicas != 3 && replicas != 5 {
+	if replicas != 0 && replicas != 1 && replicas != 3 && replicas != 5 {
 		return fmt.Errorf("replicas is %d, want 1, 3 or 5", replicas)
 	}
-	configs := streamConfigs(tenant, replicas)
+	configs := streamConfigs(tenant, max(1, replicas))
 	exists := make([]bool, len(configs))
 	for i, c := range configs {
 		err := s.request(ctx, c.Name, "", "look for stream "+c.Name, func(ctx context.Context) error {
-			_, err := s.js.Stream(ctx, c.Name)
-			exists[i] = err == nil
+			there, err := s.js.Stream(ctx, c.Name)
 			if errors.Is(err, jetstream.ErrStreamNotFound) {
 				return nil
+			}
+			if exists[i] = err == nil; exists[i] && replicas == 0 {
+				configs[i].Replicas = there.CachedInfo().Config.Replicas
 			}
 			return err
 		})

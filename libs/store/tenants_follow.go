@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -91,6 +92,7 @@ func (f *tenantsFollower) read(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watchdog sync.WaitGroup
+	watchdog.Go(func() { f.back(ctx, cancel) })
 	watchdog.Go(func() { f.watch(ctx, before.Log, cancel) })
 	defer watchdog.Wait()
 	defer cancel(nil)
@@ -109,6 +111,17 @@ func (f *tenantsFollower) read(ctx context.Context) error {
 func (f *tenantsFollower) tell() {
 	f.told = true
 	f.each(byTenant(f.newest), nil)
+}
+
+// back ends a reader whose connection was lost and is back: its consumer may be gone.
+func (f *tenantsFollower) back(ctx context.Context, giveUp context.CancelCauseFunc) {
+	back := f.s.nc.StatusChanged(nats.CONNECTED)
+	defer f.s.nc.RemoveStatusListener(back)
+	select {
+	case <-ctx.Done():
+	case <-back:
+		giveUp(errors.New("the connection was lost, and is back"))
+	}
 }
 
 // watch ends a reader that is behind for a whole round, and one whose stream is another now or shorter. Nobody deletes a
