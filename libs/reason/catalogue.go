@@ -86,6 +86,7 @@ const (
 
 	// The log, the ledger and the runs.
 	LogMissing        Code = "log-missing"
+	MembersMissing    Code = "members-missing"
 	DeskIncomplete    Code = "desk-incomplete"
 	LogRefused        Code = "log-refused"
 	OutcomeUnknown    Code = "outcome-unknown"
@@ -371,6 +372,10 @@ var catalogue = map[Code]entry{
 	LogMissing: {
 		"Strömmen {stream} finns inte.", "The stream {stream} does not exist.",
 		"Återställ den från säkerhetskopia, eller applicera kunden på nytt om den är ny. Inget skapas om av sig självt.", "Restore it from backup, or apply the tenant if it is new. Nothing is made again by itself.",
+	},
+	MembersMissing: {
+		"Strömmen {stream} finns inte, så processer kan inte dela arbetet.", "The stream {stream} does not exist, so that processes cannot share the work.",
+		"Kör ess init, eller essctl tenants apply. Den håller bara reda på vilka processer som kör.", "Run ess init, or essctl tenants apply. It holds no more than which processes run.",
 	},
 	DeskIncomplete: {
 		"Av det som är beslutat med kommando gick bara {found} beslut att läsa; inget tas tillbaka.", "Of what was decided by command only {found} decisions could be read; nothing is taken back.",

@@ -31,6 +31,7 @@ type Host struct {
 	NewID     func() string
 	CatchUp   bool // a read that was missed while nothing ran is made at the start, and so is a source's first
 	Observe   Observer
+	Members   *Members // with whom the work is shared; nil where there is nobody
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
 	Complete bool
@@ -60,6 +61,7 @@ type Tenant struct {
 	Links     map[roster.Source]*target.Link
 	Scheduler *source.Scheduler // its jobs are named by their source
 	feed      *target.Feed
+	members   *Members
 	logger    *slog.Logger
 }
 
@@ -74,6 +76,7 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		Links:     map[roster.Source]*target.Link{},
 		Scheduler: source.NewScheduler(logger, h.Now),
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
+		members:   h.Members,
 		logger:    logger,
 	}
 	problems := tenant.NewProblems()
@@ -238,7 +241,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	}
 	return target.NewLink(target.LinkOptions{
 		Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
-		Owner: h.Owner, Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
+		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
 		Observer: func(s target.Settled) {
@@ -317,18 +320,22 @@ func (t *Tenant) ReadNow() {
 	}
 }
 
-// Run reads on schedule and keeps the links until ctx ends. A link that fails is started again: one bad link never
+// Run reads on schedule and keeps the links until ctx ends, those that this process has. A link that fails is started again: one bad link never
 // delays another (rule R7).
 func (t *Tenant) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if len(t.Readers) > 0 {
-		group.Go(func() error { t.Scheduler.Run(ctx); return nil })
+	for ref := range t.Readers {
+		group.Go(func() error {
+			return t.members.While(ctx, SourceItem(t.Name, ref), func(ctx context.Context) error { return t.read(ctx, ref) })
+		})
 	}
 	if len(t.Links) > 0 {
 		group.Go(func() error { return t.feed.Run(ctx) })
 	}
 	for ref, link := range t.Links {
-		group.Go(func() error { return t.keep(ctx, ref, link) })
+		group.Go(func() error {
+			return t.members.While(ctx, LinkItem(t.Name, ref), func(ctx context.Context) error { return t.keep(ctx, ref, link) })
+		})
 	}
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -336,15 +343,39 @@ func (t *Tenant) Run(ctx context.Context) error {
 	return nil
 }
 
+// read reads a source on schedule until ctx ends.
+func (t *Tenant) read(ctx context.Context, ref roster.Source) error {
+	t.Scheduler.RunJob(ctx, ref.String())
+	return context.Cause(ctx)
+}
+
 func (t *Tenant) keep(ctx context.Context, ref roster.Source, link *target.Link) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = time.Minute
-	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, link.Run(ctx) },
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, t.claim(ctx, ref, link) },
 		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, next time.Duration) {
 			t.logger.WarnContext(ctx, "the link stopped and is started again", "target", ref.String(), "error", err, "in", next)
 		}))
 	return err
+}
+
+// claim runs a link once no other replica has it.
+func (t *Tenant) claim(ctx context.Context, ref roster.Source, link *target.Link) error {
+	for waits := false; ; waits = true {
+		err := link.Run(ctx)
+		if !errors.Is(err, target.ErrOwned) {
+			return err
+		}
+		if !waits {
+			t.logger.InfoContext(ctx, "the link waits for its last owner to end", "target", ref.String(), "why", err)
+		}
+		select {
+		case <-time.After(t.members.poll()):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func find[T any](list []T, is func(T) bool) (found T, ok bool) {

@@ -82,12 +82,14 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		return err
 	}
 	defer st.Close()
-	f := p.fleet(st, telemetry, sources, targets)
+	members := p.members(st)
+	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
+	f := p.fleet(st, members, telemetry, sources, targets)
 	ready.from(func(ctx context.Context) error {
 		if err := st.Healthy(ctx); err != nil {
 			return err
 		}
-		return f.ready()
+		return errors.Join(members.Ready(), f.ready())
 	})
 	p.follow(ctx, st, func(list []wanted, err error) { f.set(ctx, list, err) })
 	f.wait()
@@ -128,8 +130,8 @@ func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted,
 }
 
 // fleet returns the fleet of this program.
-func (p Process) fleet(st *store.Store, telemetry *Telemetry, sources []source.Connector, targets []target.Connector) *fleet {
-	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
+func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, sources []source.Connector, targets []target.Connector) *fleet {
+	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
 	f := newFleet(p.Logger, "put its document into "+p.Config)
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"

@@ -335,7 +335,7 @@ func TestStatusWarnsOfUnitsThatTheLogDoesNotKnow(t *testing.T) {
 func TestStatusWithoutADocument(t *testing.T) {
 	st := cluster(t, "lund")
 	save(t, st, source.Run{Started: morning.Add(-time.Hour), State: source.Unchanged})
-	book, err := st.Ledger("lund").Own(t.Context(), apple, "test")
+	book, err := st.Ledger("lund").Own(t.Context(), apple, target.Owner{Name: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

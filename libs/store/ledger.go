@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,22 +38,107 @@ var (
 func (s *Store) Ledger(tenant string) *Ledger { return &Ledger{s, tenant, ledgerStream(tenant)} }
 
 // Own makes the caller the owner of a link: what an older owner writes is refused from then on. The sequence of the
-// owner's record is its epoch.
-func (l *Ledger) Own(ctx context.Context, link roster.Source, owner string) (target.Book, error) {
+// owner's record is its epoch, and each expects the one before: of two who take a link over at once, one gets ErrOwned.
+func (l *Ledger) Own(ctx context.Context, link roster.Source, by target.Owner) (target.Book, error) {
 	if err := validSource(link); err != nil {
 		return nil, err
 	}
-	b := &Book{l: l, link: link, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link)}
-	body, err := marshal(&essv1.Owner{Schema: schemaMajor, Owner: owner})
+	b := &Book{l: l, link: link, owner: by, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link)}
+	var err error
+	if b.epoch, err = b.free(ctx); err != nil {
+		return nil, fmt.Errorf("own link %s: %w", link, err)
+	}
+	err = b.sign(ctx, &essv1.Owner{Schema: schemaMajor, Owner: by.Name, Session: by.Session})
+	if refusedExpectation(err) {
+		err = fmt.Errorf("%w: %w", target.ErrOwned, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("own link %s: %w", link, err)
 	}
-	m := nats.NewMsg(b.prefix + "owner")
-	m.Data = body
-	if b.epoch, err = l.s.publish(ctx, l.stream, m); err != nil {
-		return nil, fmt.Errorf("own link %s: %w", link, err)
-	}
 	return b, nil
+}
+
+// free returns the epoch of the owner that the link had last, or ErrOwned when that one has it still.
+func (b *Book) free(ctx context.Context) (epoch uint64, err error) {
+	m, err := b.l.s.lastMsg(ctx, b.l.stream, b.prefix+"owner")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var last essv1.Owner
+	if err := unmarshal(m.Data, &last); err != nil {
+		return 0, fmt.Errorf("the record of its owner is not readable: %w", err)
+	}
+	if last.GetHandedOver() || last.GetSession() == "" || last.GetSession() == b.owner.Session || b.owner.Lives == nil {
+		return m.Sequence, nil
+	}
+	lives, err := b.owner.Lives(ctx, last.GetSession())
+	if err != nil {
+		return 0, fmt.Errorf("ask whether its owner %s lives: %w", last.GetOwner(), err)
+	}
+	if lives {
+		return 0, fmt.Errorf("%w: %s", target.ErrOwned, last.GetOwner())
+	}
+	return m.Sequence, nil
+}
+
+// sign writes the record of the owner after the one of the book's epoch, which it becomes.
+func (b *Book) sign(ctx context.Context, o *essv1.Owner) error {
+	m := nats.NewMsg(b.prefix + "owner")
+	expectSeq(m, b.epoch)
+	var err error
+	if m.Data, err = marshal(o); err != nil {
+		return err
+	}
+	seq, err := b.l.s.publish(ctx, b.l.stream, m)
+	if err == nil {
+		b.epoch = seq
+	}
+	return err
+}
+
+// HandOver says that the owner has ended, so that the next one need not wait. Nothing can be written after it.
+func (b *Book) HandOver(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.readOnly {
+		return target.ErrReadOnly
+	}
+	b.readOnly = true
+	err := b.sign(ctx, &essv1.Owner{Schema: schemaMajor, Owner: b.owner.Name, Session: b.owner.Session, HandedOver: true})
+	if refusedExpectation(err) {
+		err = target.ErrOwnerLost
+	}
+	if err != nil {
+		return fmt.Errorf("hand link %s over: %w", b.link, err)
+	}
+	return nil
+}
+
+// Holder is who owns a link.
+type Holder struct {
+	Owner      string
+	Session    string // empty where there is only one process at a time
+	HandedOver bool   // it has ended
+	Since      time.Time
+}
+
+// Holders returns who owns each link that ever had an owner.
+func (l *Ledger) Holders(ctx context.Context) (map[roster.Source]Holder, error) {
+	holders := map[roster.Source]Holder{}
+	r := reading{stream: l.stream, filter: ledgerSubjects + l.tenant + ".*.*.owner", deliver: jetstream.DeliverLastPerSubjectPolicy}
+	_, err := l.s.readAll(ctx, r, func(d delivery) error {
+		var o essv1.Owner
+		if err := unmarshal(d.Data(), &o); err != nil {
+			return unreadable(d, err)
+		}
+		tokens := strings.Split(d.Subject(), ".")
+		holders[roster.Source{System: tokens[2], Instance: tokens[3]}] = Holder{o.GetOwner(), o.GetSession(), o.GetHandedOver(), d.time}
+		return nil
+	})
+	return holders, err
 }
 
 // Marks returns how far each link has come that has ever settled, without owning any.
@@ -85,6 +171,7 @@ type Book struct {
 	link   roster.Source
 	prefix string
 	blobs  string
+	owner  target.Owner
 	epoch  uint64
 
 	readOnly bool

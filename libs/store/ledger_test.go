@@ -20,7 +20,7 @@ var apple = roster.Source{System: "apple-school-manager", Instance: "default"}
 
 func own(t testing.TB, s *Store, link roster.Source) target.Book {
 	t.Helper()
-	b, err := s.Ledger(demo).Own(t.Context(), link, "me")
+	b, err := s.Ledger(demo).Own(t.Context(), link, target.Owner{Name: "me"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/target"
 )
 
 func equal(t testing.TB, what string, got, want any) {
@@ -234,7 +235,7 @@ func TestLogIsNeverMadeAgainInSilence(t *testing.T) {
 
 func TestStreamsHaveNoTTLAndNoRollup(t *testing.T) {
 	s := open(t)
-	if _, err := s.Ledger(demo).Own(t.Context(), alvis, "me"); err != nil {
+	if _, err := s.Ledger(demo).Own(t.Context(), alvis, target.Owner{Name: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

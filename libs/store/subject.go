@@ -21,6 +21,7 @@ const (
 	deskSubjects     = "ess-desk."
 	tenantSubjects   = "ess-tenants."
 	controlSubjects  = "ess-control."
+	memberSubjects   = "ess-member."
 
 	markKind = "run" // stands where a change has its kind
 )

@@ -3,6 +3,7 @@ package target
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -20,7 +21,7 @@ type LinkOptions struct {
 	Feed     *Feed
 	Log      Log
 	Ledger   Ledger
-	Owner    string // names this process in the ledger
+	Owner    Owner // this process
 	Logger   *slog.Logger
 	Now      func() time.Time
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
@@ -144,18 +145,20 @@ func NewLink(o LinkOptions) *Link {
 	return l
 }
 
-// Run owns the link until ctx ends, another process owns it (ErrOwnerLost), or the ledger fails. After an error run it
-// again: everything is dirty then, and what was in flight is read back.
-func (l *Link) Run(ctx context.Context) error {
+// Run owns the link until ctx ends, another process owns it (ErrOwnerLost; ErrOwned where it had it before), or the ledger
+// fails. After an error run it again: everything is dirty then, and what was in flight is read back. When ctx ends, what is
+// under way is called off and recorded, and the link handed over, unless the cause of ctx is ErrLeaseLost.
+func (l *Link) Run(ctx context.Context) (err error) {
 	if l.o.Mode == ModePaused {
 		return l.pause(ctx)
 	}
 	l.guard.fresh = false
-	l.sub = l.o.Feed.subscribe()
-	defer l.o.Feed.unsubscribe(l.sub)
 	if err := l.open(ctx); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	l.sub = l.o.Feed.subscribe()
+	defer l.o.Feed.unsubscribe(l.sub)
 	pending := &command{} // on start everything is dirty
 	for {
 		if err := l.warm(ctx, pending); err != nil {
@@ -178,6 +181,20 @@ func (l *Link) open(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("open the ledger of link %s: %w", l.o.Target, err)
+	}
+	return nil
+}
+
+// close hands the ledger over when the link was told to stop. Who stops for an error goes on as the same owner, and so does
+// who lost its lease: it may not reach the ledger.
+func (l *Link) close(ctx context.Context) error {
+	if l.o.Mode == ModePreview || ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrLeaseLost) {
+		return nil
+	}
+	ctx, cancel := finish(ctx)
+	defer cancel()
+	if err := l.book.HandOver(ctx); err != nil && !errors.Is(err, ErrOwnerLost) {
+		return err
 	}
 	return nil
 }

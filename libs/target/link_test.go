@@ -317,7 +317,7 @@ func TestAnOldOwnerStops(t *testing.T) {
 		old := start(t, s)
 		old.reach(s.log)
 		calls := d.count()
-		if _, err := s.ledger.Own(t.Context(), register, "new"); err != nil {
+		if _, err := s.ledger.Own(t.Context(), register, target.Owner{Name: "new"}); err != nil {
 			t.Fatal(err)
 		}
 		s.log.publish(person(14, "Rönn"))

@@ -46,7 +46,7 @@ func start(t testing.TB, s setup) *process {
 	p := &process{t: t, cancel: cancel, settled: make(chan target.Settled, 10_000), done: make(chan error, 1)}
 	o := target.LinkOptions{
 		Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: s.log, Ledger: s.ledger,
-		Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
+		Owner: target.Owner{Name: "test"}, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle,
 		Observer: func(r target.Settled) { p.settled <- r }, Lifecycle: s.life, Mode: s.mode,
 		Holds: s.holds, Limits: s.limits,
 	}

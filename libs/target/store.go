@@ -12,6 +12,13 @@ import (
 // ErrOwnerLost says that another process owns the link now: stop at once, nothing was recorded.
 var ErrOwnerLost = errors.New("another process owns the link")
 
+// ErrLeaseLost is the cause with which a process that cannot tell any more that it lives ends what it has: another may
+// have it soon.
+var ErrLeaseLost = errors.New("the process could not renew its membership in time")
+
+// ErrOwned says that another process owns the link, and lives: look again later.
+var ErrOwned = errors.New("another process owns the link and lives")
+
 // ErrReadOnly says that a book was taken to look at only.
 var ErrReadOnly = errors.New("the ledger was opened to look at only")
 
@@ -32,10 +39,20 @@ type Log interface {
 
 // Ledger keeps what is known that targets hold, for all links of one tenant.
 type Ledger interface {
-	// Own makes the caller the owner of a link: what an older owner writes is refused from then on.
-	Own(ctx context.Context, link roster.Source, owner string) (Book, error)
+	// Own makes the caller the owner of a link: what an older owner writes is refused from then on. It fails with ErrOwned
+	// while another session owns the link that has not handed it over and lives.
+	Own(ctx context.Context, link roster.Source, by Owner) (Book, error)
 	// Look returns the book of a link as it is, whoever owns it. Every write of it fails with ErrReadOnly.
 	Look(ctx context.Context, link roster.Source) (Book, error)
+}
+
+// Owner is who takes a link over.
+type Owner struct {
+	Name    string // of the process, for people
+	Session string // of this start of the process; empty where there is only one process at a time
+	// Lives tells whether a session runs that owns the link, so that it may still call the target. Nil for never: then the
+	// link is taken over whoever has it.
+	Lives func(ctx context.Context, session string) (bool, error)
 }
 
 // Book is the ledger of one link in the hands of its owner. Every write fails with ErrOwnerLost once another owns it.
@@ -49,6 +66,8 @@ type Book interface {
 	// name and keep.
 	Put(ctx context.Context, name, keep string, data []byte) error
 	Blob(ctx context.Context, name string) ([]byte, error)
+	// HandOver says that the owner has ended, so that the next one need not wait. Nothing can be written after it.
+	HandOver(ctx context.Context) error
 }
 
 // Mark is how far a link has come.

@@ -221,7 +221,7 @@ func TestAColdLinkHearsThatTheLogIsAnotherOne(t *testing.T) {
 		var halted, rounds atomic.Int32
 		link := target.NewLink(target.LinkOptions{
 			Target: roster.Source{System: "memory", Instance: "default"}, Made: s.made, Feed: feed, Log: log, Ledger: s.ledger,
-			Owner: "test", Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle, Holds: &memoryHolds{},
+			Owner: target.Owner{Name: "test"}, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Idle: s.idle, Holds: &memoryHolds{},
 			Observer: func(r target.Settled) {
 				rounds.Add(1)
 				if r.Halted != nil {

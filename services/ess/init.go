@@ -36,6 +36,9 @@ up to date. Readers and writers never do, so that they see a log that was lost.`
 				return err
 			}
 			defer st.Close()
+			if err := st.EnsureMembers(cmd.Context(), replicas, 0); err != nil {
+				return err
+			}
 			for _, d := range docs {
 				if err := st.EnsureTenant(cmd.Context(), d.Tenant, replicas); err != nil {
 					return fmt.Errorf("tenant %s: %w", d.Tenant, err)

@@ -213,6 +213,9 @@ func (c *control) putInForce(ctx context.Context, st *store.Store, p *printedEff
 	if err := st.EnsureTenants(ctx, a.replicas); err != nil {
 		return err
 	}
+	if err := st.EnsureMembers(ctx, a.replicas, 0); err != nil {
+		return err
+	}
 	if _, err := st.Log(p.Tenant).End(ctx); reason.Of(err).Code == reason.LogMissing {
 		if err := st.EnsureTenant(ctx, p.Tenant, a.replicas); err != nil {
 			return err

@@ -164,7 +164,7 @@ func (c *control) retireLink(ctx context.Context, st *store.Store, r *retiring, 
 		return c.printRetirement(r, "nothing of it is left")
 	}
 	return c.retire(ctx, st, r, "tenants.retire.link", ref.String(), "let go", func() error {
-		owned, err := ledger.Own(ctx, ref, "essctl")
+		owned, err := ledger.Own(ctx, ref, target.Owner{Name: "essctl"})
 		if err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func (l *memoryLedger) step(name string) error {
 	return l.hook(name)
 }
 
-func (l *memoryLedger) Own(context.Context, roster.Source, string) (target.Book, error) {
+func (l *memoryLedger) Own(context.Context, roster.Source, target.Owner) (target.Book, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.epoch++
@@ -223,6 +223,16 @@ func (b *memoryBook) Blob(_ context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("no blob %s", name)
 	}
 	return data, nil
+}
+
+func (b *memoryBook) HandOver(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mine != b.epoch {
+		return target.ErrOwnerLost
+	}
+	b.epoch++
+	return nil
 }
 
 // memoryHolds keeps what the guard of one link knows.

@@ -111,7 +111,7 @@ func (w *world) runIn(ctx context.Context, do func(context.Context, *target.Link
 	feed := target.NewFeed(w.log, nil, logger, w.now)
 	settled := make(chan target.Settled, 1000)
 	o := w.options
-	o.Target, o.Made, o.Feed, o.Log, o.Ledger, o.Owner, o.Logger, o.Now = w.suite.link(), w.made, feed, w.log, w.ledger, "suite", logger, w.now
+	o.Target, o.Made, o.Feed, o.Log, o.Ledger, o.Owner, o.Logger, o.Now = w.suite.link(), w.made, feed, w.log, w.ledger, target.Owner{Name: "suite"}, logger, w.now
 	o.Observer, o.Idle = func(s target.Settled) { settled <- s }, time.Hour
 	link := target.NewLink(o)
 

@@ -26,9 +26,13 @@ const (
 
 // Owner says which process writes the ledger of a link; the sequence of this message is the owner's epoch.
 type Owner struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
-	Owner         string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Schema uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Owner  string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Of the start of the process; empty for one that has no members.
+	Session string `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	// The owner has ended, and whoever comes may be the next.
+	HandedOver    bool `protobuf:"varint,4,opt,name=handed_over,json=handedOver,proto3" json:"handed_over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -75,6 +79,20 @@ func (x *Owner) GetOwner() string {
 		return x.Owner
 	}
 	return ""
+}
+
+func (x *Owner) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Owner) GetHandedOver() bool {
+	if x != nil {
+		return x.HandedOver
+	}
+	return false
 }
 
 // Mark is how far a link has come.
@@ -834,10 +852,13 @@ var File_ess_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x13ess/v1/ledger.proto\x12\x06ess.v1\x1a\x13ess/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n" +
+	"\x13ess/v1/ledger.proto\x12\x06ess.v1\x1a\x13ess/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"p\n" +
 	"\x05Owner\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x14\n" +
-	"\x05owner\x18\x02 \x01(\tR\x05owner\"\x8e\x02\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x18\n" +
+	"\asession\x18\x03 \x01(\tR\asession\x12\x1f\n" +
+	"\vhanded_over\x18\x04 \x01(\bR\n" +
+	"handedOver\"\x8e\x02\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12(\n" +
 	"\x06cursor\x18\x02 \x01(\v2\x10.ess.v1.PositionR\x06cursor\x123\n" +
