@@ -23,7 +23,8 @@ type Proxy struct {
 	cuts     []Cut
 	conns    []net.Conn
 	accepted int
-	closed   bool
+	away     bool          // every connection is broken as soon as it is made
+	flows    chan struct{} // closed while bytes may pass
 }
 
 // NewProxy starts a proxy to target. The first connections break as cuts say, one each; later ones do not.
@@ -33,14 +34,13 @@ func NewProxy(t testing.TB, target string, cuts ...Cut) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, target: target, listener: l, cuts: cuts}
+	p := &Proxy{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, target: target, listener: l, cuts: cuts, flows: make(chan struct{})}
+	close(p.flows)
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		l.Close()
-		p.mu.Lock()
-		p.closed = true
-		p.mu.Unlock()
-		p.CutAll()
+		p.Away(true)
+		p.Hang(false)
 		p.wg.Wait()
 	})
 	return p
@@ -63,6 +63,46 @@ func (p *Proxy) CutAll() {
 	p.conns = nil
 }
 
+// Away breaks every connection, those too that are made after it, until Away(false).
+func (p *Proxy) Away(away bool) {
+	p.mu.Lock()
+	p.away = away
+	p.mu.Unlock()
+	if away {
+		p.CutAll()
+	}
+}
+
+// Hang lets nothing through, while connections stay and can be made, until Hang(false).
+func (p *Proxy) Hang(hang bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.flows:
+		if hang {
+			p.flows = make(chan struct{})
+		}
+	default:
+		if !hang {
+			close(p.flows)
+		}
+	}
+}
+
+// valve writes to a connection while its proxy does not hang.
+type valve struct {
+	net.Conn
+	p *Proxy
+}
+
+func (v valve) Write(b []byte) (int, error) {
+	v.p.mu.Lock()
+	flows := v.p.flows
+	v.p.mu.Unlock()
+	<-flows
+	return v.Conn.Write(b)
+}
+
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -81,13 +121,13 @@ func (p *Proxy) accept() {
 		}
 		p.accepted++
 		p.conns = append(p.conns, client, peer)
-		if p.closed {
+		if p.away {
 			client.Close()
 			peer.Close()
 		}
 		p.mu.Unlock()
-		p.wg.Go(func() { pipe(peer, client, cut.Up) })
-		p.wg.Go(func() { pipe(client, peer, cut.Down) })
+		p.wg.Go(func() { pipe(valve{peer, p}, client, cut.Up) })
+		p.wg.Go(func() { pipe(valve{client, p}, peer, cut.Down) })
 	}
 }
 

@@ -2,10 +2,13 @@ package testbed_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"eventful.se/ess/libs/testbed"
 )
@@ -69,5 +72,57 @@ func TestProxy(t *testing.T) {
 	}
 	if p.Accepted() != 3 {
 		t.Errorf("%d connections, want 3", p.Accepted())
+	}
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	echo := func(c net.Conn) error {
+		if _, err := c.Write([]byte("x")); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, make([]byte, 1))
+		return err
+	}
+	old := dial()
+	if err := echo(old); err != nil {
+		t.Fatal(err)
+	}
+	p.Hang(true)
+	p.Hang(true)
+	if _, err := old.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("something came through a proxy that hangs: %v", err)
+	}
+	p.Hang(false)
+	if err := old.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(old, make([]byte, 1)); err != nil {
+		t.Errorf("what waited in a proxy that hung: %v", err)
+	}
+	p.Away(true)
+	if err := echo(old); err == nil {
+		t.Error("a connection goes on through a proxy that is away")
+	}
+	if err := echo(dial()); err == nil {
+		t.Error("a connection was made through a proxy that is away")
+	}
+	p.Away(false)
+	if err := echo(dial()); err != nil {
+		t.Errorf("after it was away: %v", err)
 	}
 }
