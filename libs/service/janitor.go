@@ -7,6 +7,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/tenant"
@@ -46,8 +47,15 @@ func (j janitor) sweep(ctx context.Context) (swept store.Swept, err error) {
 		return swept, err
 	}
 	swept, err = j.store.Janitor(ctx, j.tenant.Tenant, store.Retention{Now: j.now(), Age: sweepAge, History: sweepHistory, Cursors: cursors})
+	if err != nil {
+		return swept, err
+	}
+	answers, err := j.store.Control().Sweep(ctx, j.tenant.Tenant, j.now().Add(-sweepAge))
+	if reason.Of(err).Code == reason.LogMissing {
+		err = nil // nobody ever asked
+	}
 	if err == nil {
-		j.logger.InfoContext(ctx, "the log was swept", "history", swept.History, "tombstones", swept.Tombstones)
+		j.logger.InfoContext(ctx, "the log was swept", "history", swept.History, "tombstones", swept.Tombstones, "answers", answers)
 	}
 	return swept, err
 }

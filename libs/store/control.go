@@ -119,6 +119,9 @@ func (a Ask) Standing() bool { return a.ID == standing }
 // Pauses tells whether the place does nothing for it.
 func (a Ask) Pauses() bool { return a.Standing() && a.Verb == VerbPause && a.State != AskFailed }
 
+// After tells whether it is a later state of the same ask than another.
+func (a Ask) After(b Ask) bool { return a.seq > b.seq }
+
 // Control keeps what operators ask of readers and links. It is safe for concurrent use.
 type Control struct{ s *Store }
 
@@ -259,10 +262,10 @@ func (c *Control) Wait(ctx context.Context, a Ask, each func(Ask)) (Ask, error) 
 	return last, err
 }
 
-// Sweep takes out the answers that are older than a time, and returns how many there were. What is still to be done stays,
-// and so does what says that a place is paused.
-func (c *Control) Sweep(ctx context.Context, before time.Time) (n int, err error) {
-	list, err := c.List(ctx, "")
+// Sweep takes out the answers of a tenant, or with none named of all, that are older than a time, and returns how many there
+// were. What is still to be done stays, and so does what says that a place is paused.
+func (c *Control) Sweep(ctx context.Context, tenant string, before time.Time) (n int, err error) {
+	list, err := c.List(ctx, tenant)
 	if err != nil {
 		return 0, err
 	}

@@ -212,7 +212,10 @@ func TestTheSweepTakesOldAnswersOnly(t *testing.T) {
 	put("new", VerbRead, AskDone, now)
 	put("open", VerbRead, AskWorking, time.Time{})
 	put("", VerbPause, AskDone, now.Add(-time.Hour))
-	n, err := c.Sweep(t.Context(), now)
+	if n, err := c.Sweep(t.Context(), "lund", now.Add(time.Hour)); n != 0 || err != nil {
+		t.Errorf("of another tenant %d were swept, %v", n, err)
+	}
+	n, err := c.Sweep(t.Context(), demo, now)
 	if n != 2 || err != nil {
 		t.Errorf("%d were swept, %v", n, err)
 	}

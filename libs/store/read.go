@@ -25,8 +25,11 @@ type reading struct {
 // window is how many messages are on their way to us.
 const window = 4096
 
-// heartbeat is how often the server says that it still has nothing.
+// heartbeat is how often the server says that it still has nothing. Who has less time for a request hears it more often.
 const heartbeat = 5 * time.Second
+
+// shortestHeartbeat is what a server can be asked to keep.
+const shortestHeartbeat = 500 * time.Millisecond
 
 var (
 	errGap   = errors.New("a message is missing in the delivery")
@@ -80,7 +83,7 @@ type delivery struct {
 
 // each hands over the messages in order until each or the delivery ends with an error, which is never nil.
 func (c *consumer) each(ctx context.Context, each func(delivery) error) error {
-	it, err := c.Messages(jetstream.PullMaxMessages(window), jetstream.PullHeartbeat(heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	it, err := c.Messages(jetstream.PullMaxMessages(window), jetstream.PullHeartbeat(max(shortestHeartbeat, min(heartbeat, c.s.timeout/2))), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", c.r.stream, err)
 	}

@@ -36,6 +36,9 @@ up to date. Readers and writers never do, so that they see a log that was lost.`
 				return err
 			}
 			defer st.Close()
+			if err := st.EnsureControl(cmd.Context(), replicas); err != nil {
+				return err
+			}
 			if err := st.EnsureMembers(cmd.Context(), replicas, 0); err != nil {
 				return err
 			}

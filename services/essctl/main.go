@@ -47,8 +47,8 @@ Exit status: 0 when all went well, 1 after an error.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if c.format != "table" && c.format != "json" {
-				return fmt.Errorf("-o is %q: write table or json", c.format)
+			if !slices.Contains([]string{"table", "json", "yaml"}, c.format) {
+				return fmt.Errorf("-o is %q: write table, json or yaml", c.format)
 			}
 			return nil
 		},
@@ -56,8 +56,9 @@ Exit status: 0 when all went well, 1 after an error.`,
 	f := cmd.PersistentFlags()
 	f.StringVar(&c.nats, "nats", "", "address of NATS, such as nats://nats:4222 (default $ESS_NATS_URL)")
 	f.StringVar(&c.credentials, "credentials", "", "file:PATH or env:NAME of a credentials file (default $ESS_NATS_CREDS)")
-	f.StringVarP(&c.format, "output", "o", "table", "how to print: table or json")
-	cmd.AddCommand(c.tenantsCommand(), c.previewCommand(), c.statusCommand(), c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand())
+	f.StringVarP(&c.format, "output", "o", "table", "how to print: table, json or yaml")
+	cmd.AddCommand(c.tenantsCommand(), c.statusCommand(), c.sourcesCommand(), c.linksCommand(), c.checkCommand(), c.asksCommand(), c.previewCommand(),
+		c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand())
 	cmd.SetArgs(args)
 	cmd.SetOut(c.out)
 	cmd.SetErr(c.errs)
@@ -99,6 +100,18 @@ type control struct {
 	newID       func() string // makes the ids of decisions
 }
 
+// A command says within ten seconds that NATS cannot be used: where it does not answer at all, one question after the other.
+const (
+	patience = 9 * time.Second // until every server of an address was tried
+	oneWait  = 4 * time.Second // for an answer
+	promptly = 2 * time.Second // to a question that takes a server no time
+)
+
+// answerWithin returns how long one server may take for an answer.
+func answerWithin(url string) time.Duration {
+	return min(oneWait, patience/time.Duration(1+strings.Count(url, ",")))
+}
+
 // with runs do on a connection.
 func (c *control) with(ctx context.Context, do func(*store.Store) error) error {
 	url, creds := c.nats, c.credentials
@@ -111,11 +124,16 @@ func (c *control) with(ctx context.Context, do func(*store.Store) error) error {
 	if url == "" {
 		return errors.New("no address of NATS: give --nats, or set ESS_NATS_URL")
 	}
-	st, err := store.Connect(ctx, store.Options{URL: url, Credentials: tenant.Secret(creds), Name: "essctl", Now: c.now})
+	st, err := store.Connect(ctx, store.Options{URL: url, Credentials: tenant.Secret(creds), Name: "essctl", Timeout: answerWithin(url), Now: c.now})
 	if err != nil {
 		return err
 	}
 	defer st.Close()
+	prompt, stop := context.WithTimeout(ctx, promptly)
+	defer stop()
+	if err := st.Healthy(prompt); err != nil {
+		return err
+	}
 	return do(st)
 }
 

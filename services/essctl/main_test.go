@@ -234,7 +234,7 @@ func TestWhatCannotBeDone(t *testing.T) {
 		"no tenant":                {[]string{"runs", "--source", "alvis"}, "tenant"},
 		"unknown tenant":           {[]string{"runs", "--tenant", "malmo", "--source", "alvis"}, "apply the tenant if it is new"},
 		"not a source":             {[]string{"runs", "--tenant", "lund", "--source", "/"}, "system/instance"},
-		"not a format":             {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table or json"},
+		"not a format":             {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table, json or yaml"},
 		"nobody listening":         {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {

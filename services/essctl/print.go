@@ -9,15 +9,27 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"eventful.se/ess/libs/roster"
 )
 
-// print prints a value as JSON, or as the table that rows makes of it.
+// print prints a value as JSON or YAML, which name everything alike, or as the table that rows makes of it.
 func (c *control) print(value any, rows func(*tabwriter.Writer)) error {
-	if c.format == "json" {
+	switch c.format {
+	case "json":
 		e := json.NewEncoder(c.out)
 		e.SetIndent("", "  ")
 		return e.Encode(value)
+	case "yaml":
+		text, err := json.Marshal(value)
+		if err == nil {
+			text, err = yaml.JSONToYAML(text)
+		}
+		if err == nil {
+			_, err = c.out.Write(text)
+		}
+		return err
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	rows(w)

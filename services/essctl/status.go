@@ -41,7 +41,7 @@ to the log's cluster only what has ever run is shown.`,
 				if err != nil {
 					return advised(err)
 				}
-				if c.format == "json" {
+				if c.format != "table" {
 					return c.print(s, nil)
 				}
 				_, err = io.WriteString(c.out, s.Text(l))

@@ -213,6 +213,9 @@ func (c *control) putInForce(ctx context.Context, st *store.Store, p *printedEff
 	if err := st.EnsureTenants(ctx, a.replicas); err != nil {
 		return err
 	}
+	if err := st.EnsureControl(ctx, a.replicas); err != nil {
+		return err
+	}
 	if err := st.EnsureMembers(ctx, a.replicas, 0); err != nil {
 		return err
 	}
