@@ -129,6 +129,13 @@ const (
 	TooManyUnprotected Code = "too-many-unprotected"
 	NoProtectedRoutine Code = "no-protected-routine"
 
+	// The document of a tenant.
+	DocumentUnusable Code = "document-unusable"
+	ExceptionEnds    Code = "exception-ends"
+	ExceptionEnded   Code = "exception-ended"
+	SecretExpires    Code = "secret-expires"
+	SecretExpired    Code = "secret-expired"
+
 	// The guard of a source.
 	ChangesHeld       Code = "changes-held"
 	ChangesRejected   Code = "changes-rejected"
@@ -496,6 +503,26 @@ var catalogue = map[Code]entry{
 	NoProtectedRoutine: {
 		"Länken stannar i förhandsvisning: {source} säger inget om skyddade personer, och ingen rutin är angiven.", "The link stays in preview: {source} says nothing of protected persons, and no routine is named.",
 		"Kom överens med kunden om hur skyddade personer anmäls och skriv det i protectedRoutine, eller skriv källans protected.", "Agree with the customer on how protected persons are reported, and write it as protectedRoutine; or write protected of the source.",
+	},
+	DocumentUnusable: {
+		"Kundens senaste dokument kan inte användas; det förra gäller.", "The newest document of the tenant cannot be used; the one before holds.",
+		"Programmets logg säger vad som är fel. Rätta dokumentet: det gäller så snart det går att använda.", "The log of the program says what is wrong. Mend the document: it acts as soon as it can be used.",
+	},
+	ExceptionEnds: {
+		"Undantaget {what} ({where}) gäller till och med {day}.", "The exception {what} ({where}) holds until {day}.",
+		"Förnya det, höj servicenivån, eller ta bort det som undantaget är till för.", "Have it granted anew, raise the service level, or take out what it is for.",
+	},
+	ExceptionEnded: {
+		"Undantaget {what} ({where}) gick ut {day}. Dokumentet gäller fortfarande, men kan inte tillämpas igen.", "The exception {what} ({where}) ended on {day}. The document still holds, but cannot be applied again.",
+		"Förnya det, höj servicenivån, eller ta bort det som undantaget är till för.", "Have it granted anew, raise the service level, or take out what it is for.",
+	},
+	SecretExpires: {
+		"Hemligheten {what} ({where}) går ut {day}.", "The secret {what} ({where}) expires on {day}.",
+		"Skaffa en ny i tid, lägg den på samma plats och skriv den nya dagen i dokumentet.", "Get a new one in time, put it into the same place, and write its day into the document.",
+	},
+	SecretExpired: {
+		"Hemligheten {what} ({where}) gick ut {day}.", "The secret {what} ({where}) expired on {day}.",
+		"Lägg en ny på samma plats och skriv den nya dagen i dokumentet. Är den redan utbytt: skriv bara dagen.", "Put a new one into the same place and write its day into the document. If it was exchanged already, write the day only.",
 	},
 	MissingRequired: {
 		"Fältet {field} krävs och saknas.", "The field {field} is required and missing.",

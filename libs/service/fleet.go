@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"eventful.se/ess/libs/tenant"
 )
 
 // fleet runs the tenants of the documents as they are now. Each has a goroutine of its own, so that one which takes long to
@@ -89,14 +90,16 @@ func (f *fleet) take(ctx context.Context, name string) {
 // wait returns when every tenant has stopped, after ctx has ended and set is called no more.
 func (f *fleet) wait() { f.wg.Wait() }
 
-// tenant returns a tenant that runs now; nil for none.
-func (f *fleet) tenant(name string) *Tenant {
+// documents returns those by which tenants run now.
+func (f *fleet) documents() (docs []*tenant.Document) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.berths[name]; b != nil {
-		return b.runs
+	for _, b := range f.berths {
+		if b.runs != nil {
+			docs = append(docs, b.runs.doc)
+		}
 	}
-	return nil
+	return docs
 }
 
 // trouble says what keeps a tenant from running as its document says now; empty for nothing.
@@ -157,18 +160,6 @@ func (f *fleet) ready() error {
 	return errors.Join(errs...)
 }
 
-// names returns the tenants that run now, sorted.
-func (f *fleet) names() (names []string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(f.berths)) {
-		if f.berths[name].runs != nil {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // berth is the place of one tenant in the fleet.
 type berth struct {
 	fleet   *fleet
@@ -177,7 +168,7 @@ type berth struct {
 
 	// Guarded by the fleet's mu.
 	want    *wanted // nil to stop
-	runs    *Tenant // nil for nothing
+	runs    *wanted // nil for nothing
 	ran     bool    // it has run
 	trouble error   // why want does not run
 }
@@ -271,7 +262,7 @@ func (b *berth) launch(ctx context.Context, want *wanted, now *crew) (*crew, err
 		defer close(c.ended)
 		c.err = b.fleet.run(running, t, want)
 	}()
-	b.runsNow(t)
+	b.runsNow(want)
 	return c, nil
 }
 
@@ -303,10 +294,10 @@ func (b *berth) leave() bool {
 	return true
 }
 
-func (b *berth) runsNow(t *Tenant) {
+func (b *berth) runsNow(w *wanted) {
 	b.fleet.mu.Lock()
 	defer b.fleet.mu.Unlock()
-	b.runs, b.ran = t, b.ran || t != nil
+	b.runs, b.ran = w, b.ran || w != nil
 }
 
 // clear forgets what was in the tenant's way: what runs is what is wanted again.

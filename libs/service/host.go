@@ -96,6 +96,9 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 			h.elsewhere(logger, s.System, at.At("system"))
 			continue
 		}
+		if c.OnSite {
+			d.Unentitled(at.At("system"), tenant.OnSite, "has nothing on site")
+		}
 		r := h.reader(d, s, c, keyer, at)
 		if r == nil {
 			continue
@@ -113,6 +116,9 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		if !ok {
 			h.elsewhere(logger, l.Target, problems.At("links[%d].target", i))
 			continue
+		}
+		if c.OnSite {
+			d.Unentitled(problems.At("links[%d].target", i), tenant.OnSite, "has nothing on site")
 		}
 		l = sheltered(logger, l, silent)
 		if link := h.link(d, l, c, t.feed, problems.At("links[%d]", i)); link != nil {
@@ -200,7 +206,7 @@ func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k
 		return nil
 	}
 	defaults := defaults(s, c)
-	if d.Service == tenant.Bronze && !slices.Contains(defaults.Require, source.RequireEmail) {
+	if !d.Entitled(tenant.NoEmail) && !slices.Contains(defaults.Require, source.RequireEmail) {
 		defaults.Require = append(slices.Clone(defaults.Require), source.RequireEmail)
 	}
 	return source.NewReader(source.Options{

@@ -47,6 +47,9 @@ func (n LogNotifier) Notify(ctx context.Context, s Status) error {
 			attrs = append(attrs, slog.Group(x.Name, "verdict", string(x.Verdict), "mode", string(x.Mode), "lag", x.Lag, "waiting", x.Waiting, "parked", x.Parked))
 		}
 	}
+	for _, x := range s.Notices {
+		attrs = append(attrs, string(x.Code), x.What[reason.English])
+	}
 	if s.Conflicts > 0 {
 		attrs = append(attrs, "conflicts", s.Conflicts)
 	}

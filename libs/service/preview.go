@@ -16,13 +16,15 @@ import (
 	"eventful.se/ess/libs/tenant"
 )
 
-// Check says everything that is wrong with a document, the settings of its connectors too. It uses no network, no secret
-// and no log: a Host without Store and Telemetry will do.
+// Check says everything that is wrong with a document that is to be applied, the settings of its connectors and exceptions
+// that are over too. It uses no network, no secret and no log: a Host without Store and Telemetry will do.
 func (h *Host) Check(d *tenant.Document, sources []source.Connector, targets []target.Connector) error {
 	only := *h
 	only.purpose, only.Store, only.Telemetry = toCheck, &store.Store{}, &Telemetry{}
 	_, err := only.Open(d, sources, targets)
-	return err
+	p := tenant.NewProblems()
+	d.CheckEndings(p, roster.Today(h.Now()))
+	return errors.Join(err, p.Err())
 }
 
 // Preview says what a link of a tenant would do now, whatever its mode, and writes nothing. It needs none of the tenant's

@@ -24,12 +24,14 @@ type Reporter struct {
 	to      []Notifier
 	logger  *slog.Logger
 	now     func() time.Time
+	// unusable tells whether there is a newer document, which cannot be used; nil where nobody knows.
+	unusable func() bool
 }
 
 // NewReporter returns a reporter to the log and to whom the document names. It points at the console when it has an address.
 func NewReporter(st *store.Store, d *tenant.Document, console string, logger *slog.Logger, now func() time.Time) Reporter {
 	logger = logger.With("tenant", d.Tenant)
-	r := Reporter{st, d, console, []Notifier{LogNotifier{logger}}, logger, now}
+	r := Reporter{store: st, tenant: d, console: console, to: []Notifier{LogNotifier{logger}}, logger: logger, now: now}
 	if !d.Status.Webhook.IsZero() {
 		r.to = append(r.to, NewWebhook(d.Status.Webhook, logger))
 	}
@@ -99,7 +101,9 @@ func (r Reporter) Status(ctx context.Context) (Status, error) {
 			r.logger.WarnContext(ctx, "the status says nothing of units", "error", err)
 		}
 	}
-	return StatusOf(ctx, r.store, SubjectOf(r.tenant, k, r.console), r.now())
+	of := SubjectOf(r.tenant, k, r.console)
+	of.Unusable = r.unusable != nil && r.unusable()
+	return StatusOf(ctx, r.store, of, r.now())
 }
 
 // daily calls do at each time of a schedule until ctx ends. It looks at the clock once a minute, for a clock may be set and

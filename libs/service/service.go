@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/target"
@@ -85,6 +86,9 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	members := p.members(st)
 	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
 	f := p.fleet(st, members, telemetry, sources, targets)
+	if err := telemetry.watchEndings(f.documents); err != nil {
+		return err
+	}
 	ready.from(func(ctx context.Context) error {
 		if err := st.Healthy(ctx); err != nil {
 			return err
@@ -141,16 +145,19 @@ func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, 
 			if was, is, renamed := now.doc.Renamed(next.doc); renamed {
 				return nil, fmt.Errorf("source %s is called %s now, and nothing of it would follow to another name: keep the name; take another register's out first, and let that act", was, is)
 			}
-			return host.Open(next.doc, sources, targets)
 		}
 		t, err := host.Open(next.doc, sources, targets)
-		if err == nil && p.KeepLogs {
+		if err == nil && now == nil && p.KeepLogs {
 			err = st.EnsureTenant(ctx, next.tenant, 0)
 		}
-		if err == nil && p.ReadNow {
+		if err != nil {
+			return nil, err
+		}
+		if now == nil && p.ReadNow {
 			t.ReadNow()
 		}
-		return t, err
+		warnOfEndings(ctx, p.Logger, next.doc, roster.Today(host.Now()))
+		return t, nil
 	}
 	f.run = func(ctx context.Context, t *Tenant, w *wanted) error {
 		group, ctx := errgroup.WithContext(ctx)
@@ -160,6 +167,7 @@ func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, 
 			j := janitor{store: st, tenant: w.doc, logger: p.Logger.With("tenant", w.tenant), now: time.Now}
 			group.Go(func() error { return j.run(ctx) })
 			r := NewReporter(st, w.doc, p.Console, p.Logger, time.Now)
+			r.unusable = func() bool { return f.trouble(w.tenant) != "" }
 			group.Go(func() error { return r.run(ctx) })
 		}
 		return group.Wait()

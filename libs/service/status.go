@@ -36,8 +36,9 @@ type Status struct {
 	At      time.Time      `json:"at"`
 	Verdict Verdict        `json:"verdict"` // the worst of all below
 	Console string         `json:"console,omitempty"`
-	Sources []SourceStatus `json:"sources"` // the worst first
-	Links   []LinkStatus   `json:"links"`   // the worst first
+	Sources []SourceStatus `json:"sources"`           // the worst first
+	Links   []LinkStatus   `json:"links"`             // the worst first
+	Notices []Notice       `json:"notices,omitempty"` // what the document asks for, the worst first
 	// UnknownUnits are units that the document names and the log does not know, as system/instance and the source's id.
 	UnknownUnits []string `json:"unknownUnits,omitempty"`
 	// Conflicts counts the persons of whom the sources speak as two people; see [Across].
@@ -104,12 +105,14 @@ type Subject struct {
 	Sources       []roster.Source
 	Links         map[roster.Source]target.Mode // as configured; empty where that is not known
 	Units         []tenant.NamedUnit
-	Console       string // address of the console; empty for none
+	Endings       []tenant.Ending // what of the document ends on a day
+	Unusable      bool            // there is a newer document, which cannot be used
+	Console       string          // address of the console; empty for none
 }
 
 // SubjectOf returns what a document names. Without a keyer nothing is told of units.
 func SubjectOf(d *tenant.Document, k *roster.Keyer, console string) Subject {
-	s := Subject{Tenant: d.Tenant, Title: d.Title, Sources: d.Precedence(), Links: map[roster.Source]target.Mode{}, Console: console}
+	s := Subject{Tenant: d.Tenant, Title: d.Title, Sources: d.Precedence(), Links: map[roster.Source]target.Mode{}, Endings: d.Endings(), Console: console}
 	for _, l := range d.Links {
 		s.Links[l.Ref()] = target.Mode(l.Mode)
 	}
@@ -144,6 +147,7 @@ func StatusOf(ctx context.Context, st *store.Store, of Subject, now time.Time) (
 	if of.Console != "" {
 		s.Console = strings.TrimRight(of.Console, "/") + "/tenants/" + url.PathEscape(of.Tenant)
 	}
+	s.Notices = noticesOf(of.Endings, of.Unusable, roster.Today(now))
 	end, err := st.Log(of.Tenant).End(ctx)
 	if err != nil {
 		return s, err
@@ -196,6 +200,9 @@ func (s *Status) rank() {
 	slices.Sort(s.UnknownUnits)
 	if len(s.UnknownUnits)+s.Conflicts > 0 {
 		s.Verdict = Look
+	}
+	if len(s.Notices) > 0 {
+		s.Verdict = s.Verdict.or(s.Notices[0].Verdict)
 	}
 	if len(s.Sources) > 0 {
 		s.Verdict = s.Verdict.or(s.Sources[0].Verdict)

@@ -21,6 +21,12 @@ func (s Status) Text(l reason.Language) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s, %s\n", name, w.verdicts[s.Verdict], clock(s.At))
+	if len(s.Notices) > 0 {
+		fmt.Fprintln(&b)
+	}
+	for _, n := range s.Notices {
+		n.text(&b, l)
+	}
 	for _, x := range s.Sources {
 		fmt.Fprintf(&b, "\n%s, %s: %s\n", w.source, x.Name, w.verdicts[x.Verdict])
 		x.text(&b, w, l, s.At)

@@ -28,6 +28,7 @@ type Telemetry struct {
 	Metrics http.Handler // the Prometheus endpoint
 	Tracer  trace.Tracer
 
+	meter      metric.Meter
 	runs       metric.Int64Counter
 	published  metric.Int64Counter
 	readTime   metric.Float64Histogram
@@ -63,7 +64,8 @@ func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, erro
 		provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(traces), sdktrace.WithResource(res))
 		t.Tracer, t.stop = provider.Tracer("ess"), append(t.stop, provider.Shutdown)
 	}
-	return t, t.instruments(meters.Meter("ess"))
+	t.meter = meters.Meter("ess")
+	return t, t.instruments(t.meter)
 }
 
 func (t *Telemetry) instruments(m metric.Meter) error {

@@ -22,6 +22,7 @@ import (
 type Connector struct {
 	System string // "apple-school-manager"; the folder is target-apple-school-manager
 	Title  string // "Apple School Manager"
+	OnSite bool   // it reaches into the customer's own network, which not every service level has
 	// New returns settings with the defaults filled in, to decode a tenant's section into.
 	New func() Config
 }

@@ -23,8 +23,10 @@ import (
 type Document struct {
 	Tenant  string `yaml:"tenant"`  // name: lower-case letters, digits and hyphens; a token of every subject
 	Title   string `yaml:"title"`   // the customer's name, for people
-	Service Level  `yaml:"service"` // bronze, silver or gold
-	Pepper  Secret `yaml:"pepper"`  // secret that makes the keys; it never rotates
+	Service Level  `yaml:"service"` // bronze, silver or gold; default silver
+	// Exceptions lift what the service level does not have.
+	Exceptions []Exception `yaml:"exceptions"`
+	Pepper     Secret      `yaml:"pepper"` // secret that makes the keys; it never rotates
 	// ProtectedRoutine says how the customer tells of protected persons whom a source says nothing of: an office and what
 	// it does. Without it no link writes while there is such a source.
 	ProtectedRoutine string `yaml:"protectedRoutine"`
@@ -36,6 +38,8 @@ type Document struct {
 	Units      []Unit   `yaml:"units"`   // what is said of units beside the registers, for every link
 	Sources    []Source `yaml:"sources"` // in order of precedence: the first one's attributes win
 	Links      []Link   `yaml:"links"`
+
+	secrets []Ending // those that say when they end
 }
 
 // Status says who is told every morning how the tenant stands, beside the log.
@@ -150,6 +154,10 @@ func Parse(data []byte) (*Document, error) {
 			l.Leave = []Stage{{0, LeaveGroups}, {30, Disable}, {180, Delete}}
 		}
 	}
+	var err error
+	if d.secrets, err = expiring(data); err != nil {
+		return nil, err
+	}
 	p := NewProblems()
 	d.validate(p)
 	return d, p.Err()
@@ -213,9 +221,7 @@ func (d *Document) validate(p Problems) {
 		p.At("service").Add("%q is not a service level: write bronze, silver or gold", d.Service)
 	}
 	p.At("pepper").Check(d.Pepper.Validate())
-	if d.Service == Bronze && len(d.Sources) > 1 {
-		p.At("sources").Add("bronze has one source: take the others out, or raise the service level")
-	}
+	d.validateEntitlements(p)
 	if !d.Status.Webhook.IsZero() {
 		p.At("status.webhook").Check(d.Status.Webhook.Validate())
 	}

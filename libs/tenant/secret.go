@@ -8,11 +8,80 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"eventful.se/ess/libs/roster"
 )
 
 // Secret is a reference to a secret: file:PATH or env:NAME. It is read each time it is used, so that a rotated secret
-// needs no restart; it prints as the reference, never as the secret.
+// needs no restart; it prints as the reference, never as the secret. In a document it may be written with the day on which
+// the secret stops to work, {ref: file:PATH, expires: 2027-03-01}; see [Document.Endings].
 type Secret string
+
+// UnmarshalYAML reads both forms.
+func (s *Secret) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if unmarshal(&text) == nil {
+		*s = Secret(text)
+		return nil
+	}
+	var long struct {
+		Ref     string      `yaml:"ref"`
+		Expires roster.Date `yaml:"expires"`
+	}
+	if err := unmarshal(&long); err != nil {
+		return err
+	}
+	*s = Secret(long.Ref)
+	return nil
+}
+
+// expiring returns the secrets of a document that say when they end: every mapping that has ref and expires.
+func expiring(document []byte) (list []Ending, err error) {
+	file, err := parser.ParseBytes(document, 0)
+	if err != nil {
+		return nil, Unreadable(err)
+	}
+	var walk func(n ast.Node, path string)
+	values := func(pairs []*ast.MappingValueNode, path string) {
+		var ref, expires string
+		for _, pair := range pairs {
+			key := pair.Key.GetToken().Value
+			switch key {
+			case "ref":
+				ref = pair.Value.GetToken().Value
+			case "expires":
+				expires = pair.Value.GetToken().Value
+			}
+			walk(pair.Value, strings.TrimPrefix(path+"."+key, "."))
+		}
+		if on, err := roster.ParseDate(expires); err == nil && ref != "" {
+			list = append(list, Ending{path, Secret(ref).String(), true, on})
+		}
+	}
+	walk = func(n ast.Node, path string) {
+		switch n := n.(type) {
+		case *ast.MappingNode:
+			values(n.Values, path)
+		case *ast.MappingValueNode:
+			values([]*ast.MappingValueNode{n}, path)
+		case *ast.SequenceNode:
+			for i, v := range n.Values {
+				walk(v, fmt.Sprintf("%s[%d]", path, i))
+			}
+		case *ast.AnchorNode:
+			walk(n.Value, path)
+		case *ast.TagNode:
+			walk(n.Value, path)
+		}
+	}
+	for _, d := range file.Docs {
+		walk(d.Body, "")
+	}
+	return list, nil
+}
 
 // IsZero tells whether no secret is named.
 func (s Secret) IsZero() bool { return s == "" }
