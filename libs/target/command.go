@@ -47,10 +47,14 @@ func (l *Link) Retry(ctx context.Context) (Settled, error) {
 // Check tells step by step whether the target could be written to, whether the link runs or not. It fails with
 // [errors.ErrUnsupported] where the target cannot tell.
 func (l *Link) Check(ctx context.Context, step func(name, detail string, err error)) error {
-	if l.o.Made.Checker == nil {
+	c, ok := l.o.Made.Applier.(Checker)
+	if !ok {
+		c, ok = l.o.Made.Deliverer.(Checker)
+	}
+	if !ok {
 		return fmt.Errorf("target %s cannot check itself: %w", l.o.Target, errors.ErrUnsupported)
 	}
-	return l.o.Made.Checker.Check(ctx, step)
+	return c.Check(ctx, step)
 }
 
 func (l *Link) ask(ctx context.Context, c command) (Settled, error) {

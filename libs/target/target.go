@@ -63,8 +63,6 @@ type Target struct {
 	// employee's. What is wished of one of them takes the place of what is held of another, which is never let go of
 	// beside it. The sink takes it away before it makes the other, and brings along what needs it after that.
 	OneOf []string
-	// Checker tells whether the target could be written to; nil where it cannot tell.
-	Checker Checker
 }
 
 // Counted returns the kinds of resource that the guard counts, as far as the target tells.
@@ -179,8 +177,8 @@ type Lister interface {
 	List(ctx context.Context, found func(Held) error) error
 }
 
-// Checker can tell, step by step, whether a target could be written to: reach, with the address that we come from, sign-in,
-// rights, and what would be written where. It changes nothing.
+// Checker is an applier or a deliverer that can tell, step by step, whether it could write: reach, with the address that we
+// come from, sign-in, rights, and what would be written where. It changes nothing.
 type Checker interface {
 	Check(ctx context.Context, step func(name, detail string, err error)) error
 }

@@ -176,7 +176,7 @@ func TestAPauseHoldsOverARestart(t *testing.T) {
 	if list[0].State != store.AskFailed || !strings.Contains(stderr, "it is paused") {
 		t.Errorf("a resync of what is paused is %+v\n%s", list[0], stderr)
 	}
-	w.asks(0, args([]string{"check", "link"}, ofLink)...)
+	contains(t, w.essctl(0, args([]string{"check", "link"}, ofLink)...), "connect", "127.0.0.1", "sign-in", "dropbox", "not tried") // while it is paused
 	contains(t, w.essctl(0, args([]string{"links", "list"}, ofLink[:2])...), "paused", "a test")
 	r.stop()
 	w.asks(0, args([]string{"sources", "pause", "--wait=false"}, ofSource, because)...) // while nobody runs
@@ -186,6 +186,10 @@ func TestAPauseHoldsOverARestart(t *testing.T) {
 		t.Errorf("a paused source was read: %s", stderr)
 	}
 	contains(t, w.essctl(0, args([]string{"sources", "show"}, ofSource)...), "paused", "a test")
+	w.write("password", "wrong\n")
+	contains(t, w.essctl(1, args([]string{"check", "source"}, ofSource)...), "FAILED", "sign-in", "wrong-credentials")
+	w.write("password", "hush\n")
+	contains(t, w.essctl(0, args([]string{"check", "source"}, ofSource)...), "newest")
 	if len(w.inboxed()) != 0 {
 		t.Fatal("a paused link wrote to its target")
 	}

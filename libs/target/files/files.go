@@ -61,7 +61,19 @@ type Sink struct {
 	Consumes bool
 }
 
-var _ target.Deliverer = Sink{}
+var (
+	_ target.Deliverer = Sink{}
+	_ target.Checker   = Sink{}
+)
+
+// Check goes through what a delivery needs, where the drop can tell: nothing is written, for the target would read it.
+func (s Sink) Check(ctx context.Context, step func(name, detail string, err error)) error {
+	c, ok := s.Drop.(target.Checker)
+	if !ok {
+		return fmt.Errorf("the drop cannot check itself: %w", errors.ErrUnsupported)
+	}
+	return c.Check(ctx, step)
+}
 
 // Render makes the package. Its digest is over the names and the bytes of the files, not over the packing, so that
 // another version of the compressor is no reason to deliver again.

@@ -2,9 +2,11 @@ package files
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"time"
 
+	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/transport/sftp"
 )
 
@@ -15,7 +17,10 @@ type SFTP struct {
 	Upload    sftp.UploadOptions
 }
 
-var _ Drop = SFTP{}
+var (
+	_ Drop           = SFTP{}
+	_ target.Checker = SFTP{}
+)
 
 // Put uploads a file.
 func (d SFTP) Put(ctx context.Context, name string, data []byte) error {
@@ -26,4 +31,14 @@ func (d SFTP) Put(ctx context.Context, name string, data []byte) error {
 func (d SFTP) Stat(ctx context.Context, name string) (int64, time.Time, error) {
 	f, err := d.Client.Stat(ctx, path.Join(d.Directory, name))
 	return f.Size, f.ModTime, err
+}
+
+// Check connects, signs in and lists the directory. Whether it may be written to shows with the first delivery only: a file
+// that is there to try it might be read.
+func (d SFTP) Check(ctx context.Context, step func(name, detail string, err error)) error {
+	err := d.Client.Check(ctx, sftp.Selection{Dir: d.Directory}, step)
+	if err == nil {
+		step("write", fmt.Sprintf("not tried; a delivery goes to %q", d.Directory), nil)
+	}
+	return err
 }

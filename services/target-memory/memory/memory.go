@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"eventful.se/ess/libs/guard"
@@ -44,6 +45,7 @@ type sink struct{ directory directory }
 var (
 	_ target.Applier = (*sink)(nil)
 	_ target.Lister  = (*sink)(nil)
+	_ target.Checker = (*sink)(nil)
 )
 
 // Kinds lists units first, for users and groups are in one.
@@ -156,6 +158,18 @@ func (s *sink) Lookup(ctx context.Context, id target.ID, _ string) (held target.
 		return nil
 	})
 	return held, err
+}
+
+// Check asks the directory for its first page.
+func (s *sink) Check(ctx context.Context, step func(name, detail string, err error)) error {
+	n := 0
+	err := s.directory.use(ctx, func(d *session) error {
+		page, err := d.page("")
+		n = len(page)
+		return s.directory.explain(err, target.ID{})
+	})
+	step("directory", fmt.Sprintf("%s, with %d objects on its first page", s.directory.File, n), err)
+	return err
 }
 
 // List tells of every object with an external id, a page at a time.

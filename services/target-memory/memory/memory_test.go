@@ -165,3 +165,28 @@ func TestTheSampleIsValidAndShowsTheDefaults(t *testing.T) {
 		t.Errorf("the sample shows %+v, want %+v", *c, *want)
 	}
 }
+
+func TestACheckTellsWhetherTheDirectoryAnswers(t *testing.T) {
+	dir := t.TempDir()
+	made := open(t, filepath.Join(dir, "directory.json"))
+	check := func() (steps []string, err error) {
+		err = made.Applier.(target.Checker).Check(t.Context(), func(name, detail string, err error) {
+			steps = append(steps, name+": "+detail)
+			if err != nil {
+				steps = append(steps, "failed")
+			}
+		})
+		return steps, err
+	}
+	steps, err := check()
+	if err != nil || len(steps) != 1 || !strings.Contains(steps[0], "0 objects") {
+		t.Errorf("of an empty directory: %q, %v", steps, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "directory.json")); !os.IsNotExist(err) {
+		t.Errorf("a check wrote the directory: %v", err)
+	}
+	made = open(t, filepath.Join(dir, "none", "directory.json"))
+	if steps, err := check(); reason.Of(err).Code != reason.NotPermitted || len(steps) != 2 {
+		t.Errorf("without a folder: %q, %v", steps, err)
+	}
+}
