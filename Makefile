@@ -56,8 +56,9 @@ bench: ## measure beside the fastest plain tool for each stage
 
 
 .PHONY: generate
-generate: bin/buf bin/protoc-gen-go ## make the Go code of the messages anew
+generate: bin/buf bin/protoc-gen-go ## make the Go code of the messages and the schema of a tenant's document anew
 	@cd proto && buf generate
+	@go run ./services/essctl/schema
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## format the code as lint wants it

@@ -24,7 +24,7 @@ func (c *control) tenantsCommand() *cobra.Command {
 
 What is left out of a document stops, and nothing is removed for it; retire is what ends a source, a link or a tenant.`,
 	}
-	cmd.AddCommand(c.applyCommand(), c.listCommand(), c.getCommand(), c.diffCommand(), c.retireCommand())
+	cmd.AddCommand(c.applyCommand(), c.listCommand(), c.getCommand(), c.diffCommand(), c.retireCommand(), c.schemaCommand())
 	return cmd
 }
 
