@@ -31,7 +31,8 @@ type Host struct {
 	NewID     func() string
 	CatchUp   bool // a read that was missed while nothing ran is made at the start, and so is a source's first
 	Observe   Observer
-	Members   *Members // with whom the work is shared; nil where there is nobody
+	Members   *Members  // with whom the work is shared; nil where there is nobody
+	Controls  *Controls // what operators ask; nil where nobody can
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
 	Complete bool
@@ -62,6 +63,9 @@ type Tenant struct {
 	Scheduler *source.Scheduler // its jobs are named by their source
 	feed      *target.Feed
 	members   *Members
+	ledger    *store.Ledger
+	owner     target.Owner
+	controls  *Controls
 	logger    *slog.Logger
 }
 
@@ -76,7 +80,10 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		Links:     map[roster.Source]*target.Link{},
 		Scheduler: source.NewScheduler(logger, h.Now),
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
+		controls:  h.Controls,
 		members:   h.Members,
+		ledger:    h.Store.Ledger(d.Tenant),
+		owner:     h.Members.owner(h.Owner),
 		logger:    logger,
 	}
 	problems := tenant.NewProblems()
@@ -326,13 +333,13 @@ func (t *Tenant) ReadNow() {
 	}
 }
 
-// Run reads on schedule and keeps the links until ctx ends, those that this process has. A link that fails is started again: one bad link never
-// delays another (rule R7).
+// Run reads on schedule and keeps the links until ctx ends, those that this process has. A link that fails is started again:
+// one bad link never delays another (rule R7).
 func (t *Tenant) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for ref := range t.Readers {
+	for ref, reader := range t.Readers {
 		group.Go(func() error {
-			return t.members.While(ctx, SourceItem(t.Name, ref), func(ctx context.Context) error { return t.read(ctx, ref) })
+			return t.members.While(ctx, SourceItem(t.Name, ref), func(ctx context.Context) error { return t.read(ctx, ref, reader) }, nil)
 		})
 	}
 	if len(t.Links) > 0 {
@@ -340,7 +347,9 @@ func (t *Tenant) Run(ctx context.Context) error {
 	}
 	for ref, link := range t.Links {
 		group.Go(func() error {
-			return t.members.While(ctx, LinkItem(t.Name, ref), func(ctx context.Context) error { return t.keep(ctx, ref, link) })
+			return t.members.While(ctx, LinkItem(t.Name, ref),
+				func(ctx context.Context) error { return t.keep(ctx, ref, link) },
+				func(ctx context.Context) error { return t.ledger.HandOver(ctx, ref, t.owner) })
 		})
 	}
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
@@ -349,16 +358,22 @@ func (t *Tenant) Run(ctx context.Context) error {
 	return nil
 }
 
-// read reads a source on schedule until ctx ends.
-func (t *Tenant) read(ctx context.Context, ref roster.Source) error {
-	t.Scheduler.RunJob(ctx, ref.String())
-	return context.Cause(ctx)
+// read reads a source on schedule until ctx ends, while nobody has paused it.
+func (t *Tenant) read(ctx context.Context, ref roster.Source, reader *source.Reader) error {
+	return t.controls.attend(ctx, store.SourcePlace(t.Name, ref), func(ctx context.Context) error {
+		t.Scheduler.RunJob(ctx, ref.String())
+		return context.Cause(ctx)
+	}, t.doSource(reader))
 }
 
 func (t *Tenant) keep(ctx context.Context, ref roster.Source, link *target.Link) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = time.Minute
-	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, t.claim(ctx, ref, link) },
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		return struct{}{}, t.controls.attend(ctx, store.LinkPlace(t.Name, ref), func(ctx context.Context) error {
+			return t.claim(ctx, ref, link)
+		}, t.doLink(link))
+	},
 		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, next time.Duration) {
 			t.logger.WarnContext(ctx, "the link stopped and is started again", "target", ref.String(), "error", err, "in", next)

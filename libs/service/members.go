@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ type Members struct {
 	changed chan struct{} // holds a token when items came or went
 	roll    store.Roll    // as it was found last
 	doubted time.Time     // when the stream was found to have lost something
-	sent    time.Time     // when the renewal was sent that NATS took last
+	sent    time.Time     // when the last renewal was sent that NATS took, and after which it told who is there
 	leased  bool
 	leaving bool
 	trouble error // why there is no lease
@@ -48,7 +49,8 @@ type MembersOptions struct {
 	Logger   *slog.Logger
 	Now      func() time.Time
 	Ensure   bool // make the stream of the members where there is none
-	// OnMembers is told how many replicas share the work, at the start and whenever that changes; nil for nobody.
+	// OnMembers is told how many replicas share the work, at the start and whenever others do; nil for nobody. It is not
+	// to call the Members.
 	OnMembers func(n int)
 }
 
@@ -62,6 +64,9 @@ const (
 	retries    = 15 // after what failed
 	lookAgains = 10 // at what another replica has still
 )
+
+// yielding is how long one try to hand something over may take.
+const yielding = 5 * time.Second
 
 // settling is how long after an item came or went it is reckoned anew who has which: they come and go together.
 const settling = 100 * time.Millisecond
@@ -131,8 +136,9 @@ func (m *Members) Has(name string) bool {
 }
 
 // While runs do whenever this process has the item, until ctx ends or do ends by itself. The context of do ends when
-// another has the item, and with [target.ErrLeaseLost] as its cause when the lease does.
-func (m *Members) While(ctx context.Context, name string, do func(context.Context) error) error {
+// another has the item, and with [target.ErrLeaseLost] as its cause when the lease does. Each time that do has ended,
+// yield tells whoever comes next, if there is something to tell; it is called until it has.
+func (m *Members) While(ctx context.Context, name string, do, yield func(context.Context) error) error {
 	if m == nil {
 		return do(ctx)
 	}
@@ -146,8 +152,32 @@ func (m *Members) While(ctx context.Context, name string, do func(context.Contex
 		err = do(turn)
 		ended := turn.Err() == nil
 		end()
+		if yield != nil {
+			m.insist(ctx, name, yield)
+		}
 		if ended || ctx.Err() != nil {
 			return err
+		}
+	}
+}
+
+// insist calls yield until it has told, also after a lease was lost: who is a member again, without the item, would keep it
+// from the others. When ctx has ended it tries once more; what a process had that is gone is free after the TTL.
+func (m *Members) insist(ctx context.Context, name string, yield func(context.Context) error) {
+	for {
+		trying, cancel := context.WithTimeout(context.WithoutCancel(ctx), yielding)
+		err := yield(trying)
+		cancel()
+		if err == nil {
+			return
+		}
+		m.o.Logger.DebugContext(ctx, "what has ended here is not handed over yet", "item", name, "error", err)
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-time.After(m.poll()):
+		case <-ctx.Done():
 		}
 	}
 }
@@ -262,11 +292,10 @@ func (m *Members) renew(ctx context.Context) (again time.Duration) {
 	err := m.store.Renew(asking, who)
 	var roll store.Roll
 	if err == nil {
-		m.renewed(sent)
 		roll, err = m.store.Look(asking, who.Program)
 	}
 	if err == nil {
-		err = m.heard(ctx, roll)
+		err = m.heard(ctx, sent, roll)
 	}
 	if err != nil {
 		m.troubled(ctx, err)
@@ -275,59 +304,46 @@ func (m *Members) renew(ctx context.Context) (again time.Duration) {
 	return max(0, ttl/renewals-m.o.Now().Sub(sent))
 }
 
-// renewed has the lease last from when a renewal was sent that NATS took.
-func (m *Members) renewed(sent time.Time) {
+// heard takes a roll over that was found after a renewal, and has the lease last from when that was sent.
+func (m *Members) heard(ctx context.Context, sent time.Time, roll store.Roll) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !slices.ContainsFunc(roll.Members, func(who store.Member) bool { return who.Session == m.self.Session }) {
+		return errors.New("NATS took the renewal, and does not know of it")
+	}
+	left := roll.TTL/leases - m.o.Now().Sub(sent)
+	if left <= 0 {
+		return fmt.Errorf("NATS took %s to answer, and the lease is %s", m.o.Now().Sub(sent), roll.TTL/leases)
+	}
 	m.sent = sent
 	if m.end != nil {
 		m.end.Stop()
 	}
-	m.end = time.AfterFunc(m.roll.TTL/leases-m.o.Now().Sub(sent), m.lose)
-}
-
-// heard takes a roll over that was found after a renewal.
-func (m *Members) heard(ctx context.Context, roll store.Roll) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	here, listed := 0, false
-	for _, who := range roll.Members {
-		listed = listed || who.Session == m.self.Session
-		if !who.Leaving {
-			here++
-		}
-	}
-	if !listed {
-		return errors.New("NATS took the renewal, and does not know of it")
-	}
-	if m.o.Now().Sub(m.sent) >= roll.TTL/leases {
-		return target.ErrLeaseLost // it came too late
-	}
-	before := m.here()
+	m.end = time.AfterFunc(left, m.lose)
+	before, known := m.sessions(), m.leased
 	m.weigh(roll)
-	m.roll = roll
-	if !m.leased {
-		m.leased, m.trouble = true, nil
-		before = 0
-		m.o.Logger.InfoContext(ctx, "one of the replicas now", "program", m.self.Program, "replicas", here, "session", m.self.Session)
-	} else if before != here {
-		m.o.Logger.InfoContext(ctx, "replicas came or went", "program", m.self.Program, "replicas", here)
+	m.roll, m.leased, m.trouble = roll, true, nil
+	here := m.sessions()
+	if known && slices.Equal(before, here) {
+		return nil
 	}
-	if before != here && m.o.OnMembers != nil {
-		m.o.OnMembers(max(here, 1))
+	m.o.Logger.InfoContext(ctx, "one of the replicas", "program", m.self.Program, "replicas", len(here), "session", m.self.Session)
+	if m.o.OnMembers != nil {
+		m.o.OnMembers(max(len(here), 1))
 	}
 	m.deal()
 	return nil
 }
 
-// here returns how many replicas share the work; mu is held.
-func (m *Members) here() (n int) {
+// sessions are those who share the work, sorted; mu is held.
+func (m *Members) sessions() (list []string) {
 	for _, who := range m.roll.Members {
 		if !who.Leaving {
-			n++
+			list = append(list, who.Session)
 		}
 	}
-	return n
+	slices.Sort(list)
+	return list
 }
 
 // troubled notes why nothing was renewed, and says so where there is no lease.
@@ -389,17 +405,11 @@ func (m *Members) deal() {
 	if !m.leased {
 		return
 	}
-	var sessions []string
-	for _, who := range m.roll.Members {
-		if !who.Leaving {
-			sessions = append(sessions, who.Session)
-		}
-	}
 	names := make([]string, 0, len(m.items))
 	for it := range m.items {
 		names = append(names, it.name)
 	}
-	owners := share.Assign(sessions, names)
+	owners := share.Assign(m.sessions(), names)
 	for it := range m.items {
 		it.turn(owners[it.name] == m.self.Session, errMoved)
 	}

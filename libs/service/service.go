@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -83,9 +84,14 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		return err
 	}
 	defer st.Close()
+	controls := NewControls(st, p.Owner, p.Logger, time.Now)
+	var hearing sync.WaitGroup
+	defer hearing.Wait()
+	defer stop()
+	hearing.Go(func() { controls.Run(ctx, program(sources, targets), p.KeepLogs) })
 	members := p.members(st)
 	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
-	f := p.fleet(st, members, telemetry, sources, targets)
+	f := p.fleet(st, members, telemetry, controls, sources, targets)
 	if err := telemetry.watchEndings(f.documents); err != nil {
 		return err
 	}
@@ -134,8 +140,8 @@ func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted,
 }
 
 // fleet returns the fleet of this program.
-func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, sources []source.Connector, targets []target.Connector) *fleet {
-	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
+func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, controls *Controls, sources []source.Connector, targets []target.Connector) *fleet {
+	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete, Controls: controls}
 	f := newFleet(p.Logger, "put its document into "+p.Config)
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"

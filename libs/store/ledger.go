@@ -43,7 +43,7 @@ func (l *Ledger) Own(ctx context.Context, link roster.Source, by target.Owner) (
 	if err := validSource(link); err != nil {
 		return nil, err
 	}
-	b := &Book{l: l, link: link, owner: by, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link)}
+	b := l.book(link, by)
 	var err error
 	if b.epoch, err = b.free(ctx); err != nil {
 		return nil, fmt.Errorf("own link %s: %w", link, err)
@@ -60,19 +60,9 @@ func (l *Ledger) Own(ctx context.Context, link roster.Source, by target.Owner) (
 
 // free returns the epoch of the owner that the link had last, or ErrOwned when that one has it still.
 func (b *Book) free(ctx context.Context) (epoch uint64, err error) {
-	m, err := b.l.s.lastMsg(ctx, b.l.stream, b.prefix+"owner")
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	var last essv1.Owner
-	if err := unmarshal(m.Data, &last); err != nil {
-		return 0, fmt.Errorf("the record of its owner is not readable: %w", err)
-	}
-	if last.GetHandedOver() || last.GetSession() == "" || last.GetSession() == b.owner.Session || b.owner.Lives == nil {
-		return m.Sequence, nil
+	last, epoch, err := b.last(ctx)
+	if err != nil || last.GetHandedOver() || last.GetSession() == "" || last.GetSession() == b.owner.Session || b.owner.Lives == nil {
+		return epoch, err
 	}
 	lives, err := b.owner.Lives(ctx, last.GetSession())
 	if err != nil {
@@ -81,7 +71,23 @@ func (b *Book) free(ctx context.Context) (epoch uint64, err error) {
 	if lives {
 		return 0, fmt.Errorf("%w: %s", target.ErrOwned, last.GetOwner())
 	}
-	return m.Sequence, nil
+	return epoch, nil
+}
+
+// last returns the record of the owner that the link has or had last, an empty one for none, and its epoch.
+func (b *Book) last(ctx context.Context) (*essv1.Owner, uint64, error) {
+	o := &essv1.Owner{}
+	m, err := b.l.s.lastMsg(ctx, b.l.stream, b.prefix+"owner")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return o, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := unmarshal(m.Data, o); err != nil {
+		return nil, 0, fmt.Errorf("the record of its owner is not readable: %w", err)
+	}
+	return o, m.Sequence, nil
 }
 
 // sign writes the record of the owner after the one of the book's epoch, which it becomes.
@@ -99,20 +105,20 @@ func (b *Book) sign(ctx context.Context, o *essv1.Owner) error {
 	return err
 }
 
-// HandOver says that the owner has ended, so that the next one need not wait. Nothing can be written after it.
-func (b *Book) HandOver(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.readOnly {
-		return target.ErrReadOnly
+// HandOver says that a session has ended what it had of a link, so that the next owner need not wait for the session to
+// end: whatever the session writes is refused after it. It does nothing where the session is not the owner.
+func (l *Ledger) HandOver(ctx context.Context, link roster.Source, by target.Owner) error {
+	b := l.book(link, by)
+	last, epoch, err := b.last(ctx)
+	if err == nil && (last.GetSession() != by.Session || last.GetHandedOver()) {
+		return nil
 	}
-	b.readOnly = true
-	err := b.sign(ctx, &essv1.Owner{Schema: schemaMajor, Owner: b.owner.Name, Session: b.owner.Session, HandedOver: true})
-	if refusedExpectation(err) {
-		err = target.ErrOwnerLost
+	if err == nil {
+		b.epoch = epoch
+		err = b.sign(ctx, &essv1.Owner{Schema: schemaMajor, Owner: by.Name, Session: by.Session, HandedOver: true})
 	}
-	if err != nil {
-		return fmt.Errorf("hand link %s over: %w", b.link, err)
+	if err != nil && !refusedExpectation(err) { // another has it already
+		return fmt.Errorf("hand link %s over: %w", link, err)
 	}
 	return nil
 }
@@ -162,7 +168,13 @@ func (l *Ledger) Look(_ context.Context, link roster.Source) (target.Book, error
 	if err := validSource(link); err != nil {
 		return nil, err
 	}
-	return &Book{l: l, link: link, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link), readOnly: true}, nil
+	b := l.book(link, target.Owner{})
+	b.readOnly = true
+	return b, nil
+}
+
+func (l *Ledger) book(link roster.Source, by target.Owner) *Book {
+	return &Book{l: l, link: link, owner: by, prefix: under(ledgerSubjects, l.tenant, link), blobs: under(blobSubjects, l.tenant, link)}
 }
 
 // Book is the ledger of one link in the hands of its owner, or of who only looks. It is safe for concurrent use; writes wait for each other.

@@ -3,7 +3,6 @@ package target
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -147,8 +146,8 @@ func NewLink(o LinkOptions) *Link {
 
 // Run owns the link until ctx ends, another process owns it (ErrOwnerLost; ErrOwned where it had it before), or the ledger
 // fails. After an error run it again: everything is dirty then, and what was in flight is read back. When ctx ends, what is
-// under way is called off and recorded, and the link handed over, unless the cause of ctx is ErrLeaseLost.
-func (l *Link) Run(ctx context.Context) (err error) {
+// under way is called off, and what came of it recorded.
+func (l *Link) Run(ctx context.Context) error {
 	if l.o.Mode == ModePaused {
 		return l.pause(ctx)
 	}
@@ -156,7 +155,6 @@ func (l *Link) Run(ctx context.Context) (err error) {
 	if err := l.open(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close(ctx)) }()
 	l.sub = l.o.Feed.subscribe()
 	defer l.o.Feed.unsubscribe(l.sub)
 	pending := &command{} // on start everything is dirty
@@ -181,20 +179,6 @@ func (l *Link) open(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("open the ledger of link %s: %w", l.o.Target, err)
-	}
-	return nil
-}
-
-// close hands the ledger over when the link was told to stop. Who stops for an error goes on as the same owner, and so does
-// who lost its lease: it may not reach the ledger.
-func (l *Link) close(ctx context.Context) error {
-	if l.o.Mode == ModePreview || ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrLeaseLost) {
-		return nil
-	}
-	ctx, cancel := finish(ctx)
-	defer cancel()
-	if err := l.book.HandOver(ctx); err != nil && !errors.Is(err, ErrOwnerLost) {
-		return err
 	}
 	return nil
 }

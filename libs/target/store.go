@@ -66,8 +66,6 @@ type Book interface {
 	// name and keep.
 	Put(ctx context.Context, name, keep string, data []byte) error
 	Blob(ctx context.Context, name string) ([]byte, error)
-	// HandOver says that the owner has ended, so that the next one need not wait. Nothing can be written after it.
-	HandOver(ctx context.Context) error
 }
 
 // Mark is how far a link has come.

@@ -225,16 +225,6 @@ func (b *memoryBook) Blob(_ context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-func (b *memoryBook) HandOver(context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.mine != b.epoch {
-		return target.ErrOwnerLost
-	}
-	b.epoch++
-	return nil
-}
-
 // memoryHolds keeps what the guard of one link knows.
 type memoryHolds struct {
 	mu   sync.Mutex
