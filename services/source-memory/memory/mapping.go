@@ -21,7 +21,7 @@ func (u unit) doc() fact.Doc {
 func (p person) doc() fact.Doc {
 	facts := []fact.Fact{fact.Person{
 		ID: p.ID, CivicNo: p.CivicNo.Reveal(), GivenName: p.GivenName.Reveal(), FamilyName: p.FamilyName.Reveal(),
-		Email: p.Email.Reveal(), Role: p.Role, Marking: p.Marking,
+		Username: p.Username.Reveal(), Email: p.Email.Reveal(), Role: p.Role, Marking: p.Marking,
 	}}
 	switch {
 	case p.Unit == "":

@@ -234,9 +234,12 @@ func TestWhatIsNoRegisterIsNotBelieved(t *testing.T) {
 }
 
 func TestAFileThatAPersonHoldsIsReadWhole(t *testing.T) {
-	docs, res, err := read(t, head+`"units": [], "persons": [{"id": "p", "version": 1}, {"id": "q", "version": 3, "deleted": true}], "groups": []}`)
+	docs, res, err := read(t, head+`"units": [], "persons": [{"id": "p", "version": 1, "username": "testa"}, {"id": "q", "version": 3, "deleted": true}], "groups": []}`)
 	if err != nil || !res.Complete || res.Seen["persons"] != 2 || len(docs) != 1 || docs[0].ID != "person/p" || docs[0].Where != "persons[0]" {
-		t.Errorf("got %v, %+v, %v", docs, res, err)
+		t.Fatalf("got %v, %+v, %v", docs, res, err)
+	}
+	if p, _ := docs[0].Facts[0].(fact.Person); p.Username != "testa" {
+		t.Errorf("the user name is %q", p.Username)
 	}
 }
 

@@ -21,6 +21,7 @@ type person struct {
 	CivicNo    roster.Personal `json:"civicNo"`
 	GivenName  roster.Personal `json:"givenName"`
 	FamilyName roster.Personal `json:"familyName"`
+	Username   roster.Personal `json:"username"`
 	Email      roster.Personal `json:"email"`
 	Role       string          `json:"role"` // pupil or staff
 	Unit       string          `json:"unit"` // id

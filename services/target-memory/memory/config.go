@@ -14,6 +14,8 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// PageSize is how many objects the directory lists at a time.
 	PageSize int `yaml:"pageSize"`
+	// Journal is a file to which every write is added; empty for none.
+	Journal string `yaml:"journal"`
 	// Trouble is a file that says how the directory is to answer badly; it is read at every batch, and may come and go.
 	Trouble string `yaml:"trouble"`
 }

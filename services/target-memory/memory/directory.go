@@ -48,6 +48,12 @@ type content struct {
 	Objects []object `json:"objects"`
 }
 
+// entry is a line of the journal.
+type entry struct {
+	What   string `json:"what"` // add, replace or remove
+	Object object `json:"object"`
+}
+
 // trouble says how the directory is to answer badly.
 type trouble struct {
 	Status int           `yaml:"status"` // 401, 409, 422, 429, 500 …, or 0 for an answer that makes no sense
@@ -87,6 +93,7 @@ type session struct {
 	byID    map[string]int
 	byName  map[string]string // id by user name in lower case
 	changed bool
+	journal []entry // what was written
 }
 
 // use has do call the directory, and keeps what that changed. Whatever do returns, what was done is kept.
@@ -112,10 +119,13 @@ func (d directory) use(ctx context.Context, do func(*session) error) (err error)
 		<-ctx.Done() // what else it would say nobody hears
 		err = context.Cause(ctx)
 	}
-	if s.changed {
-		err = errors.Join(err, d.write(s.content))
+	if !s.changed {
+		return err
 	}
-	return err
+	if unkept := d.keep(s.journal); unkept != nil {
+		return errors.Join(err, unkept)
+	}
+	return errors.Join(err, d.write(s.content))
 }
 
 // lock waits until nobody else uses the directory, in this process or another.
@@ -194,6 +204,29 @@ func (d directory) write(c content) error {
 	}
 	if err != nil {
 		return d.unusable(err)
+	}
+	return nil
+}
+
+// keep adds to the journal what is about to be written.
+func (d directory) keep(list []entry) error {
+	if d.Journal == "" || len(list) == 0 {
+		return nil
+	}
+	var out bytes.Buffer
+	lines := json.NewEncoder(&out)
+	for _, e := range list {
+		if err := lines.Encode(e); err != nil {
+			return fmt.Errorf("write the journal: %w", err)
+		}
+	}
+	f, err := os.OpenFile(d.Journal, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.Write(out.Bytes())
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return directory{Config{File: d.Journal}}.unusable(err)
 	}
 	return nil
 }
@@ -309,6 +342,7 @@ func (s *session) add(o object) (string, error) {
 	o.ID = fmt.Sprintf("%06d", s.Serial)
 	s.Objects = append(s.Objects, o)
 	s.know(len(s.Objects) - 1)
+	s.note("add", o)
 	return o.ID, s.lost()
 }
 
@@ -327,6 +361,7 @@ func (s *session) replace(o object) error {
 	s.forget(s.Objects[i])
 	s.Objects[i] = o
 	s.know(i)
+	s.note("replace", o)
 	return s.lost()
 }
 
@@ -342,6 +377,7 @@ func (s *session) remove(o object) error {
 	i := s.byID[o.ID]
 	s.forget(o)
 	s.Objects[i] = object{} // use takes it out
+	s.note("remove", o)
 	return s.lost()
 }
 
@@ -350,6 +386,12 @@ func (s *session) leaveGroups(id string) {
 	for i := range s.Objects {
 		s.Objects[i].Members = slices.DeleteFunc(s.Objects[i].Members, func(m member) bool { return m.User == id })
 	}
+}
+
+// note notes a write, with its object as it was to be.
+func (s *session) note(what string, o object) {
+	o.Members = slices.Clone(o.Members)
+	s.journal = append(s.journal, entry{what, o})
 }
 
 // page returns the next objects after an id, in the order of their ids.
