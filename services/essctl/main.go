@@ -35,7 +35,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv fu
 	return c.run(ctx, args)
 }
 
-func (c *control) run(ctx context.Context, args []string) int {
+// root returns the command tree.
+func (c *control) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "essctl",
 		Short: "Look at what ESS did, and decide what it asks about",
@@ -57,8 +58,14 @@ Exit status: 0 when all went well, 1 after an error.`,
 	f.StringVar(&c.nats, "nats", "", "address of NATS, such as nats://nats:4222 (default $ESS_NATS_URL)")
 	f.StringVar(&c.credentials, "credentials", "", "file:PATH or env:NAME of a credentials file (default $ESS_NATS_CREDS)")
 	f.StringVarP(&c.format, "output", "o", "table", "how to print: table, json or yaml")
-	cmd.AddCommand(c.tenantsCommand(), c.statusCommand(), c.sourcesCommand(), c.linksCommand(), c.checkCommand(), c.asksCommand(), c.previewCommand(),
+	cmd.AddCommand(c.tenantsCommand(), c.statusCommand(), c.sourcesCommand(), c.linksCommand(), c.parkedCommand(), c.checkCommand(), c.asksCommand(), c.membersCommand(), c.previewCommand(),
 		c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand())
+	c.completing(cmd)
+	return cmd
+}
+
+func (c *control) run(ctx context.Context, args []string) int {
+	cmd := c.root()
 	cmd.SetArgs(args)
 	cmd.SetOut(c.out)
 	cmd.SetErr(c.errs)
@@ -107,13 +114,13 @@ const (
 	promptly = 2 * time.Second // to a question that takes a server no time
 )
 
-// answerWithin returns how long one server may take for an answer.
-func answerWithin(url string) time.Duration {
-	return min(oneWait, patience/time.Duration(1+strings.Count(url, ",")))
-}
-
 // with runs do on a connection.
 func (c *control) with(ctx context.Context, do func(*store.Store) error) error {
+	return c.within(ctx, oneWait, do)
+}
+
+// within runs do on a connection on which no answer may take longer than a time.
+func (c *control) within(ctx context.Context, wait time.Duration, do func(*store.Store) error) error {
 	url, creds := c.nats, c.credentials
 	if url == "" {
 		url = c.getenv("ESS_NATS_URL")
@@ -124,7 +131,8 @@ func (c *control) with(ctx context.Context, do func(*store.Store) error) error {
 	if url == "" {
 		return errors.New("no address of NATS: give --nats, or set ESS_NATS_URL")
 	}
-	st, err := store.Connect(ctx, store.Options{URL: url, Credentials: tenant.Secret(creds), Name: "essctl", Timeout: answerWithin(url), Now: c.now})
+	wait = min(wait, patience/time.Duration(1+strings.Count(url, ",")))
+	st, err := store.Connect(ctx, store.Options{URL: url, Credentials: tenant.Secret(creds), Name: "essctl", Timeout: wait, Now: c.now})
 	if err != nil {
 		return err
 	}
