@@ -171,10 +171,10 @@ func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, 
 		group.Go(func() error { return t.Run(ctx) })
 		if p.KeepLogs {
 			j := janitor{store: st, tenant: w.doc, logger: p.Logger.With("tenant", w.tenant), now: time.Now}
-			group.Go(func() error { return j.run(ctx) })
+			group.Go(func() error { return members.While(ctx, "sweep "+w.tenant, j.run, nil) })
 			r := NewReporter(st, w.doc, p.Console, p.Logger, time.Now)
 			r.unusable = func() bool { return f.trouble(w.tenant) != "" }
-			group.Go(func() error { return r.run(ctx) })
+			group.Go(func() error { return members.While(ctx, "status "+w.tenant, r.run, nil) })
 		}
 		return group.Wait()
 	}

@@ -20,7 +20,7 @@ authorization {
   users = [
     { user: admin, password: "x" }
     { user: reader, password: "x", permissions: {
-      publish: [ "ess.*.alvis.>", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.CREATE.*.*.ess.*.alvis.>", "$JS.API.CONSUMER.MSG.NEXT.*.*", "$JS.API.CONSUMER.DELETE.*.*" ]
+      publish: [ "ess-member.source-alvis.>", "$JS.API.STREAM.PURGE.ESS-MEMBERS", "ess.*.alvis.>", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.CREATE.*.*.ess.*.alvis.>", "$JS.API.CONSUMER.MSG.NEXT.*.*", "$JS.API.CONSUMER.DELETE.*.*" ]
       subscribe: [ "_INBOX_reader.>" ] } }
     { user: mute, password: "x", permissions: { publish: ">", subscribe: [ "nothing" ] } }
   ]
@@ -58,6 +58,21 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 		t.Errorf("not healthy: %v", err)
 	}
 
+	if err := as("admin").EnsureMembers(t.Context(), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	replica := Member{Program: "source-alvis", Instance: "pod", Session: "s"}
+	for name, do := range map[string]func() error{
+		"renew": func() error { return reader.Members().Renew(t.Context(), replica) },
+		"look":  func() error { _, err := reader.Members().Look(t.Context(), replica.Program); return err },
+		"lives": func() error { _, err := reader.Members().Lives(t.Context(), "s"); return err },
+		"leave": func() error { return reader.Members().Leave(t.Context(), replica) },
+	} {
+		if err := do(); err != nil {
+			t.Errorf("what a replica may do: %s: %v", name, err)
+		}
+	}
+
 	extens := roster.Source{System: "extens", Instance: "default"}
 	for _, tc := range []struct {
 		name string
@@ -72,6 +87,9 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 			_, err := s.Log(demo).Scan(t.Context(), extens)
 			return err
 		}, "publish on $JS.API.CONSUMER.CREATE.ESS-grynkoping."},
+		{"to live as another program", "reader", func(s *Store) error {
+			return s.Members().Renew(t.Context(), Member{Program: "source-extens", Instance: "pod", Session: "s"})
+		}, "publish on ess-member.source-extens.pod.s.here"},
 		{"to take a message out", "reader", func(s *Store) error {
 			return s.erase(t.Context(), demo, 1, true)
 		}, "publish on $JS.API.STREAM.MSG.DELETE.ESS-grynkoping"},

@@ -118,13 +118,17 @@ func (f *Feed) until(ctx context.Context, stop func() bool) (phase context.Conte
 	}
 }
 
-// cold follows the headers from where the last warm phase ended, and wakes every link at each event.
+// cold follows the headers from where the last warm phase ended, and wakes every link at each event. Without a link it
+// follows nothing: those of the tenant may all be with other replicas.
 func (f *Feed) cold(ctx context.Context) error {
-	phase, end := f.until(ctx, func() bool { return f.leases > 0 })
-	defer end()
-	f.mu.RLock()
+	f.mu.Lock()
+	if len(f.subs) == 0 {
+		f.pos = roster.Position{}
+	}
 	from := f.pos
-	f.mu.RUnlock()
+	f.mu.Unlock()
+	phase, end := f.until(ctx, func() bool { return f.leases > 0 || len(f.subs) == 0 && !from.IsZero() })
+	defer end()
 	if from.IsZero() {
 		<-phase.Done()
 		return nil
@@ -329,6 +333,7 @@ func (f *Feed) subscribe() *subscriber {
 func (f *Feed) unsubscribe(s *subscriber) {
 	f.mu.Lock()
 	delete(f.subs, s)
+	f.signal()
 	f.mu.Unlock()
 }
 
