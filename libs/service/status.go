@@ -168,7 +168,14 @@ func StatusOf(ctx context.Context, st *store.Store, of Subject, now time.Time) (
 	if err != nil {
 		return s, err
 	}
+	asks, err := st.Control().List(ctx, of.Tenant)
+	if err != nil && reason.Of(err).Code != reason.LogMissing { // without that stream nobody can have paused anything
+		return s, err
+	}
 	for ref, mode := range of.Links {
+		if slices.ContainsFunc(asks, func(a store.Ask) bool { return a.Place == store.LinkPlace(of.Tenant, ref) && a.Pauses() }) {
+			mode = target.ModePaused
+		}
 		mark, settled := marks[ref]
 		kept, err := st.LinkHolds(of.Tenant).Kept(ctx, ref)
 		if err != nil {

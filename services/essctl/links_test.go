@@ -178,6 +178,7 @@ func TestAPauseHoldsOverARestart(t *testing.T) {
 	}
 	contains(t, w.essctl(0, args([]string{"check", "link"}, ofLink)...), "connect", "127.0.0.1", "sign-in", "dropbox", "not tried") // while it is paused
 	contains(t, w.essctl(0, args([]string{"links", "list"}, ofLink[:2])...), "paused", "a test")
+	contains(t, w.essctl(0, args([]string{"status"}, ofLink[:2])...), "Paused")
 	r.stop()
 	w.asks(0, args([]string{"sources", "pause", "--wait=false"}, ofSource, because)...) // while nobody runs
 	r = w.start()
