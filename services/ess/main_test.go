@@ -13,9 +13,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"eventful.se/ess/libs/testbed"
 )
 
-// programs is where ess, essctl, source-alvis and target-apple-school-manager lie, built as they are shipped.
+// programs is where every program lies, built as it is shipped, and nats-server beside them.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -27,9 +29,14 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		programs = dir
-		build := exec.Command("go", "build", "-o", dir, ".", "../essctl", "../source-alvis", "../target-apple-school-manager")
+		build := exec.Command("go", "build", "-o", dir, ".", "../essctl", "../source-alvis", "../source-manual", "../source-memory",
+			"../target-apple-school-manager", "../target-memory")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+			return 1
+		}
+		if _, err := testbed.BuildNATS(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()
