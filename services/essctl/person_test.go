@@ -80,7 +80,7 @@ func (w *town) do(want int, in string, args ...string) string {
 	if got := c.run(w.t.Context(), args); got != want {
 		w.t.Fatalf("essctl %s: status %d, want %d\n%s", strings.Join(args, " "), got, want, &out)
 	}
-	for _, secret := range []string{"9802", "18900101", "TF01", "Testa", "Provsson"} {
+	for _, secret := range []string{"01019802", "-9802", "18900101", "TF01", "Testa", "Provsson"} {
 		if strings.Contains(out.String(), secret) {
 			w.t.Errorf("R8: essctl %s prints %q:\n%s", strings.Join(args, " "), secret, &out)
 		}
@@ -183,7 +183,7 @@ func TestR9PersonProtectActsWithinAMinuteAndIsUndone(t *testing.T) {
 			if err != nil || len(entries) != 3 || entries[0].What != "person.protect" || entries[2].What != "person.unprotect" || entries[0].Who != "Skolchefen" || entries[0].Why != "anmält" {
 				t.Errorf("the audit says %+v, %v", entries, err)
 			}
-			w.searchStreams("18900101", "9802", "Testa")
+			w.searchStreams("18900101", "01019802", "-9802", "Testa")
 		})
 	}
 }
