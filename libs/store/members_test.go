@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 )
 
@@ -204,4 +207,65 @@ func TestOneOfManyGetsALink(t *testing.T) {
 	if owners != 1 {
 		t.Errorf("%d of them may write", owners)
 	}
+}
+
+// TestAnOwnerIsOneThatTheNextOneSawEnd has sessions take a link over, hand it over, end and write in any order: whoever was
+// the last to own it may write, and nobody else; and nobody becomes the owner beside one that lives and has not ended.
+func TestAnOwnerIsOneThatTheNextOneSawEnd(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	instance := 0
+	rapid.Check(t, func(t *rapid.T) {
+		instance++
+		link := roster.Source{System: "apple", Instance: fmt.Sprint("i", instance)}
+		sessions := rapid.SampledFrom([]string{"a", "b", "c", ""})
+		living, books := map[string]bool{"a": true, "b": true, "c": true}, map[string]target.Book{}
+		by := func(session string) target.Owner {
+			o := target.Owner{Name: "pod " + session, Session: session}
+			if session != "" { // else a command, which asks nobody
+				o.Lives = func(_ context.Context, other string) (bool, error) { return living[other], nil }
+			}
+			return o
+		}
+		owner, ended, tried := "", true, true
+		t.Repeat(map[string]func(*rapid.T){
+			"own": func(t *rapid.T) {
+				who := sessions.Draw(t, "who")
+				b, err := s.Ledger(demo).Own(t.Context(), link, by(who))
+				free := ended || owner == who || owner == "" || who == "" || !living[owner]
+				if free != (err == nil) || err != nil && !errors.Is(err, target.ErrOwned) {
+					t.Fatalf("%q takes it over from %q (ended %v, lives %v): %v", who, owner, ended, living[owner], err)
+				}
+				if err == nil {
+					books[who], owner, ended, tried = b, who, false, false
+				}
+			},
+			"hand over": func(t *rapid.T) {
+				who := sessions.Draw(t, "who")
+				if err := s.Ledger(demo).HandOver(t.Context(), link, by(who)); err != nil {
+					t.Fatal(err)
+				}
+				if who == owner && !ended {
+					ended, tried = true, false
+				}
+			},
+			"die":   func(t *rapid.T) { delete(living, sessions.Draw(t, "who")) },
+			"start": func(t *rapid.T) { living[sessions.Draw(t, "who")] = true },
+			"": func(t *rapid.T) {
+				if tried {
+					return // nothing has changed who may write
+				}
+				tried = true
+				for who, b := range books {
+					err := b.Save(t.Context(), nil, target.Mark{Mapping: who})
+					if may := who == owner && !ended; may != (err == nil) || err != nil && !errors.Is(err, target.ErrOwnerLost) {
+						t.Fatalf("%q writes, the owner is %q (ended %v): %v", who, owner, ended, err)
+					}
+					if err != nil {
+						delete(books, who)
+					}
+				}
+			},
+		})
+	})
 }
