@@ -14,7 +14,8 @@ Usage:
 
 Environment:
   ESS_NATS_URL     address of NATS, such as nats://nats:4222 (required)
-  ESS_CONFIG       folder with a YAML document for each tenant (required)
+  ESS_CONFIG       folder with a YAML document for each tenant, or nats: for those that were applied (required);
+                   a change acts without a restart
   ESS_NATS_CREDS   file:PATH or env:NAME of a credentials file; none without it
   ESS_HTTP         address of /healthz, /readyz and /metrics; default :8080
   ESS_INSTANCE     name of this process in ledgers; default host name and process id

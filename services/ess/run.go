@@ -19,7 +19,7 @@ func runCommand() *cobra.Command {
 		Use:   "run --config DIR",
 		Short: "Run every reader and writer of a small installation, with NATS inside",
 		Long: `Run the readers and writers of every tenant in a folder of YAML documents, on a NATS server inside the program or, with
---nats, on another one. The server inside takes no connections, unless --listen gives it a port of the loopback interface for
+--nats, on another one. A document that changes acts without a restart. The server inside takes no connections, unless --listen gives it a port of the loopback interface for
 essctl and ess preview: then whoever can log in to this machine can read the log. A folder for the log is made when
 it is not there; a log that is gone while its ledger stands is an error, never an empty log.`,
 		Args: cobra.NoArgs,
