@@ -21,6 +21,7 @@ type Event struct {
 	Seq    uint64
 	Time   time.Time // when the log took it
 	Run    string    // id of the run that published it
+	Trace  string    // W3C traceparent of that run; empty for none
 	Record *Record   // the changed record; nil with a mark, and when only headers were asked for
 	// Unreadable says why there is no record: the message is damaged or of a newer schema. What its source says of the
 	// entity is not known then, which is not the same as nothing.

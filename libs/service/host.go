@@ -66,6 +66,8 @@ type Tenant struct {
 	ledger    *store.Ledger
 	owner     target.Owner
 	controls  *Controls
+	places    *places
+	now       func() time.Time
 	logger    *slog.Logger
 }
 
@@ -81,6 +83,8 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		Scheduler: source.NewScheduler(logger, h.Now),
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
 		controls:  h.Controls,
+		places:    h.Telemetry.places,
+		now:       h.Now,
 		members:   h.Members,
 		ledger:    h.Store.Ledger(d.Tenant),
 		owner:     h.Members.owner(h.Owner),
@@ -253,7 +257,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		return nil
 	}
 	return target.NewLink(target.LinkOptions{
-		Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
+		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
@@ -303,6 +307,12 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	attrs := []any{
 		"created", s.Created, "updated", s.Updated, "disabled", s.Disabled, "deleted", s.Deleted, "waiting", s.Status.Waiting,
 		"parked", s.Status.Parked, "withheld", s.Status.Withheld, "held", s.Held, "mode", s.Status.Mode, "orphans", s.Status.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
+	}
+	if len(s.Runs) > 0 {
+		attrs = append(attrs, "runs", s.Runs)
+	}
+	if s.Trace != "" {
+		attrs = append(attrs, traceID, s.Trace)
 	}
 	switch {
 	case s.Halted != nil:
@@ -360,17 +370,26 @@ func (t *Tenant) Run(ctx context.Context) error {
 
 // read reads a source on schedule until ctx ends, while nobody has paused it.
 func (t *Tenant) read(ctx context.Context, ref roster.Source, reader *source.Reader) error {
+	at := place{t.Name, ref}
+	defer t.places.hasSource(at, t.now(), func(since time.Time) time.Duration { return t.Scheduler.Overdue(ref.String(), since) })()
 	return t.controls.attend(ctx, store.SourcePlace(t.Name, ref), func(ctx context.Context) error {
+		defer t.places.runsSource(at)()
 		t.Scheduler.RunJob(ctx, ref.String())
 		return context.Cause(ctx)
 	}, t.doSource(reader))
 }
 
 func (t *Tenant) keep(ctx context.Context, ref roster.Source, link *target.Link) error {
+	at := place{t.Name, ref}
+	defer t.places.hasLink(at)()
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = time.Minute
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		return struct{}{}, t.controls.attend(ctx, store.LinkPlace(t.Name, ref), func(ctx context.Context) error {
+		return struct{}{}, t.controls.attend(ctx, store.LinkPlace(t.Name, ref), func(ctx context.Context) (err error) {
+			if !link.Paused() {
+				stopped := t.places.runsLink(at)
+				defer func() { stopped(err) }()
+			}
 			return t.claim(ctx, ref, link)
 		}, t.doLink(link))
 	},

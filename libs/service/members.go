@@ -71,13 +71,13 @@ const yielding = 5 * time.Second
 // settling is how long after an item came or went it is reckoned anew who has which: they come and go together.
 const settling = 100 * time.Millisecond
 
-// members returns who shares the work of this program; nobody where the log is its own.
-func (p Process) members(st *store.Store) *Members {
+// members returns who shares the work of this program; nobody where the log is its own. share is told of how many there are.
+func (p Process) members(st *store.Store, share func(int)) *Members {
 	if p.Server != nil {
 		return nil
 	}
 	return NewMembers(MembersOptions{
-		Store: st, Program: p.Name, Instance: p.Owner, Session: uuid.NewString(), Logger: p.Logger, Now: time.Now, Ensure: p.KeepLogs,
+		Store: st, Program: p.Name, Instance: p.Owner, Session: uuid.NewString(), Logger: p.Logger, Now: time.Now, Ensure: p.KeepLogs, OnMembers: share,
 	})
 }
 

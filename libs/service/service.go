@@ -89,17 +89,17 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	defer hearing.Wait()
 	defer stop()
 	hearing.Go(func() { controls.Run(ctx, program(sources, targets), p.KeepLogs) })
-	members := p.members(st)
+	members := p.members(st, telemetry.places.share)
 	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
 	f := p.fleet(st, members, telemetry, controls, sources, targets)
-	if err := telemetry.watchEndings(f.documents); err != nil {
+	if err := errors.Join(telemetry.watchEndings(f.documents), telemetry.watchLog(st, time.Now)); err != nil {
 		return err
 	}
 	ready.from(func(ctx context.Context) error {
 		if err := st.Healthy(ctx); err != nil {
 			return err
 		}
-		return errors.Join(members.Ready(), f.ready())
+		return errors.Join(members.Ready(), f.ready(), telemetry.places.ready())
 	})
 	p.follow(ctx, st, func(list []wanted, err error) { f.set(ctx, list, err) })
 	f.wait()

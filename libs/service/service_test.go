@@ -46,6 +46,7 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 		Source: roster.Source{System: "alvis", Instance: "default"}, State: source.Published,
 		Started: time.Unix(0, 0), Ended: time.Unix(3, 0), Counts: map[string]int{"person.created": 7},
 	})
+	telemetry.places.hasLink(place{"lund", roster.Source{System: "memory", Instance: "default"}})
 	telemetry.settled(ctx, "lund", roster.Source{System: "memory", Instance: "default"}, target.Settled{Created: 5, Parked: 2, Status: target.Status{Parked: 2}, Took: time.Second})
 	telemetry.settled(ctx, "lund", roster.Source{System: "memory", Instance: "default"}, target.Settled{Status: target.Status{Parked: 2}}) // a round with nothing to do
 	ready := errors.New("the log does not let us in")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,8 @@ import (
 	"eventful.se/ess/libs/target"
 )
 
-// Telemetry is a program's metrics and traces. No label ever holds anything about a person (rule R8).
+// Telemetry is a program's metrics and traces. No label ever holds anything about a person (rule R8). docs/metrics.md tells of
+// every metric.
 type Telemetry struct {
 	Metrics http.Handler // the Prometheus endpoint
 	Tracer  trace.Tracer
@@ -33,14 +35,16 @@ type Telemetry struct {
 	published  metric.Int64Counter
 	readTime   metric.Float64Histogram
 	operations metric.Int64Counter
-	resources  metric.Int64Gauge
-	modes      metric.Int64Gauge
 	settleTime metric.Float64Histogram
+	places     *places
 	stop       []func(context.Context) error
 }
 
 // seconds are the bounds of every histogram of durations.
 var seconds = []float64{.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 1800}
+
+// seriesLimit is how many series a metric may have. What is above it is counted in one that says otel_metric_overflow.
+const seriesLimit = 20_000
 
 // NewTelemetry starts metrics, and traces where an OTLP endpoint is given (OTEL_EXPORTER_OTLP_ENDPOINT).
 func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, error) {
@@ -50,10 +54,11 @@ func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, erro
 		return nil, fmt.Errorf("start metrics: %w", err)
 	}
 	res := resource.NewSchemaless(attribute.String("service.name", name))
-	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(res))
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(res), sdkmetric.WithCardinalityLimit(seriesLimit))
 	t := &Telemetry{
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Tracer:  noop.NewTracerProvider().Tracer("ess"),
+		places:  newPlaces(),
 		stop:    []func(context.Context) error{meters.Shutdown},
 	}
 	if otlp {
@@ -65,18 +70,16 @@ func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, erro
 		t.Tracer, t.stop = provider.Tracer("ess"), append(t.stop, provider.Shutdown)
 	}
 	t.meter = meters.Meter("ess")
-	return t, t.instruments(t.meter)
+	return t, errors.Join(t.instruments(t.meter), t.watchPlaces())
 }
 
 func (t *Telemetry) instruments(m metric.Meter) error {
-	var errs [7]error
+	var errs [5]error
 	t.runs, errs[0] = m.Int64Counter("ess_runs", metric.WithDescription("Reads of a source, by what they came to."))
 	t.published, errs[1] = m.Int64Counter("ess_changes", metric.WithDescription("Records of a source, by what became of them in a run."))
 	t.readTime, errs[2] = m.Float64Histogram("ess_run_duration", metric.WithUnit("s"), metric.WithDescription("Time of a read, from its start to its saved run."), metric.WithExplicitBucketBoundaries(seconds...))
 	t.operations, errs[3] = m.Int64Counter("ess_link_operations", metric.WithDescription("Writes to a target that it confirmed; for a complete set, the resources that changed."))
-	t.resources, errs[4] = m.Int64Gauge("ess_link_resources", metric.WithDescription("Resources of a link that are not as wanted, by state."))
-	t.settleTime, errs[5] = m.Float64Histogram("ess_link_settle_duration", metric.WithUnit("s"), metric.WithDescription("Time of a round of a link."), metric.WithExplicitBucketBoundaries(seconds...))
-	t.modes, errs[6] = m.Int64Gauge("ess_link_mode", metric.WithDescription("1 for what a link is shown as, 0 for the rest: preview, active, held or halted. A paused link has none."))
+	t.settleTime, errs[4] = m.Float64Histogram("ess_link_settle_duration", metric.WithUnit("s"), metric.WithDescription("Time of a round of a link."), metric.WithExplicitBucketBoundaries(seconds...))
 	return errors.Join(errs[:]...)
 }
 
@@ -90,6 +93,7 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 }
 
 func (t *Telemetry) run(ctx context.Context, tenantName string, r source.Run) {
+	t.places.read(tenantName, r)
 	of := []attribute.KeyValue{attribute.String("tenant", tenantName), attribute.String("source", r.Source.String())}
 	t.runs.Add(ctx, 1, metric.WithAttributes(append(of, attribute.String("state", string(r.State)))...))
 	t.readTime.Record(ctx, r.Ended.Sub(r.Started).Seconds(), metric.WithAttributes(of...))
@@ -99,24 +103,31 @@ func (t *Telemetry) run(ctx context.Context, tenantName string, r source.Run) {
 }
 
 func (t *Telemetry) settled(ctx context.Context, tenantName string, link roster.Source, s target.Settled) {
+	t.places.settled(place{tenantName, link}, s)
 	of := []attribute.KeyValue{attribute.String("tenant", tenantName), attribute.String("target", link.String())}
-	with := func(key, value string) metric.MeasurementOption {
-		return metric.WithAttributes(append(of, attribute.String(key, value))...)
-	}
 	for verb, n := range map[target.Verb]int{target.Create: s.Created, target.Update: s.Updated, target.Disable: s.Disabled, target.Delete: s.Deleted} {
-		t.operations.Add(ctx, int64(n), with("verb", string(verb)))
-	}
-	now := s.Status // a round that had nothing to do has counted nothing
-	for state, n := range map[target.EntryState]int{target.Waiting: now.Waiting, target.Parked: now.Parked, target.Withheld: now.Withheld, target.OnHold: s.Held} {
-		t.resources.Record(ctx, int64(n), with("state", string(state)))
-	}
-	t.resources.Record(ctx, int64(now.Orphans), with("state", "orphan"))
-	for _, m := range []target.Mode{target.ModePreview, target.ModeActive, target.ModeHeld, target.ModeHalted} {
-		n := int64(0)
-		if m == s.Status.Mode {
-			n = 1
-		}
-		t.modes.Record(ctx, n, with("mode", string(m)))
+		t.operations.Add(ctx, int64(n), metric.WithAttributes(append(of, attribute.String("verb", string(verb)))...))
 	}
 	t.settleTime.Record(ctx, s.Took.Seconds(), metric.WithAttributes(of...))
 }
+
+// traced has every line of the log that is written within a span name its trace.
+type traced struct{ slog.Handler }
+
+// Handle implements [slog.Handler].
+func (h traced) Handle(ctx context.Context, r slog.Record) error {
+	if of := trace.SpanContextFromContext(ctx); of.IsValid() {
+		r = r.Clone()
+		r.AddAttrs(slog.String(traceID, of.TraceID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements [slog.Handler].
+func (h traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{h.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements [slog.Handler].
+func (h traced) WithGroup(name string) slog.Handler { return traced{h.Handler.WithGroup(name)} }
+
+// traceID is how the log calls a trace.
+const traceID = "trace_id"

@@ -22,7 +22,7 @@ Environment:
   ESS_READ_NOW     true: read every source once at the start too
   ESS_LOG_LEVEL    debug, info, warn or error; default info
   ESS_LOG_FORMAT   json or text; default json
-  OTEL_EXPORTER_OTLP_ENDPOINT   where traces and metrics are sent; nowhere without it
+  OTEL_EXPORTER_OTLP_ENDPOINT   where traces are sent; nowhere without it
 
 Exit status: 0 when it was told to stop, 1 after an error, 2 for a wrong command line.
 `

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -113,7 +114,10 @@ func (r *Reader) Run(ctx context.Context) (Run, error) {
 		run.Found.compare(before, run.Complete, secret)
 	}
 	run.Ended = r.Now()
-	span.SetAttributes(attribute.String("state", string(run.State)))
+	span.SetAttributes(attribute.String("state", string(run.State)), attribute.Bool("complete", run.Complete))
+	if run.Reason != nil {
+		span.SetStatus(codes.Error, string(run.Reason.Code))
+	}
 	if err := r.Runs.Save(ctx, run); err != nil {
 		return run, fmt.Errorf("run %s of %s: save the run: %w", run.ID, r.Name, err)
 	}

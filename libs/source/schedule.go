@@ -222,6 +222,19 @@ func (s *Scheduler) missed(ctx context.Context, j *job) (since time.Time, ok boo
 	return since, last.Before(since)
 }
 
+// Overdue returns how long ago the first read of a job was due after a time; zero when none was, or it has no schedule.
+func (s *Scheduler) Overdue(name string, since time.Time) time.Duration {
+	j := s.jobs[name]
+	if j == nil {
+		return 0
+	}
+	due := j.next(since)
+	if due.IsZero() {
+		return 0
+	}
+	return max(0, s.now().Sub(due))
+}
+
 // next returns when the job is due after t; zero for never.
 func (j *job) next(t time.Time) time.Time {
 	if j.times == nil {

@@ -25,6 +25,7 @@ const (
 	headerApproved   = "Ess-Approved"    // on a change that a person approved
 	headerProtects   = "Ess-Protects"    // on a record that marks its person as protected
 	headerBecame     = "Ess-Became"      // the key that a person has instead, on a tombstone that says so
+	headerTrace      = "traceparent"     // the W3C trace context of the run
 )
 
 // Log is the roster log of one tenant: every record that every source states, each on its own subject, whose last
@@ -47,6 +48,26 @@ func (l *Log) all() string { return logSubjects + l.tenant + ".>" }
 
 // End returns the position of the end of the log.
 func (l *Log) End(ctx context.Context) (roster.Position, error) { return l.s.end(ctx, l.stream) }
+
+// TakenAfter returns when the log took the first message after a sequence that it still has; a zero time for none.
+func (l *Log) TakenAfter(ctx context.Context, seq uint64) (at time.Time, err error) {
+	err = l.s.request(ctx, l.stream, "", "read "+l.stream, func(ctx context.Context) error {
+		st, err := l.s.js.Stream(ctx, l.stream)
+		if err != nil {
+			return err
+		}
+		m, err := st.GetMsg(ctx, seq+1, jetstream.WithGetMsgSubject(l.all()))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		at = m.Time
+		return nil
+	})
+	return at, err
+}
 
 // Scan reads the headers of the last message on each subject of the source.
 func (l *Log) Scan(ctx context.Context, s roster.Source) (source.Scan, error) {
@@ -142,7 +163,7 @@ func event(d delivery, headersOnly bool) roster.Event {
 	}
 	e := roster.Event{
 		Seq: d.seq, Time: d.time, Run: d.Headers().Get(headerRun), Source: p.source, Ref: p.ref, Mark: p.mark,
-		Approved: d.Headers().Get(headerApproved) != "",
+		Approved: d.Headers().Get(headerApproved) != "", Trace: d.Headers().Get(headerTrace),
 	}
 	if p.mark == "" && !headersOnly {
 		e.Record, e.Unreadable = record(d, p)

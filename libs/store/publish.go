@@ -3,11 +3,13 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -28,9 +30,10 @@ func (l *Log) Publish(ctx context.Context, s roster.Source, run string, changes 
 	if err := l.checkChanges(s, changes); err != nil {
 		return err
 	}
-	header := make(map[string][]string)
-	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(header))
-	p := publication{l: l, s: s, run: run, trace: header}
+	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer("ess")
+	of := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, of)
+	p := publication{l: l, s: s, run: run, trace: of[headerTrace]}
 	opened := p.message(markSubject(l.tenant, s, roster.RunOpened))
 	epoch, err := l.s.publish(ctx, l.stream, opened)
 	if err != nil {
@@ -45,7 +48,12 @@ func (l *Log) Publish(ctx context.Context, s roster.Source, run string, changes 
 		if done += b.n; done < len(changes) {
 			next = p.ahead(changes[done:])
 		}
-		if err := l.s.publishBatch(ctx, l.stream, b.msgs); err != nil {
+		sending, span := tracer.Start(ctx, "log.batch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.Int("changes", b.n)))
+		err := l.s.publishBatch(sending, l.stream, b.msgs)
+		if err != nil {
+			span.SetStatus(codes.Error, string(reason.Of(err).Code))
+		}
+		if span.End(); err != nil {
 			if done < len(changes) {
 				<-next
 			}
@@ -85,13 +93,15 @@ type publication struct {
 	s     roster.Source
 	run   string
 	epoch uint64
-	trace map[string][]string
+	trace string // a W3C traceparent; empty for none
 }
 
 func (p *publication) message(subject string) *nats.Msg {
 	m := nats.NewMsg(subject)
 	m.Header[headerRun] = []string{p.run}
-	maps.Copy(m.Header, p.trace)
+	if p.trace != "" {
+		m.Header[headerTrace] = []string{p.trace}
+	}
 	return m
 }
 

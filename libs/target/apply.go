@@ -229,7 +229,7 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 			return err
 		}
 	}
-	outcomes := c.link.o.Made.Applier.Apply(ctx, ops)
+	outcomes := c.apply(ctx, batch, ops)
 	if len(outcomes) != len(ops) {
 		return fmt.Errorf("the sink returned %d outcomes for %d operations", len(outcomes), len(ops))
 	}
@@ -280,7 +280,7 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 		failed.State, failed.NextTry = stuck(known, Parked), time.Time{}
 		failed.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
 	case reason.Misconfigured:
-		failed.State, failed.Attempts, s.Halted = stuck(known, Waiting), known.Attempts, &why
+		failed.State, failed.Attempts, s.Halted, s.Refused = stuck(known, Waiting), known.Attempts, &why, true
 	case reason.Conflict:
 		if c.fence[e.ID]++; c.fence[e.ID] <= 3 {
 			next.add(e.Entity)

@@ -30,7 +30,7 @@ func (e *sets) deliver(ctx context.Context, plan setPlan, s *Settled) (bool, err
 	}
 	if p.Digest != last.Digest || e.lost || e.forced {
 		ref := SetRef{Blob: "set-" + p.Digest, Name: p.Name, Digest: p.Digest, At: now}
-		if err := e.send(ctx, p, ref, plan.entries, s); err != nil {
+		if err := e.send(ctx, p, ref, plan, s); err != nil {
 			return false, err
 		}
 		if s.Halted != nil {
@@ -96,7 +96,7 @@ func (e *sets) render(plan setPlan, s *Settled) (Package, setPlan) {
 }
 
 // send uploads the package, unless an interrupted round of the same content did so already.
-func (e *sets) send(ctx context.Context, p Package, ref SetRef, entries map[ID]*Entry, s *Settled) error {
+func (e *sets) send(ctx context.Context, p Package, ref SetRef, plan setPlan, s *Settled) error {
 	d := e.link.o.Made.Deliverer
 	if e.link.mark.InFlight.Digest == p.Digest {
 		if there, err := d.Delivered(ctx, p); err == nil && there {
@@ -104,18 +104,19 @@ func (e *sets) send(ctx context.Context, p Package, ref SetRef, entries map[ID]*
 			return nil
 		}
 	}
-	if err := e.remember(ctx, ref.Blob, e.link.mark.Set.Blob, entries); err != nil {
+	if err := e.remember(ctx, ref.Blob, e.link.mark.Set.Blob, plan.entries); err != nil {
 		return err
 	}
 	e.link.mark.InFlight = ref
 	if err := e.link.save(ctx, nil); err != nil {
 		return err
 	}
-	if err := d.Deliver(ctx, p); err != nil {
+	if err := e.bring(ctx, p, plan); err != nil {
 		if stopped := context.Cause(ctx); stopped != nil {
 			return stopped // whether it arrived is asked by the next owner
 		}
 		e.lost = true // it may have arrived all the same
+		s.Refused = reason.FaultOf(err) == reason.Misconfigured
 		return e.halt(ctx, reason.Of(err), reason.AfterOf(err), s)
 	}
 	return nil

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -27,7 +29,8 @@ type Feed struct {
 	roster *roster.Roster
 	pos    roster.Position // what roster is equal to, or where the doorbell stands
 	runs   map[roster.Source]runMark
-	causes map[roster.Ref]Cause // the change that last concerned an entity
+	causes map[roster.Ref]Cause         // the change that last concerned an entity
+	traces map[string]trace.SpanContext // of the runs that published what there is, those that were traced
 	// approvals are the last changes of entities themselves, where a person approved just that one at its source.
 	approvals map[roster.Ref]Cause
 	unread    map[roster.Ref]map[roster.Source]struct{} // of whom a source says something that cannot be read
@@ -176,6 +179,7 @@ func (f *Feed) warm(ctx context.Context) error {
 	f.unread = map[roster.Ref]map[roster.Source]struct{}{}
 	f.mu.Unlock()
 	runs, causes, approvals := map[roster.Source]runMark{}, map[roster.Ref]Cause{}, map[roster.Ref]Cause{}
+	traces := map[string]trace.SpanContext{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {
 		if e.Record != nil {
 			r.Apply(f.units.Apply(*e.Record))
@@ -183,6 +187,7 @@ func (f *Feed) warm(ctx context.Context) error {
 			noteApproval(approvals, e)
 		}
 		f.note(ctx, e)
+		noteTrace(traces, e)
 		noteMark(runs, e)
 		return nil
 	})
@@ -193,7 +198,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.roster, f.pos, f.runs, f.causes, f.approvals = r, pos, runs, causes, approvals
+	f.roster, f.pos, f.runs, f.causes, f.approvals, f.traces = r, pos, runs, causes, approvals, traces
 	for s := range f.subs {
 		s.all = true
 		s.wake()
@@ -212,6 +217,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		f.pos.Seq = e.Seq
 		noteMark(f.runs, e)
 		f.note(ctx, e)
+		noteTrace(traces, e)
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(f.units.Apply(*e.Record))
@@ -260,6 +266,22 @@ func noteApproval(approvals map[roster.Ref]Cause, e roster.Event) {
 	} else {
 		delete(approvals, e.Ref)
 	}
+}
+
+// noteTrace remembers the trace of the run that published an event.
+func noteTrace(traces map[string]trace.SpanContext, e roster.Event) {
+	if _, known := traces[e.Run]; known || e.Trace == "" {
+		return
+	}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": e.Trace})
+	traces[e.Run] = trace.SpanContextFromContext(ctx)
+}
+
+// traceOf returns the trace of a run; an invalid one when it had none.
+func (f *Feed) traceOf(run string) trace.SpanContext {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.traces[run]
 }
 
 func causeOf(e roster.Event) Cause { return Cause{Seq: e.Seq, Run: e.Run, When: e.Time} }

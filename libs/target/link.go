@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -15,6 +18,7 @@ import (
 
 // LinkOptions are what a link is made of.
 type LinkOptions struct {
+	Tenant   string        // for traces
 	Target   roster.Source // the target's system and instance
 	Made     *Target
 	Feed     *Feed
@@ -23,6 +27,7 @@ type LinkOptions struct {
 	Owner    Owner // this process
 	Logger   *slog.Logger
 	Now      func() time.Time
+	Tracer   trace.Tracer  // nil for none
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
 	Observer Observer      // told of every settlement; may be nil
 	Mode     Mode
@@ -54,6 +59,9 @@ type Settled struct {
 	Adopted                             bool            // what an interrupted round had begun was found done
 	Deferred                            string          // why a complete set was not delivered now; empty when nothing waits
 	Halted                              *reason.Reason
+	Refused                             bool      // with Halted: the target lets us in no more, or is not set up as it must be
+	Runs                                []string  // whose changes it carried out, the newest first; some of them where they are many
+	Trace                               string    // id of its trace; empty for none
 	Problems                            []Problem // what the pre-flight refused
 	Cursor                              roster.Position
 	WakeAt                              time.Time
@@ -88,6 +96,7 @@ type Link struct {
 	saved    Mark // as the ledger has it
 	commands chan command
 	retry    backOff // of halts and failed deliveries
+	trail    trail   // of the round
 	engine   engine
 	guard    *warden
 	// unsettled says that a round ended before all its work was done, so that the next one looks at everything.
@@ -133,6 +142,9 @@ func (w *work) empty() bool { return !w.all && !w.force && len(w.refs) == 0 }
 func NewLink(o LinkOptions) *Link {
 	if o.Idle == 0 {
 		o.Idle = DefaultIdle
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	l := &Link{o: o, commands: make(chan command)}
 	l.guard = &warden{link: l}
@@ -283,7 +295,10 @@ func (l *Link) doorbell() <-chan struct{} {
 
 func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 	begun := l.o.Now()
+	l.trace(begun)
 	s, err := l.engine.settle(ctx, w)
+	s.Cursor = l.mark.Cursor
+	l.trail.end(&s, err)
 	if err != nil {
 		return s, err
 	}
@@ -294,7 +309,7 @@ func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 	if len(s.Rows) > 0 {
 		s.Names = l.names(s.Rows)
 	}
-	s.Took, s.Cursor, s.WakeAt = l.o.Now().Sub(begun), l.mark.Cursor, l.mark.WakeAt
+	s.Took, s.WakeAt = l.o.Now().Sub(begun), l.mark.WakeAt
 	if l.o.Observer != nil {
 		l.o.Observer(s)
 	}

@@ -41,6 +41,9 @@ func (l *Link) pause(ctx context.Context) error {
 	}
 }
 
+// Paused tells whether the document has the link do nothing.
+func (l *Link) Paused() bool { return l.o.Mode == ModePaused }
+
 // Row is one resource that a link in preview would create, change or take away, or that it would not send and why.
 type Row struct {
 	ID     ID

@@ -184,6 +184,7 @@ type setPlan struct {
 	parked  map[ID]*reason.Reason                                             // what the target would refuse
 	frozen  map[ID]*reason.Reason                                             // what the guard holds
 	deeds   []*deed                                                           // those of what is frozen
+	causes  map[roster.Ref]Cause                                              // the change that last concerned an entity
 	seen    func(roster.Ref) bool                                             // whether an entity was looked at
 	again   func(parked, frozen map[ID]*reason.Reason, deeds []*deed) setPlan // the same with some resources parked, and some held
 }
@@ -202,7 +203,7 @@ func (e *sets) plan(carried []*Entry, causes map[roster.Ref]Cause, seen func(ros
 		}
 		return setPlan{
 			set: set, entries: entries, differ: e.compare(entries, s), noted: e.noted(entries),
-			parked: parked, frozen: frozen, deeds: deeds, seen: seen, again: with,
+			parked: parked, frozen: frozen, deeds: deeds, causes: causes, seen: seen, again: with,
 		}
 	}
 	return with(nil, nil, nil)
