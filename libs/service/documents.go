@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"eventful.se/ess/libs/reason"
@@ -38,10 +39,11 @@ func followFolder(ctx context.Context, dir string, reload <-chan os.Signal, set 
 	var before, told string
 	for now := true; ; {
 		files, err := folder.Read()
-		state := fmt.Sprint(err)
+		parts := []string{fmt.Sprint(err)}
 		for _, f := range files {
-			state += "\x00" + f.Path + "\x00" + f.Digest + fmt.Sprint(f.Err)
+			parts = append(parts, f.Path, f.Digest, fmt.Sprint(f.Err))
 		}
+		state := strings.Join(parts, "\x00")
 		if now || state == before && state != told {
 			told = state
 			set(wantedOfFiles(files), err)

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestEntitlements(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse([]byte(strings.Replace(c.document, "'pupil'", "'true'", 1)))
 			var got []string
-			if invalid, ok := err.(*InvalidError); ok {
+			if invalid, ok := errors.AsType[*InvalidError](err); ok {
 				for _, p := range invalid.Problems {
 					got = append(got, p.Path)
 				}
@@ -95,9 +96,14 @@ links:
 		left  int
 		over  bool
 	}{
-		{secret, 2026_11_24, 30, false}, {secret, 2026_12_23, 1, false}, {secret, 2026_12_24, 0, true}, {secret, 2026_12_25, -1, true},
+		{secret, 2026_11_24, 30, false},
+		{secret, 2026_12_23, 1, false},
+		{secret, 2026_12_24, 0, true},
+		{secret, 2026_12_25, -1, true},
 		{secret, 2026_10_24, 61, false}, // over the end of summer time
-		{exception, 2027_02_28, 0, false}, {exception, 2027_03_01, -1, true}, {exception, 2027_03_29, -29, true},
+		{exception, 2027_02_28, 0, false},
+		{exception, 2027_03_01, -1, true},
+		{exception, 2027_03_29, -29, true},
 	} {
 		if left, over := c.e.Left(c.today), c.e.Over(c.today); left != c.left || over != c.over {
 			t.Errorf("%s on %s: %d days left, over %t; want %d, %t", c.e.Path, c.today, left, over, c.left, c.over)
