@@ -68,7 +68,7 @@ func text(b *strings.Builder, cmd *cobra.Command) {
 	if !strings.HasPrefix(long, cmd.Short) { // as most do
 		long = strings.TrimSpace(cmd.Short + ".\n\n" + long)
 	}
-	for _, paragraph := range strings.Split(long, "\n\n") {
+	for paragraph := range strings.SplitSeq(long, "\n\n") {
 		if strings.HasPrefix(paragraph, "  ") {
 			paragraph = "```\n" + paragraph + "\n```"
 		}
