@@ -120,7 +120,7 @@ func (y *yard) join(name string) *replica {
 	var wg sync.WaitGroup
 	for _, item := range y.items {
 		wg.Go(func() {
-			_ = r.members.While(ctx, item, func(ctx context.Context) error { return r.have(ctx, item) }, nil) //nolint:errcheck // it ends with ctx
+			_ = r.members.While(ctx, item, func(ctx context.Context) error { return r.have(ctx, item) }, nil)
 		})
 	}
 	go func() {
@@ -145,7 +145,7 @@ func (r *replica) have(ctx context.Context, item string) error {
 		return context.Cause(ctx)
 	}
 	<-ctx.Done()
-	time.Sleep(time.Duration(rand.N(20)) * time.Millisecond) //nolint:gosec // no secret
+	time.Sleep(time.Duration(rand.N(20)) * time.Millisecond)
 	r.y.drop(r, item)
 	return context.Cause(ctx)
 }
@@ -198,7 +198,7 @@ func (y *yard) settled(what string, replicas ...*replica) time.Duration {
 	room := share.Room(len(y.items), len(replicas))
 	for {
 		y.mu.Lock()
-		loads, others := map[string]int{}, 0
+		loads := map[string]int{}
 		for _, list := range y.has {
 			loads[list[0]]++
 		}
@@ -208,7 +208,7 @@ func (y *yard) settled(what string, replicas ...*replica) time.Duration {
 			total += loads[r.name]
 			fair = fair && loads[r.name] <= room
 		}
-		others = len(y.has) - total
+		others := len(y.has) - total
 		overlaps := y.overlaps
 		y.mu.Unlock()
 		if len(overlaps) > 0 {

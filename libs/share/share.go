@@ -34,7 +34,7 @@ func Assign(members, items []string) map[string]string {
 			heap.Push(h, *seeking)
 			seeking = nil
 			if len(*h) > room {
-				out := heap.Pop(h).(tenancy) //nolint:errcheck,forcetypeassert // the heap holds nothing else
+				out := heap.Pop(h).(tenancy) //nolint:forcetypeassert // the heap holds nothing else
 				seeking = &out
 			}
 		}
@@ -86,7 +86,7 @@ func (h tenancies) Less(i, j int) bool {
 
 func (h tenancies) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-func (h *tenancies) Push(x any) { *h = append(*h, x.(tenancy)) } //nolint:errcheck,forcetypeassert // as Assign calls it
+func (h *tenancies) Push(x any) { *h = append(*h, x.(tenancy)) } //nolint:forcetypeassert // as Assign calls it
 
 func (h *tenancies) Pop() any {
 	last := (*h)[len(*h)-1]
@@ -101,7 +101,7 @@ func unique(names []string) []string {
 // sum is the same on every machine, and in every version of this program: replicas of two versions run side by side (F75).
 func sum(s string) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(s)) //nolint:errcheck // it never fails
+	h.Write([]byte(s))
 	return h.Sum64()
 }
 

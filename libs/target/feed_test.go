@@ -65,6 +65,8 @@ func TestAFeedWithoutLinksFollowsNothing(t *testing.T) {
 			}
 		}
 		end()
-		<-fed
+		if err := <-fed; !errors.Is(err, context.Canceled) {
+			t.Errorf("the feed ended with %v", err)
+		}
 	})
 }
