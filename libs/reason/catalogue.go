@@ -84,6 +84,24 @@ const (
 	MembersRefused  Code = "members-refused"
 	PreflightFailed Code = "preflight-failed"
 
+	// Why a person is, or is not, in a target.
+	SourceNeverRead Code = "source-never-read"
+	ChangeWaits     Code = "change-waits"
+	LeftRegister    Code = "left-register"
+	ErasedPerson    Code = "erased-person"
+	ExcludedByHand  Code = "excluded-by-hand"
+	SuspendedByHand Code = "suspended-by-hand"
+	NothingStated   Code = "nothing-stated"
+	OutsideFilter   Code = "outside-filter"
+	UnitLeftOut     Code = "unit-left-out"
+	LinkInPreview   Code = "link-in-preview"
+	LinkPaused      Code = "link-paused"
+	LinkBehind      Code = "link-behind"
+	NotSentYet      Code = "not-sent-yet"
+	OlderState      Code = "older-state"
+	NothingWished   Code = "nothing-wished"
+	NoLongerWished  Code = "no-longer-wished"
+
 	// The log, the ledger and the runs.
 	LogMissing        Code = "log-missing"
 	MembersMissing    Code = "members-missing"
@@ -351,6 +369,70 @@ var catalogue = map[Code]entry{
 	Leaving: {
 		"Personen har slutat {since}; det som finns i målsystemet ligger kvar till {until}.", "The person left {since}; what the target holds stays until {until}.",
 		"Inget. Har personen inte slutat: rätta skolan eller datumen i registret.", "Nothing. If the person has not left, correct the school or the dates in the register.",
+	},
+	SourceNeverRead: {
+		"{source} har aldrig lästs.", "{source} has never been read.",
+		"Läs nu med essctl sources read, och se vad läsningen säger.", "Read it now with essctl sources read, and look what the read comes to.",
+	},
+	ChangeWaits: {
+		"En ändring av personen från {source} ({operation}) väntar på ett beslut ({digest}).", "A change of the person from {source} ({operation}) waits for a decision ({digest}).",
+		"Visa vad som väntar med essctl held show, kontrollera det mot registret, och godkänn eller avslå.", "Show what waits with essctl held show, compare it with the register, then approve or reject it.",
+	},
+	LeftRegister: {
+		"{source} säger att personen har slutat.", "{source} says that the person has left.",
+		"Inget. Har personen inte slutat: rätta placeringen i registret.", "Nothing. If the person has not left, mend the enrolment in the register.",
+	},
+	ErasedPerson: {
+		"Personen är raderad på begäran.", "The person was erased on request.",
+		"Inget.", "Nothing.",
+	},
+	ExcludedByHand: {
+		"Ett beslut för hand undantar personen från alla målsystem till och med {until}.", "A decision by hand excludes the person from every target until {until}.",
+		"Inget. Gäller beslutet inte längre: se essctl manual list, och ta tillbaka det.", "Nothing. If the decision no longer holds, see essctl manual list, and take it back.",
+	},
+	SuspendedByHand: {
+		"Ett beslut för hand stänger av personen i alla målsystem till och med {until}.", "A decision by hand suspends the person in every target until {until}.",
+		"Inget. Gäller beslutet inte längre: se essctl manual list, och ta tillbaka det.", "Nothing. If the decision no longer holds, see essctl manual list, and take it back.",
+	},
+	NothingStated: {
+		"{source} säger inget om personen; den lästes senast {when}.", "{source} says nothing of the person; it was last read {when}.",
+		"Se efter i registret att personen är med i det som exporteras.", "Look in the register that the person is in what it exports.",
+	},
+	OutsideFilter: {
+		"Länkens filter tar inte med personen: {filter}", "The filter of the link leaves the person out: {filter}",
+		"Inget. Ska personen med: ändra filter i kundens dokument, eller placeringen i registret.", "Nothing. To have the person, change filter in the tenant's document, or the enrolment in the register.",
+	},
+	UnitLeftOut: {
+		"Personen är bara vid enheter som kundens dokument undantar.", "The person is only at units that the tenant's document excludes.",
+		"Inget. Ska personen med: ändra units i kundens dokument, eller placeringen i registret.", "Nothing. To have the person, change units in the tenant's document, or the enrolment in the register.",
+	},
+	LinkInPreview: {
+		"Länken är i förhandsvisning: den skriver inget.", "The link is in preview: it writes nothing.",
+		"Se vad den skulle göra med essctl preview, och sätt mode: active i kundens dokument.", "Look what it would do with essctl preview, and set mode: active in the tenant's document.",
+	},
+	LinkPaused: {
+		"Länken är pausad.", "The link is paused.",
+		"Låt den fortsätta med essctl links resume, eller sätt mode: active i kundens dokument.", "Let it go on with essctl links resume, or set mode: active in the tenant's document.",
+	},
+	LinkBehind: {
+		"Länken har inte kommit till personens senaste ändring: den är vid {cursor} och ändringen är {seq}.", "The link has not come to the person's last change: it is at {cursor}, and the change is {seq}.",
+		"Vänta en stund. Kommer den inte vidare: se essctl links show.", "Wait a little. If it does not get on, see essctl links show.",
+	},
+	NotSentYet: {
+		"Ska finnas i målsystemet, men är inte skickad än.", "Is to be in the target, and has not been sent yet.",
+		"Vänta på nästa omgång, eller skicka nu med essctl links sync person.", "Wait for the next round, or send it now with essctl links sync person.",
+	},
+	OlderState: {
+		"Målsystemet har äldre uppgifter: {fields}.", "The target has older data: {fields}.",
+		"Vänta på nästa omgång, eller skicka nu med essctl links sync person.", "Wait for the next round, or send it now with essctl links sync person.",
+	},
+	NothingWished: {
+		"Länken gör inget av personen för det här målsystemet.", "The link makes nothing of the person for this target.",
+		"Se länkens inställningar i kundens dokument.", "Look at the settings of the link in the tenant's document.",
+	},
+	NoLongerWished: {
+		"Finns kvar i målsystemet, fast inget längre ber om det.", "The target still has it, though nothing asks for it any more.",
+		"Vänta på nästa omgång. Är det kvar: se essctl links show.", "Wait for the next round. If it stays, see essctl links show.",
 	},
 	LogRegressed: {
 		"Loggen, som slutar vid {end}, är inte den som länken läste till {seen}: den har återställts eller bytts ut.", "The log, which ends at {end}, is not the one that the link read up to {seen}: it was restored or replaced.",

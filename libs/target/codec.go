@@ -74,7 +74,10 @@ func bit(b bool) int {
 }
 
 // decodeEntries reads what encodeEntries wrote.
-func decodeEntries(blob []byte, each func(Entry)) error {
+func decodeEntries(blob []byte, each func(Entry)) error { return decodeSome(blob, nil, each) }
+
+// decodeSome reads the entries of the entities that are wanted, which is much cheaper than to read all; with nil all.
+func decodeSome(blob []byte, wanted func(roster.Ref) bool, each func(Entry)) error {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4<<30))
 	if err != nil {
 		return err
@@ -89,7 +92,12 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 	}
 	r := &reader{b: b[1:], names: map[string]string{}}
 	for range r.number() {
-		e := Entry{ID: r.id(), Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}, State: EntryState(r.name())}
+		kind, key := r.name(), r.bytes(r.number())
+		e := Entry{Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}}
+		if r.blind = wanted != nil && !wanted(e.Entity); !r.blind {
+			e.ID = ID{kind, string(key)}
+		}
+		e.State = EntryState(r.name())
 		e.Held = r.number() > 0
 		e.Left = r.date()
 		if b[0] > 1 {
@@ -98,17 +106,24 @@ func decodeEntries(blob []byte, each func(Entry)) error {
 		}
 		e.Anchor = r.key()
 		for range r.number() {
-			e.Fields = append(e.Fields, Field{r.name(), roster.Personal(r.text())})
+			if f := (Field{r.name(), roster.Personal(r.text())}); !r.blind {
+				e.Fields = append(e.Fields, f)
+			}
 		}
 		e.Needs = r.ids()
 		for range r.number() {
-			e.Sets = append(e.Sets, Set{Name: r.name(), Members: r.ids()})
+			if s := (Set{Name: r.name(), Members: r.ids()}); !r.blind {
+				e.Sets = append(e.Sets, s)
+			}
 		}
 		e.Reason, e.Cause = r.reason(), r.cause()
 		if r.short {
 			return errors.New("the delivered set is cut off")
 		}
-		each(e)
+		if !r.blind {
+			each(e)
+		}
+		r.blind = false
 	}
 	return nil
 }
@@ -159,6 +174,7 @@ func (w *writer) cause(c Cause) {
 type reader struct {
 	b     []byte
 	short bool
+	blind bool              // what comes is passed over: texts are read as empty
 	names map[string]string // kinds, states and field names, which repeat
 }
 
@@ -182,10 +198,19 @@ func (r *reader) bytes(n int) []byte {
 	return b
 }
 
-func (r *reader) text() string { return string(r.bytes(r.number())) }
+func (r *reader) text() string {
+	b := r.bytes(r.number())
+	if r.blind {
+		return ""
+	}
+	return string(b)
+}
 
 func (r *reader) name() string {
 	b := r.bytes(r.number())
+	if r.blind {
+		return ""
+	}
 	if s, ok := r.names[string(b)]; ok {
 		return s
 	}
@@ -210,10 +235,13 @@ func (r *reader) date() roster.Date {
 }
 
 func (r *reader) ids() (list []ID) {
-	if n := r.number(); n > 0 {
+	n := r.number()
+	if n > 0 && !r.blind {
 		list = make([]ID, 0, n)
-		for range n {
-			list = append(list, r.id())
+	}
+	for range n {
+		if id := r.id(); !r.blind {
+			list = append(list, id)
 		}
 	}
 	return list
@@ -222,13 +250,15 @@ func (r *reader) ids() (list []ID) {
 func (r *reader) id() ID { return ID{r.name(), r.text()} }
 
 func (r *reader) reason() *reason.Reason {
-	code := r.name()
-	if code == "" {
+	code := r.bytes(r.number())
+	if len(code) == 0 {
 		return nil
 	}
 	out := &reason.Reason{Code: reason.Code(code)}
 	for range r.number() {
-		out.Args = append(out.Args, reason.Arg{Name: r.name(), Value: r.text()})
+		if a := (reason.Arg{Name: r.name(), Value: r.text()}); !r.blind {
+			out.Args = append(out.Args, a)
+		}
 	}
 	return out
 }

@@ -51,7 +51,7 @@ func (d *Document) Unentitled(p Problems, e Entitlement, what string) {
 func (d *Document) validateEntitlements(p Problems) {
 	registers := 0
 	for i, s := range d.Sources {
-		if s.System == manualSystem {
+		if s.System == ManualSystem {
 			d.Unentitled(p.At("sources[%d]", i), ManualDesk, "has no manual source")
 			continue
 		}
@@ -86,8 +86,8 @@ func (d *Document) validateEntitlements(p Problems) {
 	}
 }
 
-// manualSystem is the source of what people decide beside the registers.
-const manualSystem = "manual"
+// ManualSystem is the source of what people decide beside the registers.
+const ManualSystem = "manual"
 
 // Ending is something of a document that ends on a day: an exception, or a secret.
 type Ending struct {

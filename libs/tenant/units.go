@@ -89,18 +89,30 @@ func (d *Document) NamedUnits(k *roster.Keyer) (list []NamedUnit) {
 }
 
 // UnitRules returns what the document says of units, in the words of the roster.
-func (d *Document) UnitRules(k *roster.Keyer) roster.Units {
+func (d *Document) UnitRules(k *roster.Keyer) roster.Units { return d.UnitRulesBy(k.Organisation) }
+
+// UnitRulesBy is UnitRules for who has no secret and knows the keys of units: key returns that of a source's id, or zero for
+// a unit that is not known, of which nothing is said.
+func (d *Document) UnitRulesBy(key func(roster.Source, string) roster.Key) roster.Units {
 	rules := map[roster.Key]roster.UnitRule{}
+	of := func(u UnitID) roster.Key {
+		ref, err := u.Ref()
+		if err != nil {
+			return roster.Key{}
+		}
+		return key(ref, string(u.ID))
+	}
 	for _, u := range d.Units {
 		rule := roster.UnitRule{Name: u.Name, Controller: u.Controller, Excluded: u.Excluded}
 		if code, ok := roster.ParseUnitCode(string(u.Code)); ok {
 			rule.Code = code
 		}
 		if u.MergedInto != nil {
-			rule.MergedInto = u.MergedInto.key(k)
+			rule.MergedInto = of(*u.MergedInto)
 		}
-		rules[u.key(k)] = rule
+		rules[of(u.UnitID)] = rule
 	}
+	delete(rules, roster.Key{})
 	return roster.NewUnits(rules)
 }
 

@@ -38,6 +38,7 @@ func everyCommand(document string) map[string][]string {
 		"asks list": nil, "asks cancel": args([]string{"x"}, tenant, because),
 		"members list": nil,
 		"preview":      link,
+		"why":          args(tenant, []string{"--key", key}),
 		"runs":         source, "findings": source,
 		"held show": source, "held approve": args([]string{"d"}, source, because), "held reject": args([]string{"d"}, link, because),
 		"person protect": args(tenant, because, []string{"--key", key}), "person unprotect": args(tenant, because, []string{"--key", key}),
