@@ -107,6 +107,7 @@ func (e *sets) send(ctx context.Context, p Package, ref SetRef, plan setPlan, s 
 	if err := e.remember(ctx, ref.Blob, e.link.mark.Set.Blob, plan.entries); err != nil {
 		return err
 	}
+	e.withdraw(ctx, p)
 	e.link.mark.InFlight = ref
 	if err := e.link.save(ctx, nil); err != nil {
 		return err
@@ -120,6 +121,19 @@ func (e *sets) send(ctx context.Context, p Package, ref SetRef, plan setPlan, s 
 		return e.halt(ctx, reason.Of(err), reason.AfterOf(err), s)
 	}
 	return nil
+}
+
+// withdraw takes away what a delivery left of which nobody knows how far it came, when another package is to come: half a
+// file under its final name would be read. Where the target does not let us, the new package comes all the same.
+func (e *sets) withdraw(ctx context.Context, next Package) {
+	left := e.link.mark.InFlight
+	w, can := e.link.o.Made.Deliverer.(Withdrawer)
+	if !can || left.Name == "" || left.Digest == next.Digest {
+		return
+	}
+	if err := w.Withdraw(ctx, left.Name); err != nil {
+		e.link.o.Logger.WarnContext(ctx, "what an interrupted delivery left cannot be taken away", "package", left.Name, "error", err)
+	}
 }
 
 // halt keeps everything as it is and tries again later.

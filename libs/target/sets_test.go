@@ -1,6 +1,7 @@
 package target_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -255,4 +256,49 @@ func TestSetsKeepTheirPace(t *testing.T) {
 		}
 		_ = p.stop()
 	})
+}
+
+// TestSetsTakeAwayWhatAnInterruptedDeliveryLeft has an owner end inside an upload, of which a part stays under its name. The next
+// one takes it away when it has another set to bring, and leaves it alone when it is the same one.
+func TestSetsTakeAwayWhatAnInterruptedDeliveryLeft(t *testing.T) {
+	for name, changes := range map[string]bool{"another set": true, "the same set": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, in := setsSetup()
+				in.onStep(func(string) error { return errors.New("the line broke") })
+				w := &withdrawing{inbox: in}
+				s.made.Deliverer = w
+				s.log.publish(small()...)
+				p := start(t, s)
+				if got := <-p.settled; got.Halted == nil {
+					t.Fatalf("settled %+v", got)
+				}
+				_ = p.stop()
+				in.onStep(nil)
+				if changes {
+					s.log.publish(person(11, "Ekman"))
+				}
+				p = start(t, s)
+				p.reach(s.log)
+				_ = p.stop()
+				if in.count() == 0 {
+					t.Fatal("nothing was delivered")
+				}
+				if changes && (len(w.taken) != 1 || w.taken[0] == in.uploads[0]) || !changes && len(w.taken) > 0 {
+					t.Errorf("delivered %v, and took away %v", in.uploads, w.taken)
+				}
+			})
+		})
+	}
+}
+
+// withdrawing is an inbox from which something can be taken away; it refuses to, for that must not matter.
+type withdrawing struct {
+	*inbox
+	taken []string
+}
+
+func (w *withdrawing) Withdraw(_ context.Context, name string) error {
+	w.taken = append(w.taken, name)
+	return errors.New("not here")
 }

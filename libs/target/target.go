@@ -242,6 +242,12 @@ type Deliverer interface {
 	Delivered(ctx context.Context, p Package) (bool, error)
 }
 
+// Withdrawer is a [Deliverer] that can take away what an interrupted delivery left at the target, a part of a package or one
+// that is out of date, before another package comes. What is not there is no error.
+type Withdrawer interface {
+	Withdraw(ctx context.Context, name string) error
+}
+
 // Problem is something in a set that the target would refuse.
 type Problem struct {
 	ID     ID // the resource that is at fault; zero when it is the set as a whole

@@ -61,9 +61,15 @@ type Sink struct {
 	Consumes bool
 }
 
+// Remover is a drop from which a file can be taken away. What is not there is no error.
+type Remover interface {
+	Remove(ctx context.Context, name string) error
+}
+
 var (
-	_ target.Deliverer = Sink{}
-	_ target.Checker   = Sink{}
+	_ target.Deliverer  = Sink{}
+	_ target.Withdrawer = Sink{}
+	_ target.Checker    = Sink{}
 )
 
 // Check goes through what a delivery needs, where the drop can tell: nothing is written, for the target would read it.
@@ -118,6 +124,15 @@ func (s Sink) Delivered(ctx context.Context, p target.Package) (bool, error) {
 		return nil
 	})
 	return shows && err == nil, err
+}
+
+// Withdraw takes a zip out of the drop, where that lets us. Plain files are those of the next package too.
+func (s Sink) Withdraw(ctx context.Context, name string) error {
+	r, ok := s.Drop.(Remover)
+	if !ok || s.Packing == Plain {
+		return nil
+	}
+	return r.Remove(ctx, name)
 }
 
 // each calls do for every file that the drop gets.

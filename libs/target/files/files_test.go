@@ -46,6 +46,11 @@ func (m *memory) Stat(_ context.Context, name string) (int64, time.Time, error) 
 	return int64(len(data)), time.Time{}, nil
 }
 
+func (m *memory) Remove(_ context.Context, name string) error {
+	delete(m.files, name)
+	return m.fail
+}
+
 func newMemory() *memory { return &memory{files: map[string][]byte{}} }
 
 func render(t *testing.T, s Sink) target.Package {

@@ -19,12 +19,18 @@ type SFTP struct {
 
 var (
 	_ Drop           = SFTP{}
+	_ Remover        = SFTP{}
 	_ target.Checker = SFTP{}
 )
 
 // Put uploads a file.
 func (d SFTP) Put(ctx context.Context, name string, data []byte) error {
 	return d.Client.Upload(ctx, path.Join(d.Directory, name), data, d.Upload)
+}
+
+// Remove removes a file, and the part of it that an upload left.
+func (d SFTP) Remove(ctx context.Context, name string) error {
+	return d.Client.Remove(ctx, path.Join(d.Directory, name), d.Upload)
 }
 
 // Stat asks for size and time of a file.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,14 @@ type UploadOptions struct {
 	Atomic Delivery // empty for Rename
 }
 
+// temporary returns the name under which a file is written.
+func (o UploadOptions) temporary(name string) string {
+	if o.Atomic == Direct {
+		return name
+	}
+	return path.Join(path.Dir(name), "."+path.Base(name)+".part")
+}
+
 // Upload makes data the content of the file at name, and checks the size that the server then shows. Uploading again
 // gives the same result; whether to is the caller's to say. After an error nothing of data is left on the server, or the
 // error says so: to remove it, a new connection is made, also when ctx has ended, for some seconds. Errors: transfer-cut,
@@ -43,10 +52,7 @@ func (c *Client) Upload(ctx context.Context, name string, data []byte, o UploadO
 		return err
 	}
 	defer s.close()
-	temporary := name
-	if o.Atomic != Direct {
-		temporary = path.Join(path.Dir(name), "."+path.Base(name)+".part")
-	}
+	temporary := o.temporary(name)
 	begun, err := s.write(ctx, temporary, data)
 	if err == nil && temporary != name {
 		err = s.rename(ctx, temporary, name, int64(len(data)))
@@ -130,6 +136,21 @@ func (s *session) rename(ctx context.Context, from, to string, size int64) error
 		return s.client.explainTransfer(ctx, err, to, size)
 	}
 	return reason.Errorf(reason.Misconfigured, err, reason.RenameRefused, "address", s.client.Address(), "path", strconv.Quote(to))
+}
+
+// Remove removes the file that an upload with these options made, or the part that it left. What is not there is no error.
+func (c *Client) Remove(ctx context.Context, name string, o UploadOptions) error {
+	s, err := c.connect(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for _, n := range slices.Compact([]string{name, o.temporary(name)}) {
+		if err := s.Client.Remove(n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return s.client.explain(ctx, err, n)
+		}
+	}
+	return nil
 }
 
 // cleanupTime is how long removing a partial file may take when the operation itself is over.

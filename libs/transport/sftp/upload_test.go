@@ -68,6 +68,31 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+func TestRemoveTakesTheFileAndThePartOfIt(t *testing.T) {
+	_, cfg, dir := serve(t, sftpserver.Options{})
+	c := sftp.New(cfg, noPause)
+	for _, d := range deliveries {
+		for _, name := range []string{"a.zip", ".a.zip.part", "b.zip"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 { // what is not there is no error
+			if err := c.Remove(t.Context(), "/a.zip", sftp.UploadOptions{Atomic: d}); err != nil {
+				t.Error(err)
+			}
+		}
+		want := map[string][]byte{"b.zip": []byte("b.zip")}
+		if d == sftp.Direct {
+			want[".a.zip.part"] = []byte(".a.zip.part") // somebody else's
+		}
+		wantFiles(t, dir, want)
+	}
+	if err := c.Remove(t.Context(), "/", sftp.UploadOptions{}); err == nil {
+		t.Error("a directory was removed")
+	}
+}
+
 // TestUploadCut is F49 for uploads: whatever breaks, a part of the data never stands under the name or beside it, and
 // the next upload puts it right.
 func TestUploadCut(t *testing.T) {
