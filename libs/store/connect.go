@@ -95,7 +95,8 @@ func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a rotated credential comes into use without a restart
 		nats.CustomReconnectDelay(reconnectDelay()),
-		nats.PingInterval(20 * time.Second),
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(pingsLost),
 		nats.Timeout(s.timeout),
 		nats.ErrorHandler(s.asyncError),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -150,6 +151,13 @@ func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
 	}
 	return opts, nil
 }
+
+// A server that stands still keeps its connections: only that it answers no ping shows it. It is left for another after three
+// pings, the time in which members that renew nothing are missed too.
+const (
+	pingEvery = 5 * time.Second
+	pingsLost = 2
+)
 
 // reconnectDelay spreads the clients of a server that comes back.
 func reconnectDelay() nats.ReconnectDelayHandler {
