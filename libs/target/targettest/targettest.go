@@ -8,7 +8,6 @@ package targettest
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -132,19 +131,19 @@ type suite struct {
 // parts runs the parts of a case by their names. A case of which no part applies does not apply.
 func parts[T ~string](s *suite, t *testing.T, names []T, run func(*testing.T, T)) {
 	t.Helper()
-	var why []string
+	skipped := 0
 	for _, name := range names {
 		t.Run(string(name), func(t *testing.T) {
 			defer func() {
 				if t.Skipped() {
-					why = append(why, string(name))
+					skipped++
 				}
 			}()
 			run(t, name)
 		})
 	}
-	if len(why) == len(names) {
-		s.DoesNotApply(t, "no part of it does: %s", strings.Join(why, "; "))
+	if skipped == len(names) {
+		s.NoPartApplies(t)
 	}
 }
 
