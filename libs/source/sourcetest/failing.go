@@ -107,12 +107,14 @@ func (s *suite) failures() {
 	})
 	s.Case("a run that could not be published or saved is made again, and misses nothing", conformance.CrashSafe, func(t *testing.T) {
 		w := s.changedWorld(t)
-		w.log.refuse = reason.Errorf(reason.Misconfigured, nil, reason.LogRefused, "subject", "all", "what", "it is closed")
+		w.log.Fault = func(int, bool) error {
+			return reason.Errorf(reason.Misconfigured, nil, reason.LogRefused, "subject", "all", "what", "it is closed")
+		}
 		if run, err := w.run(); err != nil || run.Believed() {
 			t.Fatalf("the log refused what was read, and the run is %s (%v)", run.State, err)
 		}
-		w.log.refuse = nil
-		w.runs.fail = errors.New("the store of the runs is gone")
+		w.log.Fault = nil
+		w.runs.Fail = errors.New("the store of the runs is gone")
 		for _, id := range []string{"p-8", "p-10"} {
 			if _, err := w.run(); err == nil {
 				t.Fatal("the run was saved nowhere, and says nothing of it")
@@ -120,7 +122,7 @@ func (s *suite) failures() {
 			w.agrees("a run whose publication failed, or whose end was not saved (R2: a restart may repeat, never skip)")
 			w.change(func(t *Town) { t.Person(id).Unit = "u-2" })
 		}
-		w.runs.fail = nil
+		w.runs.Fail = nil
 		w.change(func(t *Town) { t.Drop("p-2") })
 		w.read()
 		w.agrees("runs whose ends were not saved (R2: a restart may repeat, never skip)")
@@ -239,7 +241,7 @@ func (s *suite) callOff(t *testing.T, w *world, n, all int) {
 	}
 	w.ctx = ctx
 	w.now = w.now.AddDate(0, 0, 1)
-	before, saved := w.log.Messages(), len(w.runs.runs)
+	before, saved := w.log.Messages(), len(w.runs.List)
 	_, err := w.run()
 	took := time.Since(called)
 	cancel()
@@ -249,7 +251,7 @@ func (s *suite) callOff(t *testing.T, w *world, n, all int) {
 	if took > soon {
 		t.Errorf("the read was called off at doc %d of %d and went on for %s: look at the context between docs", n, all, took.Round(time.Millisecond))
 	}
-	if err == nil || w.log.Messages() != before || len(w.runs.runs) != saved {
+	if err == nil || w.log.Messages() != before || len(w.runs.List) != saved {
 		t.Errorf("the read was called off at doc %d of %d, and something of it was published or saved", n, all)
 	}
 }

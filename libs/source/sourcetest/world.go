@@ -17,6 +17,7 @@ import (
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
@@ -63,7 +64,7 @@ type world struct {
 	name  roster.Source
 	log   *Log
 	runs  *Runs
-	holds *Holds
+	holds *guardtest.Store
 	now   time.Time
 	town  Town
 	n     int
@@ -80,7 +81,7 @@ func (s *suite) world(t tb, ctx context.Context) *world { //nolint:revive // the
 	}
 	return &world{
 		suite: s, t: t, ctx: ctx, keyer: k, name: roster.Source{System: s.Connector.System, Instance: "default"},
-		log: NewLog(), runs: &Runs{}, holds: &Holds{}, now: noon,
+		log: NewLog(), runs: &Runs{}, holds: &guardtest.Store{}, now: noon,
 	}
 }
 

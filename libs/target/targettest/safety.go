@@ -107,7 +107,7 @@ func (s *suite) safety() {
 		})
 		check("after a forced resync")
 		for _, r := range school() {
-			w.log.publish(gone(r))
+			w.log.Publish(gone(r))
 		}
 		w.settle()
 		w.equal("after everybody left")
@@ -131,7 +131,7 @@ func (s *suite) safety() {
 		}
 		w := s.world(t).begin()
 		s.can(t, w.peer.Fail(Hang, target.ID{}))
-		w.log.publish(renamed(pupil(12, 1)), renamed(group(31, 1, 21, 11, 12, 13)), pupil(17, 1))
+		w.log.Publish(renamed(pupil(12, 1)), renamed(group(31, 1, 21, 11, 12, 13)), pupil(17, 1))
 		ctx, cancel := context.WithTimeout(t.Context(), soon)
 		defer cancel()
 		begun := time.Now()
@@ -153,7 +153,7 @@ func (s *suite) safety() {
 		if w.made.Deliverer == nil {
 			s.DoesNotApply(t, "the target takes calls, not sets")
 		}
-		w.log.publish(school()...)
+		w.log.Publish(school()...)
 		var set []target.Resource
 		for _, r := range w.wished() {
 			set = append(set, r)
@@ -189,12 +189,12 @@ func (s *suite) held(t *testing.T, change func(n int) roster.Record) {
 	for n := 41; n < 53; n++ {
 		many = append(many, pupil(n, 1))
 	}
-	w.log.publish(many...)
+	w.log.Publish(many...)
 	w.begin()
 	before := w.natives(personRef(41))
 	picture := w.picture()
 	for n := 41; n < 53; n++ {
-		w.log.publish(change(n))
+		w.log.Publish(change(n))
 	}
 	did := w.settle()
 	if did.Held == 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/tenant"
@@ -28,8 +29,8 @@ type world struct {
 	peer    Peer
 	made    *target.Target
 	witness *witness
-	log     *memoryLog
-	ledger  *memoryLedger
+	log     *Log
+	ledger  *Ledger
 	options target.LinkOptions // what a case has otherwise than by default
 	logged  *logged
 	anchors map[roster.Key]roster.Key // by which keys the target knows persons who have others now
@@ -44,9 +45,9 @@ var wide = guard.Limits{{Operation: guard.Delete, Percent: 100}, {Operation: gua
 // world makes a target whose roster is empty.
 func (s *suite) world(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, suite: s, ledger: newLedger(), logged: &logged{}, anchors: map[roster.Key]roster.Key{}, at: time.Date(2026, 9, 15, 10, 0, 0, 0, time.UTC)}
-	w.log = newLog(w.now)
-	w.options = target.LinkOptions{Holds: &memoryHolds{}, Limits: wide}
+	w := &world{t: t, suite: s, ledger: NewLedger(), logged: &logged{}, anchors: map[roster.Key]roster.Key{}, at: time.Date(2026, 9, 15, 10, 0, 0, 0, time.UTC)}
+	w.log = NewLog(w.now)
+	w.options = target.LinkOptions{Holds: &guardtest.Store{}, Limits: wide}
 	peer, settings := s.under.Peer(t)
 	w.peer = peer
 	config, err := s.config(settings)
@@ -153,7 +154,7 @@ func (w *world) settle() target.Settled {
 // put publishes records and settles.
 func (w *world) put(records ...roster.Record) target.Settled {
 	w.t.Helper()
-	w.log.publish(records...)
+	w.log.Publish(records...)
 	return w.settle()
 }
 
