@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/target"
@@ -74,7 +75,7 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 			return bad
 		}
 	}
-	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete}
+	host := &Host{Store: st, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budget.NewSet(time.Now, budget.Sleep), CatchUp: true, Complete: p.Complete}
 	asked := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	var skipped []string

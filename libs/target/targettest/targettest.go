@@ -39,6 +39,7 @@ type Claims struct {
 	Aliases                      bool        // a protected person can go on using an account, by an alias
 	Lists                        bool        // it can tell all it holds of ours
 	Verifies                     bool        // what is lost there is seen by a verifying resync
+	Rate                         *Rate       // how many calls the other side takes; nil where nobody counts them
 	// Deadline is the longest that a call may take with these settings when the other side says nothing.
 	Deadline time.Duration
 }
@@ -113,7 +114,7 @@ func Test(t *testing.T, u Under) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	s := &suite{conformance.New(t, "target-"+u.Connector.System, u.Against), u}
-	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.safety} {
+	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.rates, s.safety} {
 		part()
 	}
 	s.Case("nothing runs on when the connector is done", conformance.Prompt, func(t *testing.T) {
