@@ -65,10 +65,12 @@ type world struct {
 	log   *Log
 	runs  *Runs
 	holds *guardtest.Store
-	now   time.Time
-	town  Town
-	n     int
-	last  *watched // the last read
+	// limits are those of the guard; nil for its own.
+	limits guard.Limits
+	now    time.Time
+	town   Town
+	n      int
+	last   *watched // the last read
 	// tamper changes how the next read goes on.
 	tamper func(*watched)
 }
@@ -81,7 +83,7 @@ func (s *suite) world(t tb, ctx context.Context) *world { //nolint:revive // the
 	}
 	return &world{
 		suite: s, t: t, ctx: ctx, keyer: k, name: roster.Source{System: s.Connector.System, Instance: "default"},
-		log: NewLog(), runs: &Runs{}, holds: &guardtest.Store{}, now: noon,
+		log: NewLog(), runs: &Runs{}, holds: &guardtest.Store{}, limits: unlimited(), now: noon,
 	}
 }
 
@@ -164,7 +166,7 @@ func (w *world) run() (source.Run, error) {
 	defer cancel()
 	reader := source.NewReader(source.Options{
 		Tenant: "town", Name: w.name, Source: w.last, Defaults: d, Keyer: w.keyer, Log: w.log, Runs: w.runs, Holds: w.holds,
-		Limits: unlimited(), Logger: w.logger(), Now: func() time.Time { return w.now },
+		Limits: w.limits, Logger: w.logger(), Now: func() time.Time { return w.now },
 		NewID: func() string { w.n++; return fmt.Sprint("run", w.n) },
 	})
 	var run source.Run
