@@ -77,7 +77,7 @@ func (s *suite) failures() {
 		s.Case("a register that fails is not believed: "+string(f), conformance.CrashSafe, func(t *testing.T) {
 			s.broken(t, f, func() {}) // or the case ends here
 			s.eachWay(t, func(t *testing.T, read func(*world) (source.Run, error)) {
-				if f == Empty && !strings.HasSuffix(t.Name(), "/everything") {
+				if f == Empty && !strings.HasSuffix(t.Name(), "/by_a_read_of_everything") {
 					return // of nothing, nothing has changed
 				}
 				w := s.changedWorld(t)
@@ -142,13 +142,13 @@ func (s *suite) changedWorld(t *testing.T) *world {
 // eachWay tries both ways to read.
 func (s *suite) eachWay(t *testing.T, try func(*testing.T, func(*world) (source.Run, error))) {
 	t.Helper()
-	t.Run("everything", func(t *testing.T) {
+	t.Run("by a read of everything", func(t *testing.T) {
 		try(t, func(w *world) (source.Run, error) {
 			w.now = w.now.AddDate(0, 0, 1)
 			return w.run()
 		})
 	})
-	t.Run("what changed", func(t *testing.T) {
+	t.Run("by a read of what changed", func(t *testing.T) {
 		if s.Claims.NoDelta != "" {
 			s.DoesNotApply(t, "%s", s.Claims.NoDelta)
 		}

@@ -37,10 +37,10 @@ func (s *suite) limited(t *testing.T) (*world, Counter, Rate) {
 	if s.under.Claims.Rate == nil {
 		w := s.world(t).begin()
 		for _, spec := range w.budgets.Specs() {
-			t.Errorf("it is claimed that nobody counts its calls, and it draws them from a budget for %s: claim the rate", spec.Name)
+			t.Errorf("it is claimed that the other side counts no calls, and it draws them from a budget for %s: claim the rate", spec.Name)
 		}
 		if !t.Failed() {
-			s.DoesNotApply(t, "nobody counts its calls")
+			s.DoesNotApply(t, "the other side counts no calls")
 		}
 		t.FailNow()
 	}

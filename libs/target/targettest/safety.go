@@ -48,7 +48,7 @@ func (s *suite) safety() {
 			}
 		})
 	})
-	s.Case("what it tells of itself is what is there", conformance.Reconciles, func(t *testing.T) {
+	s.Case("what the target says that it holds is what is there", conformance.Reconciles, func(t *testing.T) {
 		w := s.world(t)
 		if w.made.Applier == nil {
 			s.DoesNotApply(t, "a complete set is known by its name, not row by row")
@@ -125,7 +125,7 @@ func (s *suite) safety() {
 			s.held(t, func(n int) roster.Record { return renamed(pupil(n, 1)) })
 		})
 	})
-	s.Case("told to stop it stops at once, though nobody answers", conformance.Prompt, func(t *testing.T) {
+	s.Case("a link that is told to stop stops at once, though nobody answers", conformance.Prompt, func(t *testing.T) {
 		const soon, atOnce = 100 * time.Millisecond, time.Second
 		if s.under.Claims.Deadline < soon+atOnce {
 			s.DoesNotApply(t, "with these settings every call ends within %v anyhow", s.under.Claims.Deadline)
