@@ -35,7 +35,7 @@ with "` + Mark + `". docs/add-a-connector.md says how it goes on.`,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Kind = Kind(args[0])
-			made, err := s.Make()
+			made, err := s.Make(ctx)
 			for _, path := range made {
 				fmt.Fprintln(cmd.OutOrStdout(), path)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -52,7 +54,7 @@ var readmes embed.FS
 func (s Scaffold) folder() string { return string(s.Kind) + "-" + s.Name }
 
 // Make writes the connector and names what it wrote. Nothing is written when something is wrong with what is asked.
-func (s Scaffold) Make() (made []string, err error) {
+func (s Scaffold) Make(ctx context.Context) (made []string, err error) {
 	if nameOf.MatchString(s.Name) { // else there is one thing to mend, and not three
 		s.Title = cmp.Or(strings.TrimSpace(s.Title), s.Name)
 		s.Package = cmp.Or(s.Package, strings.ReplaceAll(s.Name, "-", ""))
@@ -80,7 +82,21 @@ func (s Scaffold) Make() (made []string, err error) {
 		}
 		made = append(made, path)
 	}
-	return made, nil
+	return made, s.expect(ctx)
+}
+
+// expect writes anew what the golden cases expect: the same under keys of the new system's own.
+func (s Scaffold) expect(ctx context.Context) error {
+	folder := filepath.Join("services", s.folder(), s.Package)
+	if _, err := os.Stat(filepath.Join(s.Root, folder, "testdata", "cases")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-run=Cases", "./"+filepath.ToSlash(folder), "-update") //nolint:gosec // the names are validated: letters, digits and hyphens
+	cmd.Dir = s.Root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the golden cases of %s do not run: %w\n%s", s.folder(), err, out)
+	}
+	return nil
 }
 
 var (

@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/target/targettest"
 )
 
 // workspace returns a copy of the services beside the real libs and proto, so that a scaffold has a place of its own.
@@ -148,6 +153,49 @@ func TestNoConnectorHasSomethingLeftToWrite(t *testing.T) {
 					t.Errorf("%s:%d: still to be written:%s", path, i+1, what)
 				}
 			}
+		}
+	}
+}
+
+// The guide tells of every method and claim of the suites, quotes cases that there are, and links to what is there.
+func TestTheGuideSaysWhatTheSuitesAsk(t *testing.T) {
+	const guide = "../../docs/add-a-connector.md"
+	text := texts(t, guide)[guide]
+	for what, of := range map[string]reflect.Type{
+		"the register of a source": reflect.TypeFor[sourcetest.Register](), "a claim of a source": reflect.TypeFor[sourcetest.Claims](),
+		"the peer of a target": reflect.TypeFor[targettest.Peer](), "a claim of a target": reflect.TypeFor[targettest.Claims](),
+	} {
+		var names []string
+		if of.Kind() == reflect.Interface {
+			for m := range of.Methods() {
+				names = append(names, m.Name)
+			}
+		} else {
+			for f := range of.Fields() {
+				names = append(names, f.Name)
+			}
+		}
+		for _, name := range names {
+			if !strings.Contains(text, "`"+name+"`") {
+				t.Errorf("the guide says nothing of %s, which is of %s", name, what)
+			}
+		}
+	}
+	suites := strings.Join(slices.Collect(maps.Values(texts(t, "../../libs/source/sourcetest"))), "") + strings.Join(slices.Collect(maps.Values(texts(t, "../../libs/target/targettest"))), "")
+	_, mistakes, _ := strings.Cut(text, "## Ten mistakes")
+	quoted := regexp.MustCompile(`\| "(.+)" \|\n`).FindAllStringSubmatch(mistakes, -1)
+	if len(quoted) != 10 {
+		t.Errorf("the guide names %d cases that catch mistakes, want 10", len(quoted))
+	}
+	for _, q := range quoted {
+		name, _, _ := strings.Cut(q[1], ": ") // after it comes a fault of the register
+		if !strings.Contains(suites, `"`+name) {
+			t.Errorf("no suite has the case %q", q[1])
+		}
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]+)`).FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(filepath.Join("../../docs", link[1])); err != nil {
+			t.Errorf("a link of the guide leads nowhere: %v", err)
 		}
 	}
 }
