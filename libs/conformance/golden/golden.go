@@ -168,6 +168,23 @@ func (c Case) Decode(t *testing.T, name string, into any) {
 	}
 }
 
+// Why is a reason as a case expects it.
+type Why struct {
+	Code string        `yaml:"code"`
+	Args yaml.MapSlice `yaml:"args,omitempty"`
+}
+
+// Add adds an argument, with ${NAME} in place of what only the other side of this test knows: a folder, an address, a port.
+// What is shorter than a port may stand anywhere, and stays.
+func (w *Why) Add(name, value string, values map[string]string) {
+	for known, is := range values {
+		if len(is) >= len("2222") {
+			value = strings.ReplaceAll(value, is, "${"+known+"}")
+		}
+	}
+	w.Args = append(w.Args, yaml.MapItem{Key: name, Value: value})
+}
+
 // Text returns a value as the text of a YAML file.
 func Text(t *testing.T, v any) string {
 	t.Helper()

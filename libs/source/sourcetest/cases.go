@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -93,7 +92,7 @@ func Cases(t *testing.T, c source.Connector, serve func(*testing.T) Side) {
 // outcome is what a read came to, as a case expects it.
 type outcome struct {
 	State    source.State    `yaml:"state"`
-	Reason   *because        `yaml:"reason,omitempty"`
+	Reason   *golden.Why     `yaml:"reason,omitempty"`
 	Complete bool            `yaml:"complete"`
 	Seen     map[string]int  `yaml:"seen,omitempty"`
 	Counts   map[string]int  `yaml:"counts,omitempty"`
@@ -101,19 +100,14 @@ type outcome struct {
 	Records  []yaml.MapSlice `yaml:"records,omitempty"`
 }
 
-type because struct {
-	Code reason.Code   `yaml:"code"`
-	Args yaml.MapSlice `yaml:"args,omitempty"`
-}
-
 type finding struct {
-	because  `yaml:",inline"`
-	Severity string `yaml:"severity"`
-	Effect   string `yaml:"effect"`
-	About    string `yaml:"about,omitempty"`
-	Where    string `yaml:"where,omitempty"`
-	Count    int    `yaml:"count,omitempty"`
-	State    string `yaml:"state,omitempty"` // when it is not new
+	golden.Why `yaml:",inline"`
+	Severity   string `yaml:"severity"`
+	Effect     string `yaml:"effect"`
+	About      string `yaml:"about,omitempty"`
+	Where      string `yaml:"where,omitempty"`
+	Count      int    `yaml:"count,omitempty"`
+	State      string `yaml:"state,omitempty"` // when it is not new
 }
 
 func (w *world) outcome(run source.Run, before []roster.Record, values map[string]string) outcome {
@@ -131,20 +125,20 @@ func (w *world) outcome(run source.Run, before []roster.Record, values map[strin
 			cmp.Compare(names[a.Ref.Key], names[b.Ref.Key]), a.Ref.Compare(b.Ref))
 	})
 	o := outcome{State: run.State, Complete: run.Complete, Seen: run.Seen, Counts: run.Counts}
-	args := func(r reason.Reason) because {
-		b := because{Code: r.Code}
+	because := func(r reason.Reason) golden.Why {
+		y := golden.Why{Code: string(r.Code)}
 		for _, a := range r.Args {
-			b.Args = append(b.Args, yaml.MapItem{Key: a.Name, Value: unvalued(a.Value, values)})
+			y.Add(a.Name, a.Value, values)
 		}
-		return b
+		return y
 	}
 	if run.Reason != nil {
-		b := args(*run.Reason)
-		o.Reason = &b
+		y := because(*run.Reason)
+		o.Reason = &y
 	}
 	if run.Found != nil {
 		for _, i := range run.Found.Issues {
-			f := finding{because: args(i.Reason), Severity: string(i.Severity), Effect: string(i.Effect), Where: i.Where, Count: i.Count, State: string(i.State)}
+			f := finding{Why: because(i.Reason), Severity: string(i.Severity), Effect: string(i.Effect), Where: i.Where, Count: i.Count, State: string(i.State)}
 			if i.Ref != (roster.Ref{}) {
 				f.About = string(i.Ref.Kind) + " " + cmp.Or(names[i.Ref.Key], i.Ref.Key.String())
 			}
@@ -158,14 +152,6 @@ func (w *world) outcome(run source.Run, before []roster.Record, values map[strin
 		o.Records = append(o.Records, w.record(r, names))
 	}
 	return o
-}
-
-// unvalued has ${NAME} for what only the other side of this test knows.
-func unvalued(text string, values map[string]string) string {
-	for name, value := range values {
-		text = strings.ReplaceAll(text, value, "${"+name+"}")
-	}
-	return text
 }
 
 // names are the ids by which the source calls what it states. A key of a finding may be of somebody who does not stand.

@@ -64,14 +64,20 @@ func Cases(t *testing.T, c target.Connector, peer func(*testing.T) (p Peer, valu
 	})
 }
 
-// after adds the tombstones of what stood before and stands no more.
+// after leaves what a source would publish after what it published before: what changed, and the tombstones of what stands
+// no more.
 func (w *Written) after(before Written) {
+	said := map[string]bool{}
+	for _, r := range before.Records {
+		said[string(roster.AppendJSON(nil, &r, true))] = true
+	}
 	became := map[roster.Key]roster.Key{}
 	for _, r := range w.Records {
 		for _, k := range r.Former {
 			became[k] = r.Ref.Key
 		}
 	}
+	w.Records = slices.DeleteFunc(w.Records, func(r roster.Record) bool { return said[string(roster.AppendJSON(nil, &r, true))] })
 	for _, r := range before.Records {
 		if _, stands := w.IDs[r.Ref.Key]; !stands {
 			r = gone(r)
