@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -34,7 +33,7 @@ func load(dir string, sources, targets []string) (b board, err error) {
 }
 
 func loadOne(dir, name string) (r conformance.Report, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, name+".json"))
+	data, err := fs.ReadFile(os.DirFS(dir), name+".json")
 	if errors.Is(err, fs.ErrNotExist) {
 		suite, _, _ := strings.Cut(name, "-")
 		return r, fmt.Errorf("%s is built in, and no suite reported on it: one of its tests has to call %stest.Test, and has to run", name, suite)

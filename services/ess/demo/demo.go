@@ -51,9 +51,13 @@ const (
 	grace      = 180 // days for which the directory keeps the account of who has left
 )
 
-// register is what the log calls the register; apple and directory are the two targets.
-func register() roster.Source  { return roster.Source{System: "alvis", Instance: "default"} }
-func apple() roster.Source     { return roster.Source{System: "apple-school-manager", Instance: "default"} }
+// register is what the log calls the register.
+func register() roster.Source { return roster.Source{System: "alvis", Instance: "default"} }
+
+// apple is the target that takes files.
+func apple() roster.Source { return roster.Source{System: "apple-school-manager", Instance: "default"} }
+
+// directory is the target that takes calls.
 func directory() roster.Source { return roster.Source{System: "memory", Instance: "default"} }
 
 // stage is everything that is running.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -56,11 +57,7 @@ func (f *file) drop(ids ...string) {
 
 // add adds a copy of an object, changed.
 func (f *file) add(o directoryObject, change func(*directoryObject)) {
-	attributes := map[string]string{}
-	for k, v := range o.Attributes {
-		attributes[k] = v
-	}
-	o.Attributes, o.ID = attributes, "999999"
+	o.Attributes, o.ID = maps.Clone(o.Attributes), "999999"
 	change(&o)
 	f.Objects = append(f.Objects, o)
 }
@@ -147,12 +144,9 @@ func (d delivery) verifyDirectory(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &file{town: d.town.Clone(), known: map[string]string{}}
+			f := &file{town: d.town.Clone(), known: maps.Clone(content.Accounts)}
 			if err := json.Unmarshal(d.directory, &f.directoryFile); err != nil {
 				t.Fatal(err)
-			}
-			for address, id := range content.Accounts {
-				f.known[address] = id
 			}
 			spoil(t, f)
 			data, err := json.Marshal(f.directoryFile)
