@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-//nolint:gochecknoglobals // a flag of go test has to be there before the tests are
+// A flag of go test has to be there before its command line is read.
 var update = flag.Bool("update", false, "write what golden cases are expected to come to; read the difference before you commit it")
 
 // Update tells whether the tests are to write what they would compare with.

@@ -11,9 +11,7 @@ import (
 
 // TestShouts is the runner of the cases below: what comes out is what goes in, in capitals. In this folder it has none.
 func TestShouts(t *testing.T) {
-	if os.Getenv(planted) == "" {
-		t.Skip("does not apply: it runs on the cases that TestACaseCanFail plants")
-	}
+	golden.Planted(t)
 	golden.Each(t, []string{"settings.yaml", "word.yaml"}, func(t *testing.T, c golden.Case) map[string]string {
 		in := struct {
 			Word string `yaml:"word"`
@@ -28,14 +26,11 @@ func TestShouts(t *testing.T) {
 	})
 }
 
-const planted = "GOLDEN_PLANTED"
-
 func TestACaseCanFail(t *testing.T) {
 	right := map[string]string{
 		"a/settings.yaml": "at: ${host}\n", "a/word.yaml": "word: hej\n",
 		"a/expected.yaml": "loud: HEJ\n", "a/expected/loud.txt": "HEJ", "a/expected/names.txt": "at: there\n",
 	}
-	t.Setenv(planted, "yes")
 	for name, c := range map[string]struct {
 		files  map[string]string // laid over what is right; "-" takes one away
 		update bool
@@ -57,24 +52,24 @@ func TestACaseCanFail(t *testing.T) {
 		"update believes no other word": {files: map[string]string{"a/word.yaml": "wrod: hej\n"}, update: true, says: "wrod"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			plant(t, dir, right)
-			plant(t, dir, c.files)
+			plot := golden.Plot{Test: "TestShouts", Dir: t.TempDir()}
+			plant(t, plot, right)
+			plant(t, plot, c.files)
 			args := []string{}
 			if c.update {
 				args = append(args, "-update")
 			}
-			passed, printed := golden.RunPlanted(t, "TestShouts", dir, args...)
+			passed, printed := plot.Run(t, "", args...)
 			if passed != (c.says == "") || !strings.Contains(printed, c.says) {
 				t.Errorf("passed: %v, want it to say %q; it printed\n%s", passed, c.says, printed)
 			}
 			if !c.update || c.says != "" {
 				return
 			}
-			if passed, printed = golden.RunPlanted(t, "TestShouts", dir); !passed {
+			if passed, printed = plot.Run(t, ""); !passed {
 				t.Errorf("after an update it printed\n%s", printed)
 			}
-			if _, err := os.Stat(filepath.Join(dir, "testdata/cases/a/expected/low.txt")); err == nil {
+			if _, err := os.Stat(filepath.Join(plot.Dir, "testdata/cases/a/expected/low.txt")); err == nil {
 				t.Error("an update left a file that nothing comes to any more")
 			}
 		})
@@ -82,17 +77,16 @@ func TestACaseCanFail(t *testing.T) {
 }
 
 func TestNoCaseAtAllFails(t *testing.T) {
-	t.Setenv(planted, "yes")
-	if passed, printed := golden.RunPlanted(t, "TestShouts", t.TempDir()); passed || !strings.Contains(printed, "has no case") {
+	if passed, printed := (golden.Plot{Test: "TestShouts", Dir: t.TempDir()}).Run(t, ""); passed || !strings.Contains(printed, "has no case") {
 		t.Errorf("passed: %v; it printed\n%s", passed, printed)
 	}
 }
 
-// plant writes files of cases.
-func plant(t *testing.T, dir string, files map[string]string) {
+// plant writes and takes away files of cases.
+func plant(t *testing.T, p golden.Plot, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
-		path := filepath.Join(dir, "testdata/cases", name)
+		path := filepath.Join(p.Dir, "testdata/cases", name)
 		var err error
 		switch {
 		case text == "-":
@@ -100,9 +94,7 @@ func plant(t *testing.T, dir string, files map[string]string) {
 		case strings.HasSuffix(name, "/"):
 			err = os.MkdirAll(path, 0o750)
 		default:
-			if err = os.MkdirAll(filepath.Dir(path), 0o750); err == nil {
-				err = os.WriteFile(path, []byte(text), 0o600)
-			}
+			p.Write(t, name, text)
 		}
 		if err != nil {
 			t.Fatal(err)
