@@ -92,7 +92,7 @@ func (d *drop) settings() string {
 // sftp are the settings by which the server is reached.
 func (d *drop) sftp() string {
 	host, port, _ := net.SplitHostPort(d.server.Addr())
-	return fmt.Sprintf("{host: %s, port: %s, user: school, password: 'file:%s', hostKeys: ['%s'], connectTimeout: 1s, idleTimeout: 300ms}",
+	return fmt.Sprintf("{host: %s, port: %s, user: school, password: 'file:%s', hostKeys: ['%s'], connectTimeout: 3s, idleTimeout: 1s}",
 		host, port, d.secret, d.server.Fingerprint())
 }
 
