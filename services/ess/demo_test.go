@@ -68,6 +68,20 @@ func TestDemoFailsWhereTheFilesDiffer(t *testing.T) {
 	}
 }
 
+func TestDemoFailsWhereTheDirectoryDiffers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	// Somebody else's account, which no link touches, and nobody in the register has.
+	write(t, filepath.Join(dir, "directory.json"), `{"serial": 1, "objects": [{"id": "000001", "type": "user", "attributes": {"username": "surplus@ess.example"}}]}`)
+	out := ess(t, "demo", "--once", "--pupils", "60", "--dir", dir)
+	if out.status != 1 || !strings.Contains(out.stdout, "the directory does not equal the register: accounts: 1 are of nobody") {
+		t.Errorf("exit status %d, want 1:\n%s", out.status, out.stdout)
+	}
+	if want := "ess: the targets do not equal the register\n"; out.stderr != want {
+		t.Errorf("standard error is %q, want %q", out.stderr, want)
+	}
+}
+
 func TestDemoEndsWhenAsked(t *testing.T) {
 	t.Parallel()
 	c := start(t, nil, "ess", "demo", "--pupils", "60", "--pause", "10s")
