@@ -193,7 +193,7 @@ func planLeaver(e *Entry, why *reason.Reason, d departure) intent {
 	next := *e
 	next.Left, next.Buried, next.As, next.Reason = left, e.Buried || d.buried, as, l.leaving(left, DeleteStep)
 	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: next}
-	if e.State != Disabled && l.reached(left, d.today, DisableStep) {
+	if (e.State != Disabled || e.Begun) && l.reached(left, d.today, DisableStep) {
 		in.verb, in.entry.State = Disable, Disabled
 	}
 	return in

@@ -3,6 +3,7 @@ package target_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -45,6 +46,87 @@ func TestAnUploadOfUnknownOutcomeThenARevert(t *testing.T) {
 		synctest.Wait()
 		if in.last() != first {
 			t.Errorf("the target holds the wrong set for good:\n%s", in.last())
+		}
+		_ = p.stop()
+	})
+}
+
+// The directory does what it is asked, nobody is told, and the register goes back before the link tries again: what it
+// holds is not what the ledger says, and must be asked for (R2).
+func TestAnAnswerThatIsLostThenARevert(t *testing.T) {
+	moved := group(21, 1, 11, 12, 13)
+	for name, c := range map[string]struct{ change, back []roster.Record }{
+		"another name":   {[]roster.Record{person(11, "Ekman")}, []roster.Record{person(11, "Ek")}},
+		"one more":       {[]roster.Record{moved}, []roster.Record{group(21, 1, 11, 12)}},
+		"one who leaves": {[]roster.Record{gone(person(13, ""))}, []roster.Record{person(13, "Björk")}},
+		"a unit closes":  {[]roster.Record{gone(group(21, 1)), gone(unit(1))}, []roster.Record{unit(1), group(21, 1, 11, 12)}},
+	} {
+		for _, dies := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, the process dies: %t", name, dies), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, d := callsSetup()
+					s.log.Publish(small()...)
+					p := start(t, s)
+					p.reach(s.log)
+					want := d.text()
+					lost := func() error {
+						if dies {
+							p.cancel()
+						}
+						return errKilled
+					}
+					d.after = func(target.Operation) error { return lost() }
+					s.log.Publish(c.change...)
+					synctest.Wait()
+					if d.text() == want {
+						t.Fatal("nothing was done")
+					}
+					d.after = nil
+					s.log.Publish(c.back...)
+					if dies {
+						_ = p.stop()
+						p = start(t, s)
+					}
+					time.Sleep(time.Hour) // the retries
+					synctest.Wait()
+					if d.text() != want {
+						t.Errorf("the directory holds\n%s\nwant\n%s", d.text(), want)
+					}
+					_ = p.stop()
+				})
+			})
+		}
+	}
+}
+
+// The same of an account that was to be used again: who is protected before that is known must be kept out once more.
+func TestR9WhoWasLetInUnknownToUsIsContained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := callsSetup()
+		s.made.Accounts = []string{"person"}
+		hidden := person(11, "Ek")
+		hidden.Person.Marking = roster.MarkingConfidential
+		s.log.Publish(append(small(), hidden)...)
+		s.log.Publish(person(11, "Ek"))
+		p := start(t, s)
+		p.reach(s.log)
+		s.log.Publish(hidden)
+		p.reach(s.log)
+		if d.enabled(idOf(11)) {
+			t.Fatal("she is not contained")
+		}
+		d.after = func(target.Operation) error { return errKilled }
+		s.log.Publish(person(11, "Ek"))
+		synctest.Wait()
+		if !d.enabled(idOf(11)) {
+			t.Fatal("she was not let in")
+		}
+		d.after = nil
+		s.log.Publish(hidden)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if d.enabled(idOf(11)) {
+			t.Error("a protected person can be seen and used for good (R9)")
 		}
 		_ = p.stop()
 	})
@@ -142,6 +224,39 @@ func TestANewNumberIsOneAccountWhateverComesFirst(t *testing.T) {
 				_ = p.stop()
 			})
 		})
+	}
+}
+
+// A pupil is new, gets another number before the link has seen her, and the link looks between the two messages of that:
+// her record under the new number, and the tombstone of the old one.
+func TestANewNumberThatIsHalfToldMakesNoSecondAccount(t *testing.T) {
+	for name, engine := range map[string]func() (setup, func() string){
+		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
+		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
+	} {
+		for _, somebodyElse := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, somebody else has the old number: %t", name, somebodyElse), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, text := engine()
+					now := person(15, "Ek")
+					now.Former = []roster.Key{key(11)}
+					s.log.Publish(unit(1), person(11, "Ek"))
+					s.log.Mark(register, roster.RunOpened)
+					s.log.Publish(now)
+					p := start(t, s)
+					synctest.Wait()
+					if !somebodyElse {
+						s.log.Publish(became(person(11, ""), now))
+					}
+					s.log.Mark(register, roster.RunEnded)
+					p.reach(s.log)
+					if n := strings.Count(text(), "person/"); (n == 2) != somebodyElse {
+						t.Errorf("%d accounts:\n%s", n, text())
+					}
+					_ = p.stop()
+				})
+			})
+		}
 	}
 }
 
