@@ -2,6 +2,7 @@ package roster
 
 import (
 	"cmp"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -127,9 +128,7 @@ func all[T comparable](records []*Record, list func(*Record) []T, says func(T) T
 func extras(records []*Record, of func(*Record) Extra) Extra {
 	out := Extra{}
 	for _, r := range slices.Backward(records) {
-		for k, v := range of(r) {
-			out[k] = v
-		}
+		maps.Copy(out, of(r))
 	}
 	return out.normal()
 }
@@ -204,11 +203,11 @@ func naivePerson(wins, registers, fills []*Record) *Person {
 			var mine, none Persona
 			has, others := false, false
 			for _, x := range r.Person.Personas {
-				switch {
-				case x.Role == RoleNone:
+				switch x.Role {
+				case RoleNone:
 					none = x
 					has = has || role == RoleNone
-				case x.Role == role:
+				case role:
 					mine, has = x, true
 					others = true
 				default:
