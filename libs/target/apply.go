@@ -182,15 +182,27 @@ func waiting(known *Entry, why *reason.Reason) Entry {
 }
 
 // adopt asks the target about what is wished and of which nobody knows what has become: what was let go of, which is the
-// same resource if it is still there, and what an operation was begun on whose outcome was lost.
+// same resource if it is still there, and what an operation was begun on whose outcome was lost. A target that answers
+// several times in a row that it cannot now is not asked about the rest of the batch.
 func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *work) error {
+	failures := 0
+	var silent error
 	for i := range batch {
 		in := &batch[i]
 		known := c.book.entries[in.resource.ID]
 		if known == nil || known.State != Released && !known.Begun || known.NextTry.After(c.link.o.Now()) {
 			continue
 		}
-		held, err := c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
+		in.begun = known.Begun
+		held, err := Held{}, silent
+		if silent == nil {
+			held, err = c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
+		}
+		if err == nil || reason.FaultOf(err) != reason.Transient || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
+			failures = 0
+		} else if failures++; failures == silentAfter {
+			silent = err
+		}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Gone})
@@ -199,8 +211,10 @@ func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *wor
 			blind := *known // who cannot be asked is told again
 			blind.Begun, blind.Fields = false, nil
 			c.put(blind)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil:
-			if err := c.record(ctx, *in, Outcome{Err: err}, s, next); err != nil {
+			if err := c.record(ctx, *in, Outcome{Err: err}, s, next); err != nil || s.Halted != nil {
 				return err
 			}
 		default:
@@ -214,7 +228,8 @@ func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *wor
 	return nil
 }
 
-// applyBatch marks what it is about to do, applies it, and records what became of each operation.
+// applyBatch marks what it is about to do, applies it, and notes what became of each operation. That is saved with the
+// marks of the next batch, or at the end of the round: whoever dies before that is asked for by the marks of this one.
 func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next *work) error {
 	if len(batch) == 0 {
 		return nil
@@ -224,7 +239,7 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 		ops[i] = c.operation(in)
 		flying := in.entry
 		if known := c.book.entries[in.resource.ID]; in.verb != Create && known != nil {
-			flying = *known
+			flying, batch[i].begun = *known, known.Begun
 			flying.Begun = true
 		} else {
 			flying.Held, flying.State, flying.Fields, flying.Sets = false, InFlight, nil, nil
@@ -249,7 +264,7 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 			return err
 		}
 	}
-	return errors.Join(c.save(ctx), stopped)
+	return stopped
 }
 
 func (c *calls) operation(in intent) Operation {
@@ -275,12 +290,12 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 	why := reason.Of(out.Err)
 	failed.Reason, failed.Attempts = &why, known.Attempts+1
 	fault := reason.FaultOf(out.Err)
-	failed.Begun = failed.Held && (fault == reason.Transient || fault == reason.Conflict) // else it said no
 	if in.contain && (fault == reason.Invalid || fault == reason.Unsupported) {
 		// A target that will not keep a person out is asked again and again, and whoever runs it is told.
 		c.link.o.Logger.ErrorContext(ctx, "the target refuses an operation that must not wait; trying again", "target", c.link.o.Target.String(), "error", out.Err)
 		fault = reason.Transient
 	}
+	failed.Begun = failed.Held && (in.begun || fault == reason.Transient || fault == reason.Conflict) // else it said no
 	switch fault {
 	case reason.Invalid, reason.Unsupported:
 		failed.State, failed.NextTry = stuck(known, Parked), time.Time{}
@@ -313,7 +328,7 @@ func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work)
 	if out.Native != "" {
 		e.Native = out.Native
 	}
-	e.Attempts, e.NextTry, e.Refused = 0, time.Time{}, ""
+	e.Attempts, e.NextTry, e.Refused, e.Begun = 0, time.Time{}, "", false
 	e.Cause = in.cause
 	if len(out.Refused) > 0 {
 		e.Refused = wishDigest(in.resource.Fields, in.resource.Sets)

@@ -92,6 +92,7 @@ type intent struct {
 	// contain says that it is done for a contained person. It comes first, nobody holds it, and nobody counts it.
 	contain bool
 	alias   bool      // with Contain
+	begun   bool      // an operation before this one has an outcome that nobody knows
 	by      *Resource // what takes the place of a resource that goes; see [Target.OneOf]
 }
 
