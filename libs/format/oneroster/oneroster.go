@@ -193,14 +193,14 @@ func (r *reader) choose(modes map[string]string) error {
 	return nil
 }
 
-// find counts a finding about a file.
-func (r *reader) find(code reason.Code, s fact.Severity, e fact.Effect, x row) {
+// find counts what was left out of a file.
+func (r *reader) find(code reason.Code, s fact.Severity, x row) {
 	key := found{code, x.file}
 	i, ok := r.found[key]
 	if !ok {
 		i = len(r.findings)
 		r.found[key] = i
-		r.findings = append(r.findings, fact.Finding{Reason: reason.New(code, "what", x.file), Severity: s, Effect: e, Where: x.where()})
+		r.findings = append(r.findings, fact.Finding{Reason: reason.New(code, "what", x.file), Severity: s, Effect: fact.Dropped, Where: x.where()})
 	}
 	r.findings[i].Count++
 }

@@ -161,15 +161,20 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		"a guardian of 1.2":               {whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\nr,p,Guardian,u\n"), true, []string{"org/u", "class/c", "enrollment/e"}, nil},
 		"a user of a delta without roles": {
 			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\n", "manifest.csv", manifest("1.2", "users=delta", "roles=delta")),
-			false, nil, []reason.Code{reason.ReferenceDangling},
+			false, nil,
+			[]reason.Code{reason.ReferenceDangling},
 		},
 		"a role of a delta without its user": {
 			whole().with("users.csv", "", "roles.csv", roles+"r2,t,teacher,u\n", "manifest.csv", manifest("1.2", "roles=delta")),
-			false, []string{"role/r2"}, []reason.Code{reason.ReferenceDangling},
+			false,
+			[]string{"role/r2"},
+			[]reason.Code{reason.ReferenceDangling},
 		},
 		"deleted in a delta": {
 			whole().with("users.csv", "sourcedId,status,givenName,familyName,role,orgSourcedIds\np,ToBeDeleted,,,,\nq,inactive,,,,\n", "manifest.csv", manifest("1.1", "users=delta")),
-			false, []string{"user/p deleted", "user/q deleted"}, nil,
+			false,
+			[]string{"user/p deleted", "user/q deleted"},
+			nil,
 		},
 		"deleted in a bulk":              {whole().with("orgs.csv", "sourcedId,name,type,status\nu,Provskolan,school,tobedeleted\n"), true, all[1:], nil},
 		"R3 a row too short":             {whole().with("orgs.csv", "sourcedId,name,type\nu,Provskolan\n"), false, all[1:], []reason.Code{reason.RowUnreadable}},

@@ -52,7 +52,7 @@ func (r *reader) state(x row, kind string, facts ...fact.Fact) error {
 
 // wait leaves out a row of a delta that cannot be understood without one that is not in the set: what is known stays.
 func (r *reader) wait(x row) error {
-	r.find(reason.ReferenceDangling, fact.Warning, fact.Dropped, x)
+	r.find(reason.ReferenceDangling, fact.Warning, x)
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (r *reader) term(x row) error {
 	to, errTo := roster.ParseDate(x.get("endDate"))
 	switch {
 	case errFrom != nil || errTo != nil:
-		r.find(reason.DateUnreadable, fact.Warning, fact.Dropped, x)
+		r.find(reason.DateUnreadable, fact.Warning, x)
 	case !x.ended():
 		r.terms[x.get("sourcedId")] = roster.Interval{Start: from, End: to}
 	}
@@ -100,7 +100,7 @@ func (r *reader) class(x row) error {
 		if x.delta {
 			return r.wait(x)
 		}
-		r.find(reason.ReferenceDangling, fact.Warning, fact.Dropped, x)
+		r.find(reason.ReferenceDangling, fact.Warning, x)
 	}
 	g.Start, g.End = days.Start.String(), days.End.String()
 	return r.state(x, "class", g)
@@ -134,7 +134,7 @@ type user struct {
 func (r *reader) as(role string, x row) string {
 	kind, ok := r.Profile.Roles[strings.ToLower(role)]
 	if !ok {
-		r.find(reason.RoleUnknown, fact.Warning, fact.Dropped, x)
+		r.find(reason.RoleUnknown, fact.Warning, x)
 		return ignore
 	}
 	return kind
@@ -227,11 +227,9 @@ func (r *reader) grade(x row) string {
 
 func (r *reader) civicNo(x row) string {
 	for _, from := range r.Profile.CivicNoFrom {
-		no := ""
+		no := x.get(ownNumber)
 		if kind, ok := strings.CutPrefix(from, userIDs); ok {
 			no = idOf(x.list("userIds"), kind)
-		} else {
-			no = x.get("identifier")
 		}
 		if no != "" {
 			return no

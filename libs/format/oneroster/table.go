@@ -129,9 +129,9 @@ func (r *reader) row(t table, x row) error {
 	if !t.again {
 		r.seen[t.name]++
 		if r.complete = r.complete && fits && named; !fits {
-			r.find(reason.RowUnreadable, fact.Serious, fact.Dropped, x)
+			r.find(reason.RowUnreadable, fact.Serious, x)
 		} else if !named {
-			r.find(reason.ElementWithoutID, fact.Serious, fact.Dropped, x)
+			r.find(reason.ElementWithoutID, fact.Serious, x)
 		}
 	}
 	if fits && named {
