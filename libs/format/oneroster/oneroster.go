@@ -3,8 +3,8 @@
 //
 // Columns are known by their names, files and words whatever their case. A set that lacks a file or a column without
 // which people would be lost, and a file that is no CSV in UTF-8 to its end, is an error, and nothing of the read is
-// believed. A single row that cannot be read is left out and counted: as it may be anybody, the read is then not
-// complete, so that nobody counts as gone.
+// believed. A row that cannot be read, or a role that nobody knows, is left out and counted: as it may be anybody, the read
+// is then not complete, so that nobody counts as gone.
 //
 // A row is a doc. What stands in two files of the set is joined here only where a fact needs it: the days and the course
 // of a class, and the school year of an enrolment. All other references are left to the assembler.

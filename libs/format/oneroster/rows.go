@@ -37,11 +37,11 @@ func (r *reader) tables() []table {
 	})
 }
 
-// state emits what a row states. One that is over is deleted by a delta, and stands in no bulk file; in one that has it
-// all the same it is left out.
+// state emits what a row states. One that is over, or states nothing that is read, is deleted by a delta, for what is known
+// may be of a row that did; in a bulk file it is left out.
 func (r *reader) state(x row, kind string, facts ...fact.Fact) error {
 	d := fact.Doc{ID: kind + "/" + x.get("sourcedId"), Where: x.where(), Facts: facts}
-	if x.ended() {
+	if x.ended() || len(facts) == 0 {
 		if !x.delta {
 			return nil
 		}
@@ -60,7 +60,7 @@ func (r *reader) org(x row) error {
 	kind, known := r.Profile.Orgs[strings.ToLower(x.get("type"))]
 	switch {
 	case kind == ignore:
-		return nil
+		return r.state(x, "org")
 	case !known:
 		kind = x.get("type") // which no unit of a school has, and is told
 	}
@@ -129,15 +129,15 @@ type user struct {
 	grade  string
 }
 
-// as returns what a role is, "ignore" for one that nobody knows: who is not known to be a pupil or a member of staff is
-// made neither.
-func (r *reader) as(role string, x row) string {
-	kind, ok := r.Profile.Roles[strings.ToLower(role)]
-	if !ok {
-		r.find(reason.RoleUnknown, fact.Warning, x)
-		return ignore
+// as returns what a role is, and whether that is known. Who is not known to be a pupil or a member of staff is made neither;
+// and as the export may only have a new word, nobody counts as gone.
+func (r *reader) as(role string, x row) (kind string, known bool) {
+	kind, known = r.Profile.Roles[strings.ToLower(role)]
+	if !known && !x.ended() {
+		r.find(reason.RoleUnknown, fact.Serious, x)
+		r.complete = false
 	}
-	return kind
+	return kind, known
 }
 
 func (r *reader) hasRole(x row) error {
@@ -155,50 +155,60 @@ func (r *reader) user(x row) error {
 		Email: x.get("email"), Username: x.get("username"), Marking: r.marking(x),
 	}
 	if r.roles {
-		u, has := r.users[id]
+		u := r.users[id]
 		u.stated, u.grade = true, r.grade(x)
 		r.users[id] = u
 		switch {
-		case x.ended() || u.wanted || !has && !x.delta:
+		case u.wanted || x.ended():
 			return r.state(x, "user", person)
-		case !has:
-			return r.wait(x) // it may be a guardian
+		case x.delta:
+			return r.wait(x) // who has another role, or is a guardian
+		default:
+			return nil
 		}
-		return nil
 	}
-	facts, wanted := []fact.Fact{person}, false
+	var ties []fact.Fact
+	wanted, understood := false, true
 	for _, role := range x.list("role") {
-		kind := r.as(role, x)
-		wanted = wanted || kind != ignore
-		for _, org := range x.list("orgSourcedIds") {
-			facts = append(facts, tie(kind, id, org, r.grade(x), "", "")...)
+		kind, known := r.as(role, x)
+		if understood = understood && known; !known || kind == ignore {
+			continue
 		}
-		if kind != ignore && len(x.list("orgSourcedIds")) == 0 {
+		wanted = true
+		for _, org := range x.list("orgSourcedIds") {
+			ties = append(ties, tie(kind, id, org, r.grade(x), "", "")...)
+		}
+		if len(ties) == 0 {
 			person.Role = string(roster.RoleStaff)
 			if kind == pupil {
 				person.Role = string(roster.RolePupil)
 			}
-			facts[0] = person
 		}
 	}
-	if !wanted && !x.ended() {
+	switch {
+	case wanted:
+		return r.state(x, "user", append([]fact.Fact{person}, ties...)...)
+	case understood || x.ended():
+		return r.state(x, "user")
+	default:
 		return nil
 	}
-	return r.state(x, "user", facts...)
 }
 
 func (r *reader) role(x row) error {
 	id := x.get("userSourcedId")
-	kind := r.as(x.get("role"), x)
+	kind, known := r.as(x.get("role"), x)
 	u := r.users[id]
-	if x.delta && kind == pupil && !u.stated && !x.ended() {
-		return r.wait(x) // the school year stands with the user
-	}
-	facts := tie(kind, id, x.get("orgSourcedId"), u.grade, x.get("beginDate"), x.get("endDate"))
-	if len(facts) == 0 && !x.ended() {
+	switch {
+	case x.ended():
+		return r.state(x, "role")
+	case !known:
 		return nil
+	case x.delta && kind == pupil && !u.stated:
+		return r.wait(x) // the school year stands with the user
+	default:
+		return r.state(x, "role", tie(kind, id, x.get("orgSourcedId"), u.grade, x.get("beginDate"), x.get("endDate"))...)
 	}
-	return r.state(x, "role", facts...)
 }
 
 // tie returns what a role of a person at a unit states.

@@ -111,7 +111,11 @@ func (r *reader) header(t table, x *row) error {
 			x.columns[name] = i
 		}
 	}
-	for _, name := range t.columns {
+	needs := t.columns
+	if x.delta {
+		needs = append(slices.Clone(needs), "status") // without it who is deleted would stay
+	}
+	for _, name := range needs {
 		if _, ok := x.columns[strings.ToLower(name)]; !ok {
 			return r.refuse(reason.Unreadable, ErrMissing, x.file, x.line, fmt.Sprintf("the header has no column %q, with commas between the columns", name))
 		}
