@@ -255,6 +255,33 @@ func TestWhatARowStates(t *testing.T) {
 	}
 }
 
+func TestAMarkIsHeardWhateverTheRoleIs(t *testing.T) {
+	marked := func(o *oneroster.Options) {
+		o.Profile.Marking = oneroster.Marking{Column: "metadata.secrecy", Words: map[string]string{"s": "Sekretessmarkering", "n": "Ingen"}}
+	}
+	roles := "sourcedId,userSourcedId,role,orgSourcedId\nr,p,wizard,u\nr2,q,wizard,u\n"
+	for version, set := range map[string]files{
+		"1.1": whole().with("users.csv", "sourcedId,givenName,familyName,role,orgSourcedIds,metadata.secrecy\np,Kanarina,Prov,wizard,u,S\nq,Kanarina,Prov,wizard,u,N\n"),
+		"1.2": whole().with("users.csv", "sourcedId,givenName,familyName,metadata.secrecy\np,Kanarina,Prov,S\nq,Kanarina,Prov,N\n", "roles.csv", roles),
+	} {
+		docs, _, err := read(t.Context(), set, marked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var heard []string
+		for _, d := range docs {
+			for _, f := range d.Facts {
+				if p, ok := f.(fact.Person); ok {
+					heard = append(heard, p.ID+" "+p.Marking)
+				}
+			}
+		}
+		if d := cmp.Diff([]string{"p Sekretessmarkering"}, heard); d != "" {
+			t.Errorf("%s: R9: %s", version, d)
+		}
+	}
+}
+
 func TestAnErrorOfTheCallerIsReturned(t *testing.T) {
 	stop := errors.New("stop")
 	_, err := oneroster.Read(t.Context(), whole(), oneroster.Options{Profile: oneroster.Default()}, func(fact.Doc) error { return stop })

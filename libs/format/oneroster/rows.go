@@ -154,12 +154,13 @@ func (r *reader) user(x row) error {
 		ID: id, CivicNo: r.civicNo(x), GivenName: x.get("givenName"), MiddleName: x.get("middleName"), FamilyName: x.get("familyName"),
 		Email: x.get("email"), Username: x.get("username"), Marking: r.marking(x),
 	}
+	marked := roster.SecurityMarking(person.Marking).Protects() // which is heard whatever the role is (rule R9)
 	if r.roles {
 		u := r.users[id]
 		u.stated, u.grade = true, r.grade(x)
 		r.users[id] = u
 		switch {
-		case u.wanted || x.ended():
+		case u.wanted || marked || x.ended():
 			return r.state(x, "user", person)
 		case x.delta:
 			return r.wait(x) // who has another role, or is a guardian
@@ -186,7 +187,7 @@ func (r *reader) user(x row) error {
 		}
 	}
 	switch {
-	case wanted:
+	case wanted || marked:
 		return r.state(x, "user", append([]fact.Fact{person}, ties...)...)
 	case understood || x.ended():
 		return r.state(x, "user")
