@@ -46,6 +46,10 @@ build: ## build every module by itself, outside the workspace
 race: bin/gotestsum ## all tests, with the race detector; TESTS='-run Name ./libs/roster' for some of them
 	@scripts/race $(TESTS)
 
+.PHONY: board
+board: ## run the suites of all connectors, and write docs/board.md of what they saw
+	@scripts/board
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for a while (FUZZTIME=10s)
 	@scripts/fuzz
@@ -54,6 +58,14 @@ fuzz: ## every fuzz target for a while (FUZZTIME=10s)
 bench: ## measure beside the fastest plain tool for each stage
 	@scripts/bench $(ARGS)
 
+
+.PHONY: new-source
+new-source: ## the folder of a new source, which passes its suite: NAME=quiculum TITLE=Quiculum
+	@go run ./services/scaffold source --name "$${NAME:-}" --title "$${TITLE:-}" --package "$${PACKAGE:-}"
+
+.PHONY: new-target
+new-target: ## the folder of a new target: NAME=google-workspace TITLE="Google Workspace" PACKAGE=workspace
+	@go run ./services/scaffold target --name "$${NAME:-}" --title "$${TITLE:-}" --package "$${PACKAGE:-}"
 
 .PHONY: generate
 generate: bin/buf bin/protoc-gen-go ## make the Go code of the messages and the schema of a tenant's document anew

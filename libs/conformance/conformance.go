@@ -16,34 +16,70 @@ import (
 // Guarantee is something that a connector promises whoever runs it.
 type Guarantee string
 
-// The guarantees, in the order of the board.
+// The guarantees; [Guarantee.Promise] says what each is.
 const (
-	Settings    Guarantee = "settings"     // wrong settings are refused, with their paths
-	Complete    Guarantee = "complete"     // everything is read, and only a read that saw everything tells who is gone
-	Delta       Guarantee = "delta"        // what changed comes to the same as reading everything
-	CrashSafe   Guarantee = "crash-safe"   // whatever breaks off, nothing is believed, lost or made twice
-	Idempotent  Guarantee = "idempotent"   // the same twice is the same once (R11)
-	OrderFree   Guarantee = "order-free"   // the order of events makes no difference (R4)
-	RatePolite  Guarantee = "rate-polite"  // limits and waits of the other side are kept
-	ReplayClean Guarantee = "replay-clean" // a replay or resync writes nothing that stands already (R5)
-	Partial     Guarantee = "partial"      // one bad item keeps no other from being done (R7)
-	Preview     Guarantee = "preview"      // a preview writes nothing
-	Reconciles  Guarantee = "reconciles"   // what others changed at the target is found and mended
-	Owns        Guarantee = "owns"         // nothing is touched that is not its own (R6)
-	Protects    Guarantee = "protects"     // protected persons are kept as the connector says (R9)
-	Erases      Guarantee = "erases"       // who is gone at the source goes, and with her or him what is known
-	Private     Guarantee = "private"      // no secret and no personal data in errors, logs and reports (R8)
-	Prompt      Guarantee = "prompt"       // it ends when it is told to, and leaves nothing running
-	Bounded     Guarantee = "bounded"      // memory does not grow with what is read
-	Checks      Guarantee = "checks"       // a check names the step that fails, without doing anything
+	Settings    Guarantee = "settings"
+	Complete    Guarantee = "complete"
+	Delta       Guarantee = "delta"
+	CrashSafe   Guarantee = "crash-safe"
+	Idempotent  Guarantee = "idempotent"
+	OrderFree   Guarantee = "order-free"
+	RatePolite  Guarantee = "rate-polite"
+	ReplayClean Guarantee = "replay-clean"
+	Partial     Guarantee = "partial"
+	Preview     Guarantee = "preview"
+	Reconciles  Guarantee = "reconciles"
+	Owns        Guarantee = "owns"
+	Protects    Guarantee = "protects"
+	Erases      Guarantee = "erases"
+	Private     Guarantee = "private"
+	Prompt      Guarantee = "prompt"
+	Bounded     Guarantee = "bounded"
+	Checks      Guarantee = "checks"
 )
+
+// promises are the guarantees in the order of the board, each with what it is.
+var promises = []struct {
+	of   Guarantee
+	text string
+}{
+	{Settings, "wrong settings are refused, with their paths"},
+	{Complete, "everything is read or written, and only a read that saw everything tells who is gone (R3)"},
+	{Delta, "what changed comes to the same as reading everything"},
+	{CrashSafe, "whatever breaks off, nothing is believed, lost or made twice (R2)"},
+	{Idempotent, "the same twice is the same once (R11)"},
+	{OrderFree, "the order of events makes no difference (R4)"},
+	{RatePolite, "limits and waits of the other side are kept"},
+	{ReplayClean, "a replay or resync writes nothing that stands already (R5)"},
+	{Partial, "one bad item keeps no other from being done (R7)"},
+	{Preview, "a preview writes nothing"},
+	{Reconciles, "what others changed at the target is found and mended"},
+	{Owns, "nothing is touched that is not its own (R6)"},
+	{Protects, "protected persons are kept as the connector says (R9)"},
+	{Erases, "who is gone at the source goes, and with her or him what is known"},
+	{Private, "no secret and no personal data in errors, logs and reports (R8)"},
+	{Prompt, "it ends when it is told to, and leaves nothing running"},
+	{Bounded, "memory does not grow with what is read"},
+	{Checks, "a check names the step that fails, without doing anything"},
+}
 
 // Guarantees returns all of them in the order of the board.
 func Guarantees() []Guarantee {
-	return []Guarantee{
-		Settings, Complete, Delta, CrashSafe, Idempotent, OrderFree, RatePolite, ReplayClean, Partial, Preview, Reconciles, Owns,
-		Protects, Erases, Private, Prompt, Bounded, Checks,
+	all := make([]Guarantee, len(promises))
+	for i, p := range promises {
+		all[i] = p.of
 	}
+	return all
+}
+
+// Promise says what is promised, as the rest of a sentence.
+func (g Guarantee) Promise() string {
+	for _, p := range promises {
+		if p.of == g {
+			return p.text
+		}
+	}
+	return ""
 }
 
 // Outcome is what a case saw.
@@ -160,6 +196,18 @@ func (s *Suite) DoesNotApply(t *testing.T, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
 	s.parts = append(s.parts, Part{Name: t.Name()[strings.LastIndex(t.Name(), "/")+1:], Why: why})
 	t.Skip("does not apply: " + why)
+}
+
+// NoPartApplies ends a case of which no part applies. The reasons are those of its parts.
+func (s *Suite) NoPartApplies(t *testing.T) {
+	t.Helper()
+	var why []string
+	for _, p := range s.parts {
+		if !slices.Contains(why, p.Why) {
+			why = append(why, p.Why)
+		}
+	}
+	s.DoesNotApply(t, "%s", strings.Join(why, "; "))
 }
 
 // Report returns what was seen so far.

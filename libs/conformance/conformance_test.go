@@ -19,6 +19,12 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 			t.Run("cut", func(*testing.T) {})
 			t.Run("hang", func(t *testing.T) { s.DoesNotApply(t, "x cannot hang") })
 		})
+		s.Case("what holds in no part", conformance.Partial, func(t *testing.T) {
+			for _, why := range []string{"x has no rows", "x has no rows", "x takes no calls"} {
+				t.Run("a part", func(t *testing.T) { s.DoesNotApply(t, "%s", why) })
+			}
+			s.NoPartApplies(t)
+		})
 		s.Case("what does not hold", conformance.Complete, func(t *testing.T) { t.Fatal("one is missing") })
 		return
 	}
@@ -30,6 +36,7 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 			Name: "what holds in part", Guarantee: conformance.Checks, Outcome: conformance.Proved,
 			Without: []conformance.Part{{Name: "hang", Why: "x cannot hang"}},
 		},
+		{Name: "what holds in no part", Guarantee: conformance.Partial, Outcome: conformance.DoesNotApply, Why: "x has no rows; x takes no calls"},
 		{Name: "what does not hold", Guarantee: conformance.Complete, Outcome: conformance.Failed},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
@@ -38,8 +45,8 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 	if !strings.Contains(printed, "one is missing") || !strings.Contains(printed, "does not apply: x reads everything") {
 		t.Errorf("it printed:\n%s", printed)
 	}
-	if n := got.Skips(); n != 2 {
-		t.Errorf("%d skips are counted, want 2", n)
+	if n := got.Skips(); n != 3 {
+		t.Errorf("%d skips are counted, want 3", n)
 	}
 	for g, want := range map[conformance.Guarantee]conformance.Outcome{
 		conformance.Complete: conformance.Failed, conformance.Delta: conformance.DoesNotApply, conformance.Checks: conformance.Proved, conformance.Erases: "",
@@ -47,5 +54,18 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 		if o, _, tried := got.Of(g); o != want || tried != (want != "") {
 			t.Errorf("%s is %q, want %q", g, o, want)
 		}
+	}
+}
+
+func TestEveryGuaranteeSaysWhatItIs(t *testing.T) {
+	seen := map[string]bool{"": true}
+	for _, g := range conformance.Guarantees() {
+		if seen[g.Promise()] || seen[string(g)] {
+			t.Errorf("%q is promised as %q: want every word and every promise once", g, g.Promise())
+		}
+		seen[g.Promise()], seen[string(g)] = true, true
+	}
+	if conformance.Guarantee("speed").Promise() != "" {
+		t.Error("what is no guarantee promises something")
 	}
 }

@@ -39,7 +39,7 @@ func RunPlanted(t *testing.T, test, name string, cases ...string) (Report, strin
 		patterns = append(patterns, "^"+regexp.QuoteMeta(c)+"$")
 	}
 	if len(cases) > 0 {
-		only += "/" + strings.Join(patterns, "|")
+		only += "/(" + strings.Join(patterns, "|") + ")" // without which each would be a test of its own
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+only, "-test.v", "-test.count=1", "-test.timeout=2m")
 	cmd.Env = append(os.Environ(), planted+"="+name, BoardDir+"="+dir)

@@ -19,6 +19,15 @@ func Docs(records []roster.Record) []Doc {
 	for i := range records {
 		d.origins[records[i].Ref] = records[i].Origins
 	}
+	// What still refers to a key that somebody had before, because a publication broke off, means who has it no more.
+	for i := range records {
+		for _, k := range records[i].Former {
+			ref := roster.Ref{Kind: records[i].Ref.Kind, Key: k}
+			if _, stands := d.origins[ref]; !stands {
+				d.origins[ref] = records[i].Origins
+			}
+		}
+	}
 	for i := range records {
 		r := &records[i]
 		switch {

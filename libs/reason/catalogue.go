@@ -183,6 +183,7 @@ const (
 	GroupInTwoUnits   Code = "group-in-two-units"
 	InactiveUndated   Code = "inactive-undated"
 	YearWithoutUnit   Code = "school-year-without-enrolment"
+	RowUnreadable     Code = "row-unreadable"
 )
 
 var catalogue = map[Code]entry{
@@ -729,5 +730,9 @@ var catalogue = map[Code]entry{
 	YearWithoutUnit: {
 		"En årskurs står för en elev utan inskrivning på skolan.", "A school year stands for a pupil without an enrolment at the school.",
 		"Kontrollera elevens skola i registret.", "Check the pupil's school in the register.",
+	},
+	RowUnreadable: {
+		"En rad i {what} har inte samma kolumner som rubriken och lästes inte. Den kan gälla vem som helst, så ingen räknas som borta.", "A row of {what} does not have the columns of the header and was not read. It may be about anybody, so nobody counts as gone.",
+		"Be leverantören rätta exporten; raden står i fyndet.", "Ask the vendor to correct the export; the finding has the line.",
 	},
 }

@@ -404,6 +404,18 @@ func (r *Roster) becameOnce(old Key) (Key, bool) {
 	return became, !became.IsZero()
 }
 
+// Superseded tells whether every source by which a person stands says of another key that it is the person's now: no
+// source states both, so its record under the old key is about to be replaced.
+func (r *Roster) Superseded(ref Ref) bool {
+	heirs := r.heirs[ref.Key]
+	if ref.Kind != KindPerson || len(heirs) == 0 || r.State(ref).State != Standing {
+		return false
+	}
+	return !slices.ContainsFunc(r.Records(ref), func(rec *Record) bool {
+		return rec.states() && !slices.ContainsFunc(heirs, func(h heir) bool { return h.source == rec.Source && r.State(h.ref).State == Standing })
+	})
+}
+
 // Refs returns every entity of a kind that a record speaks of, tombstones too, sorted.
 func (r *Roster) Refs(kind Kind) []Ref {
 	refs := make([]Ref, 0, len(r.entities[kind]))

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/sync/errgroup"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -29,7 +30,8 @@ type Host struct {
 	Telemetry *Telemetry
 	Now       func() time.Time
 	NewID     func() string
-	CatchUp   bool // a read that was missed while nothing ran is made at the start, and so is a source's first
+	Budgets   *budget.Set // what links draw from before they call; nil is without limit
+	CatchUp   bool        // a read that was missed while nothing ran is made at the start, and so is a source's first
 	Observe   Observer
 	Members   *Members  // with whom the work is shared; nil where there is nobody
 	Controls  *Controls // what operators ask; nil where nobody can
@@ -239,7 +241,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	}
 	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
 	h.reveal(logger, config)
-	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now})
+	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now, Budgets: h.Budgets})
 	if err != nil {
 		p.Check(err)
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
@@ -89,9 +90,13 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	defer hearing.Wait()
 	defer stop()
 	hearing.Go(func() { controls.Run(ctx, program(sources, targets), p.KeepLogs) })
-	members := p.members(st, telemetry.places.share)
+	budgets := budget.NewSet(time.Now, budget.Sleep)
+	members := p.members(st, func(replicas int) {
+		telemetry.places.share(replicas)
+		budgets.SetShare(replicas)
+	})
 	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
-	f := p.fleet(st, members, telemetry, controls, sources, targets)
+	f := p.fleet(st, members, budgets, telemetry, controls, sources, targets)
 	if err := errors.Join(telemetry.watchEndings(f.documents), telemetry.watchLog(st, time.Now)); err != nil {
 		return err
 	}
@@ -140,8 +145,8 @@ func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted,
 }
 
 // fleet returns the fleet of this program.
-func (p Process) fleet(st *store.Store, members *Members, telemetry *Telemetry, controls *Controls, sources []source.Connector, targets []target.Connector) *fleet {
-	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, CatchUp: true, Complete: p.Complete, Controls: controls}
+func (p Process) fleet(st *store.Store, members *Members, budgets *budget.Set, telemetry *Telemetry, controls *Controls, sources []source.Connector, targets []target.Connector) *fleet {
+	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, CatchUp: true, Complete: p.Complete, Controls: controls}
 	f := newFleet(p.Logger, "put its document into "+p.Config)
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"

@@ -25,7 +25,8 @@ func TestR3LostDecisionsAreNotTakenBack(t *testing.T) {
 	w.nextDay()
 
 	clear(w.reg.docs)
-	w.runs.runs, w.hold.kept = nil, guard.Kept{}
+	w.runs.List = nil
+	w.hold.Set(guard.Kept{})
 	for range 2 {
 		run := w.run(source.Held, map[string]int{"person.held": 3})
 		if run.Reason == nil || run.Reason.Code != reason.ChangesHeld {
@@ -39,7 +40,7 @@ func TestR3LostDecisionsAreNotTakenBack(t *testing.T) {
 	w.reg.set("protect0", fact.Person{ID: "x0", About: true, Marking: marked})
 	w.reg.set("protect9", fact.Person{ID: "x9", About: true, Marking: marked})
 	w.run(source.Held, map[string]int{"person.held": 2})
-	if live := w.log.live(roster.KindPerson); len(live) != 4 {
+	if live := live(w.log, roster.KindPerson); len(live) != 4 {
 		t.Errorf("%d persons are protected, want those who were and the new one", len(live))
 	}
 	w.nextDay()
@@ -59,7 +60,8 @@ func TestR3LostDecisionsAreNotTakenBack(t *testing.T) {
 // TestR3RegisterOfWhichNoRunIsKnown is the same of a register: what is new and what is harmless comes, nobody leaves.
 func TestR3RegisterOfWhichNoRunIsKnown(t *testing.T) {
 	w := school(t, 60)
-	w.runs.runs, w.hold.kept = nil, guard.Kept{}
+	w.runs.List = nil
+	w.hold.Set(guard.Kept{})
 	w.leave(0, 2)
 	w.person(70, nil)
 	w.classes(60)
@@ -81,12 +83,12 @@ func TestAnotherPepperIsRefused(t *testing.T) {
 					w.read()
 				}
 				w.person(0, func(p *fact.Person) { p.Email = "ny@example.org" })
-				before := w.log.seq
+				before := w.log.Messages()
 				run := w.read()
-				if run.State != source.Refused || run.Reason == nil || run.Reason.Code != reason.PepperChanged || w.log.seq != before {
-					t.Errorf("run is %s because of %v, and published %d changes", run.State, run.Reason, w.log.seq-before)
+				if run.State != source.Refused || run.Reason == nil || run.Reason.Code != reason.PepperChanged || w.log.Messages() != before {
+					t.Errorf("run is %s because of %v, and published %d changes", run.State, run.Reason, w.log.Messages()-before)
 				}
-				if w.hold.kept.Hold != nil {
+				if w.hold.Now().Hold != nil {
 					t.Error("what waits for an approval can be approved")
 				}
 				w.opts.Keyer = right
@@ -115,8 +117,8 @@ func TestGroupIDsSaidToBeReused(t *testing.T) {
 				w.nextDay()
 				w.opts.Defaults.GroupIDs = now[1]
 				run := w.read()
-				if run.State != source.Held || w.tombstones() != 0 || len(w.log.live(roster.KindGroup)) != (pupils+24)/25 {
-					t.Errorf("run is %s because of %v with %v: %d tombstones, %d groups", run.State, run.Reason, run.Counts, w.tombstones(), len(w.log.live(roster.KindGroup)))
+				if run.State != source.Held || w.tombstones() != 0 || len(live(w.log, roster.KindGroup)) != (pupils+24)/25 {
+					t.Errorf("run is %s because of %v with %v: %d tombstones, %d groups", run.State, run.Reason, run.Counts, w.tombstones(), len(live(w.log, roster.KindGroup)))
 				}
 			})
 		}

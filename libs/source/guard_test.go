@@ -53,7 +53,7 @@ func (w *world) leave(a, b int) {
 }
 
 func (w *world) tombstones() (n int) {
-	for _, r := range w.log.records {
+	for _, r := range w.log.Last() {
 		if r.Tombstone != nil {
 			n++
 		}
@@ -106,19 +106,19 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 	if run.Reason == nil || run.Reason.Code != reason.ChangesHeld || run.Cursor != nil {
 		t.Errorf("reason %v, cursor %q", run.Reason, run.Cursor)
 	}
-	groups := w.hold.kept.Groups(w.now)
+	groups := w.hold.Now().Groups(w.now)
 	if len(groups) != 12 || groups[0].Counts[roster.KindPerson] != 25 || groups[0].Operation != guard.Delete || groups[0].Class.IsZero() {
 		t.Fatalf("%d groups, want 12 classes of 25 leavers each; the first: %+v", len(groups), groups[0])
 	}
-	if w.log.live(roster.KindGroup)[0].Group == nil || !w.everyClassIsWhole() {
+	if live(w.log, roster.KindGroup)[0].Group == nil || !w.everyClassIsWhole() {
 		t.Error("a pupil whose leaving is held was taken out of the class")
 	}
 
 	// A read that finds the same asks for the same.
-	digest := w.hold.kept.Hold.Digest
+	digest := w.hold.Now().Hold.Digest
 	w.nextDay()
 	w.run(source.Held, map[string]int{"person.created": 0, "person.held": 300})
-	if w.hold.kept.Hold.Digest != digest {
+	if w.hold.Now().Hold.Digest != digest {
 		t.Error("the same frozen set has another digest")
 	}
 
@@ -135,12 +135,12 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 	w.run(source.Held, map[string]int{"person.created": 0, "person.deleted": 50, "person.held": 240})
 	w.nextDay()
 	w.run(source.Held, map[string]int{"person.deleted": 0, "person.held": 240}) // nothing of it is asked for again
-	if len(w.hold.kept.Decisions) != 0 {
-		t.Errorf("%d decisions are left", len(w.hold.kept.Decisions))
+	if len(w.hold.Now().Decisions) != 0 {
+		t.Errorf("%d decisions are left", len(w.hold.Now().Decisions))
 	}
 
 	// All but a few are approved: the few still wait, though alone they would be below the limit.
-	rest := w.hold.kept.Groups(w.now)
+	rest := w.hold.Now().Groups(w.now)
 	for _, g := range rest[1:] {
 		w.decide(guard.Approved, g.ID)
 	}
@@ -156,20 +156,21 @@ func TestLeaversAreHeldAndTheRestPublished(t *testing.T) {
 	w.run(source.Published, map[string]int{"person.deleted": few, "person.held": 0})
 	w.nextDay()
 	w.want(source.Unchanged, "")
-	if w.hold.kept.Hold != nil {
+	if w.hold.Now().Hold != nil {
 		t.Error("something is still held")
 	}
 }
 
 // everyClassIsWhole tells whether each of the classes in the log still has 25 pupils.
 func (w *world) everyClassIsWhole() bool {
-	return !slices.ContainsFunc(w.log.live(roster.KindGroup), func(r roster.Record) bool { return len(r.Group.Members) != 25 })
+	return !slices.ContainsFunc(live(w.log, roster.KindGroup), func(r roster.Record) bool { return len(r.Group.Members) != 25 })
 }
 
 // sortedPersons returns the docs of the persons of a group of what is held.
 func sortedPersons(w *world, g guard.HoldGroup) (ids []string) {
 	for _, i := range g.Items {
-		ids = append(ids, "person/"+w.log.records[i.Ref].Origins[0].ID.Reveal())
+		r, _ := w.log.Record(i.Ref)
+		ids = append(ids, "person/"+r.Origins[0].ID.Reveal())
 	}
 	slices.Sort(ids)
 	return ids
@@ -196,7 +197,7 @@ func TestEmailBlankedRemovesNobody(t *testing.T) {
 		}
 		w.person(500, func(p *fact.Person) { p.FamilyName = "Berg" })
 		run := w.read()
-		if n := w.tombstones(); n != 0 || len(w.log.live(roster.KindPerson)) != 1000 {
+		if n := w.tombstones(); n != 0 || len(live(w.log, roster.KindPerson)) != 1000 {
 			t.Errorf("required %t: %d tombstones", required, n)
 		}
 		if required && (run.Counts["person.keptBack"] != 30 || run.Reason == nil || run.Reason.Code != reason.TooManyKeptBack) {
@@ -246,7 +247,7 @@ func TestOldApprovalDoesNotLetASecondDeleteThrough(t *testing.T) {
 			w.reg.docs = kept
 			w.nextDay()
 			w.read() // everybody is back
-			if n := len(w.log.live(roster.KindPerson)); n != 400 {
+			if n := len(live(w.log, roster.KindPerson)); n != 400 {
 				t.Fatalf("%d persons, want all back", n)
 			}
 			w.nextDay()
@@ -277,11 +278,11 @@ func TestDecisionsAreOnWhatWasLookedAt(t *testing.T) {
 		want   reason.Code
 	}{
 		{"another set", "other", nil, 0, reason.HoldChanged},
-		{"an unknown group", w.hold.kept.Hold.Digest, []string{"nothing"}, 0, reason.HoldGroupUnknown},
-		{"a set that no read has seen for long", w.hold.kept.Hold.Digest, nil, 8, reason.HoldExpired},
+		{"an unknown group", w.hold.Now().Hold.Digest, []string{"nothing"}, 0, reason.HoldGroupUnknown},
+		{"a set that no read has seen for long", w.hold.Now().Hold.Digest, nil, 8, reason.HoldExpired},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := w.hold.kept
+			g := w.hold.Now()
 			if _, err := g.Decide(c.digest, c.groups, guard.Approved, "anna", w.now.AddDate(0, 0, c.days)); reason.Of(err).Code != c.want || len(g.Decisions) > 0 {
 				t.Errorf("got %v with %d decisions, want %s", err, len(g.Decisions), c.want)
 			}
@@ -319,12 +320,12 @@ func TestReadInDoubtIsHeldWhole(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			w := school(t, 500)
-			docs, log := maps.Clone(w.reg.docs), len(w.log.messages)
+			docs, log := maps.Clone(w.reg.docs), w.log.Messages()
 			c.make(w)
 			w.person(499, func(p *fact.Person) { p.FamilyName = "Berg" })
 			run := w.run(source.Held, nil)
-			if run.Reason == nil || run.Reason.Code != c.want || len(w.log.messages) != log {
-				t.Errorf("%d messages because of %v, want none because of %s", len(w.log.messages)-log, run.Reason, c.want)
+			if run.Reason == nil || run.Reason.Code != c.want || w.log.Messages() != log {
+				t.Errorf("%d messages because of %v, want none because of %s", w.log.Messages()-log, run.Reason, c.want)
 			}
 			doubtful := w.reg.docs
 			w.reg.docs = docs
@@ -335,7 +336,7 @@ func TestReadInDoubtIsHeldWhole(t *testing.T) {
 			w.run(source.Held, nil)
 			w.decide(guard.Approved)
 			w.nextDay()
-			if w.run(source.Published, nil); w.hold.kept.Hold != nil {
+			if w.run(source.Published, nil); w.hold.Now().Hold != nil {
 				t.Error("what was approved is still held")
 			}
 			w.nextDay()
@@ -371,7 +372,7 @@ func TestDangerousFields(t *testing.T) {
 			}
 			w.person(499, func(p *fact.Person) { p.FamilyName = "Berg" })
 			w.run(source.Held, map[string]int{"person.updated": 1, "person.held": c.n})
-			if g := w.hold.kept.Groups(w.now)[0]; g.Operation != c.of {
+			if g := w.hold.Now().Groups(w.now)[0]; g.Operation != c.of {
 				t.Errorf("held as %s, want %s", g.Operation, c.of)
 			}
 		})
@@ -409,7 +410,7 @@ func TestLimitsOfATenant(t *testing.T) {
 	w.leave(0, 60)
 	w.run(source.Held, map[string]int{"person.held": 60})
 	w.opts.Limits[1].Percent = 50
-	w.hold.kept.Hold = nil
+	w.hold.Set(guard.Kept{})
 	w.run(source.Published, map[string]int{"person.deleted": 60})
 }
 
@@ -459,24 +460,24 @@ func TestNoTombstoneOverTheLimitWithoutApproval(t *testing.T) {
 			if len(w.reg.docs) == 1 {
 				w.person(0, nil) // a register without persons is not believed at all
 			}
-			if h := w.hold.kept.Hold; h != nil && rapid.Bool().Draw(rt, "decide") {
-				g := w.hold.kept
+			if h := w.hold.Now().Hold; h != nil && rapid.Bool().Draw(rt, "decide") {
+				g := w.hold.Now()
 				groups := g.Groups(w.now)
 				pick := groups[rapid.IntRange(0, len(groups)-1).Draw(rt, "group")].ID
 				verdict := rapid.SampledFrom([]guard.Verdict{guard.Approved, guard.Rejected}).Draw(rt, "verdict")
 				if _, err := g.Decide(h.Digest, []string{pick}, verdict, "anna", w.now); err == nil {
-					w.hold.kept = g
+					w.hold.Set(g)
 				}
 			}
 			approved := map[roster.Ref]uint64{}
-			for _, d := range w.hold.kept.Decisions {
+			for _, d := range w.hold.Now().Decisions {
 				if d.Verdict == guard.Approved && w.now.Sub(d.At) <= guard.Window {
 					approved[d.Ref] = d.Expect
 				}
 			}
-			before := len(w.log.messages)
+			before := w.log.Messages()
 			w.read()
-			for _, m := range w.log.messages[before:] {
+			for _, m := range w.log.Changes()[before:] {
 				if m.Record.Tombstone != nil && (approved[m.Record.Ref] == 0 || approved[m.Record.Ref] != m.Expect) {
 					unasked = append(unasked, left{w.now, m.Record.Ref})
 				}

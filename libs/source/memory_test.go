@@ -6,191 +6,43 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"eventful.se/ess/libs/fact"
-	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/source/sourcetest"
 )
 
 var name = roster.Source{System: "test", Instance: "default"}
 
-// memoryLog is a log as the contract describes it: epochs, batches that stand whole or not at all, expectations.
-type memoryLog struct {
-	mu       sync.Mutex
-	batch    int // changes in a batch, more when they are joined
-	seq      uint64
-	run      string // whose right it is to write
-	open     bool
-	heads    map[roster.Ref]source.Head
-	records  map[roster.Ref]roster.Record
-	messages []source.Change
-	calls    int
-	// fault is asked before and after every batch; what it returns is the answer that the writer gets.
-	fault func(batch int, stands bool) error
+// newLog returns a log that takes few changes in a batch, so that there are several to die between.
+func newLog() *sourcetest.Log {
+	l := sourcetest.NewLog()
+	l.Batch = 3
+	return l
 }
 
-func newLog() *memoryLog {
-	return &memoryLog{batch: 3, heads: map[roster.Ref]source.Head{}, records: map[roster.Ref]roster.Record{}, fault: func(int, bool) error { return nil }}
-}
-
-func (l *memoryLog) Scan(_ context.Context, s roster.Source) (source.Scan, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return source.Scan{Heads: maps.Clone(l.heads), Open: l.open}, nil
-}
-
-func (l *memoryLog) Records(_ context.Context, s roster.Source, each func(roster.Record) error) error {
-	l.mu.Lock()
-	var list []roster.Record
-	for _, r := range l.records {
-		if r.Tombstone == nil {
-			list = append(list, r)
-		}
-	}
-	l.mu.Unlock()
-	for _, r := range list {
-		if err := each(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *memoryLog) Publish(ctx context.Context, s roster.Source, run string, changes []source.Change, progress func(int)) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calls++
-	l.run, l.open = run, true
-	for done, n := 0, 0; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		end := min(done+l.batch, len(changes))
-		for end < len(changes) && changes[end].Joined {
-			end++
-		}
-		if err := l.fault(n, false); err != nil {
-			return err
-		}
-		for _, c := range changes[done:end] {
-			if h := l.heads[c.Record.Ref]; h.Seq != c.Expect {
-				return fmt.Errorf("%s is at %d: %w", c.Record.Ref, h.Seq, source.ErrConflict)
-			}
-		}
-		for _, c := range changes[done:end] {
-			l.seq++
-			h := source.Head{Seq: l.seq, Hash: c.Hash, SourceID: c.SourceID}
-			if t := c.Record.Tombstone; t != nil {
-				h.Tombstone, h.Became, h.Protected = true, t.Became, t.Reason == roster.TombstoneProtected
-			}
-			l.heads[c.Record.Ref] = h
-			l.records[c.Record.Ref] = c.Record
-			l.messages = append(l.messages, c)
-		}
-		last := end == len(changes)
-		if last {
-			l.open = false
-		}
-		if err := l.fault(n, true); err != nil {
-			return err
-		}
-		done = end
-		progress(done)
-		if last {
-			return nil
-		}
-	}
-}
-
-// state returns what the log says: the hash of every live record, and the tombstones.
-func (l *memoryLog) state() map[string]string {
+// state is what a log says: every live record, and why the others are gone.
+func state(l *sourcetest.Log) map[string]string {
 	out := map[string]string{}
-	for ref, r := range l.records {
+	for _, r := range l.Last() {
 		if r.Tombstone != nil {
-			out[ref.String()] = string(r.Tombstone.Reason)
+			out[r.Ref.String()] = string(r.Tombstone.Reason)
 		} else {
-			out[ref.String()] = string(roster.AppendJSON(nil, &r, true))
+			out[r.Ref.String()] = string(roster.AppendJSON(nil, &r, true))
 		}
 	}
 	return out
 }
 
-func (l *memoryLog) live(k roster.Kind) (list []roster.Record) {
-	for ref, r := range l.records {
-		if ref.Kind == k && r.Tombstone == nil {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// memoryRuns keeps runs.
-type memoryRuns struct {
-	runs      []source.Run
-	err       error
-	regressed bool // the log is not the one of the runs so far
-}
-
-func (m *memoryRuns) Last(context.Context, roster.Source) (newest, believed *source.Run, err error) {
-	for i := range m.runs {
-		newest = &m.runs[i]
-		if newest.Believed() {
-			believed = newest
-		}
-	}
-	if believed != nil && m.regressed {
-		was := *believed
-		was.Cursor, was.Regressed = nil, true
-		believed = &was
-	}
-	return newest, believed, nil
-}
-
-func (m *memoryRuns) Save(_ context.Context, r source.Run) error {
-	if m.err != nil {
-		return m.err
-	}
-	m.runs = append(m.runs, r)
-	m.regressed = m.regressed && !r.Believed()
-	return nil
-}
-
-func (m *memoryRuns) Found(_ context.Context, _ roster.Source, run string) (*source.Found, error) {
-	for _, r := range slices.Backward(m.runs) {
-		if r.Found != nil && (run == "" || run == r.ID) {
-			return r.Found, nil
-		}
-	}
-	return nil, nil
-}
-
-// memoryHolds keeps what guards know.
-type memoryHolds struct{ kept guard.Kept }
-
-func (m *memoryHolds) Kept(context.Context, roster.Source) (guard.Kept, error) {
-	g := m.kept
-	g.Decisions, g.Passed = slices.Clone(g.Decisions), slices.Clone(g.Passed)
-	return g, nil
-}
-
-func (m *memoryHolds) Version(context.Context, roster.Source) (uint64, error) {
-	return m.kept.Version, nil
-}
-
-func (m *memoryHolds) Keep(_ context.Context, _ roster.Source, g guard.Kept) error {
-	if g.Version != m.kept.Version {
-		return guard.ErrConflict
-	}
-	g.Version++
-	m.kept = g
-	return nil
+// live returns the records of a kind that stand.
+func live(l *sourcetest.Log, k roster.Kind) []roster.Record {
+	return slices.DeleteFunc(l.Standing(), func(r roster.Record) bool { return r.Ref.Kind != k })
 }
 
 // register is a source: what it has, and how a read of it goes. A read with a cursor sees only changed.
@@ -243,9 +95,9 @@ func (g *register) drop(id string) {
 type world struct {
 	t    *testing.T
 	reg  *register
-	log  *memoryLog
-	runs *memoryRuns
-	hold *memoryHolds
+	log  *sourcetest.Log
+	runs *sourcetest.Runs
+	hold *guardtest.Store
 	now  time.Time
 	opts source.Options
 	n    int
@@ -256,7 +108,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, reg: &register{docs: map[string]fact.Doc{}}, log: newLog(), runs: &memoryRuns{}, hold: &memoryHolds{}, now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC)}
+	w := &world{t: t, reg: &register{docs: map[string]fact.Doc{}}, log: newLog(), runs: &sourcetest.Runs{}, hold: &guardtest.Store{}, now: time.Date(2026, 10, 1, 18, 30, 0, 0, time.UTC)}
 	w.opts = source.Options{
 		Tenant: "town", Name: name, Source: w.reg, Keyer: k, Log: w.log, Runs: w.runs, Holds: w.hold, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now: func() time.Time { return w.now }, NewID: func() string { w.n++; return fmt.Sprint("run", w.n) },

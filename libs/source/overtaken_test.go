@@ -55,7 +55,7 @@ func TestAReaderThatSleptTakesNothingBack(t *testing.T) {
 				persons++
 			}
 			w.want(c.want, "")
-			if n := len(w.log.live("person")); n != persons {
+			if n := len(live(w.log, "person")); n != persons {
 				t.Errorf("%d persons in the log, want %d", n, persons)
 			}
 		})

@@ -58,7 +58,7 @@ func (w *world) refs(ids ...string) (refs []roster.Ref) {
 // contained tells of each person whether a tombstone says that she or he is protected.
 func (w *world) contained(refs ...roster.Ref) (n int) {
 	for _, ref := range refs {
-		if tomb := w.log.records[ref].Tombstone; tomb != nil && tomb.Reason == roster.TombstoneProtected {
+		if tomb := w.log.Tombstone(ref); tomb != nil && tomb.Reason == roster.TombstoneProtected {
 			n++
 		}
 	}
@@ -67,7 +67,7 @@ func (w *world) contained(refs ...roster.Ref) (n int) {
 
 // names tells whether a group in the log names the person, by key or by doc.
 func (w *world) names(ref roster.Ref) bool {
-	return slices.ContainsFunc(w.log.live(roster.KindGroup), func(g roster.Record) bool {
+	return slices.ContainsFunc(live(w.log, roster.KindGroup), func(g roster.Record) bool {
 		return slices.ContainsFunc(g.Group.Members, func(m roster.Membership) bool { return m.Person == ref.Key })
 	})
 }
@@ -92,7 +92,7 @@ func TestFlagColumnGone(t *testing.T) {
 			w.mark(399, marked)
 			w.read()
 			w.nextDay()
-			log, since := w.log.state(), len(w.log.messages)
+			log, since := state(w.log), w.log.Messages()
 			for i := range 399 {
 				w.mark(i, c.marks(i), func(p *fact.Person) { p.FamilyName += "sson" })
 			}
@@ -100,8 +100,8 @@ func TestFlagColumnGone(t *testing.T) {
 			if run.State != c.want || run.Counts["person.keptBack"] != c.kept {
 				t.Fatalf("%s with %v because of %v, want %s", run.State, run.Counts, run.Reason, c.want)
 			}
-			if c.want == source.Unreadable && (run.Reason.Code != reason.MarksUnreadable || len(w.log.messages) != since || cmp.Diff(log, w.log.state()) != "") {
-				t.Errorf("%d messages because of %v, want none", len(w.log.messages)-since, run.Reason)
+			if c.want == source.Unreadable && (run.Reason.Code != reason.MarksUnreadable || w.log.Messages() != since || cmp.Diff(log, state(w.log)) != "") {
+				t.Errorf("%d messages because of %v, want none", w.log.Messages()-since, run.Reason)
 			}
 			if n := w.tombstones(); n != 1 {
 				t.Errorf("%d tombstones, want that of the protected one", n)
@@ -146,7 +146,7 @@ func TestFiveNewlyProtected(t *testing.T) {
 	w.opts.Logger = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.opts.Defaults.Require = []source.Requirement{source.RequireEmail}
 	w.opts.Defaults.Recommend = []source.Requirement{source.RequireCivicNo}
-	before := w.log.state()
+	before := state(w.log)
 	refs := w.refs("p0", "p1", "p2", "p3", "p4")
 	docs := maps.Clone(w.reg.docs)
 
@@ -159,7 +159,7 @@ func TestFiveNewlyProtected(t *testing.T) {
 	w.classes(200)
 	run := w.run(source.Held, map[string]int{"person.held": 100, "person.deleted": 0, "person.updated": 0, "person.created": 0})
 	w.wantContained(t, run, refs)
-	for _, h := range w.hold.kept.Hold.Items {
+	for _, h := range w.hold.Now().Hold.Items {
 		if slices.Contains(refs, h.Ref) {
 			t.Error("a frozen item names a protected person")
 		}
@@ -220,7 +220,7 @@ func (w *world) wantContained(t *testing.T, run source.Run, refs []roster.Ref) {
 		if w.names(ref) && run.State != source.Held { // a class whose change is held still names them, and shows nobody
 			t.Error("a group names a protected person")
 		}
-		if r := w.log.records[ref]; r.Person != nil || r.Origins != nil {
+		if r, _ := w.log.Record(ref); r.Person != nil || r.Origins != nil {
 			t.Error("a tombstone holds personal data")
 		}
 	}
@@ -233,10 +233,10 @@ func (w *world) wantContained(t *testing.T, run source.Run, refs []roster.Ref) {
 
 // alive returns what the log says of those who stand.
 func (w *world) alive() map[string]string {
-	s := w.log.state()
+	s := state(w.log)
 	maps.DeleteFunc(s, func(ref, _ string) bool {
-		k := slices.IndexFunc(w.log.messages, func(c source.Change) bool { return c.Record.Ref.String() == ref })
-		return w.log.records[w.log.messages[k].Record.Ref].Tombstone != nil
+		k := slices.IndexFunc(w.log.Changes(), func(c source.Change) bool { return c.Record.Ref.String() == ref })
+		return w.log.Tombstone(w.log.Changes()[k].Record.Ref) != nil
 	})
 	return s
 }
@@ -453,7 +453,7 @@ func TestOverlaysMayProtect(t *testing.T) {
 	w.nextDay()
 	w.reg.set("protect", fact.Person{ID: "x", About: true, Marking: marked})
 	w.want(source.Published, "")
-	if live := w.log.live(roster.KindPerson); len(live) != 1 || !live[0].Overlay || !live[0].Person.Marking.Protects() {
+	if live := live(w.log, roster.KindPerson); len(live) != 1 || !live[0].Overlay || !live[0].Person.Marking.Protects() {
 		t.Errorf("the log holds %d records", len(live))
 	}
 }
@@ -518,7 +518,7 @@ func TestR9WhoIsMarkedNeverStands(t *testing.T) {
 				}
 				for _, n := range []int{i, i + 100, i + 200} {
 					ref := roster.Ref{Kind: roster.KindPerson, Key: w.opts.Keyer.Person(name, "", roster.ParseCivicNo(pnr(n), roster.Today(w.now)))}
-					if r, known := w.log.records[ref]; known && r.Person != nil || !known && n == numbers[i] {
+					if r, known := w.log.Record(ref); known && r.Person != nil || !known && n == numbers[i] {
 						rt.Fatalf("p%d is marked and stands, or is not known to be protected, after a run that is %s", i, run.State)
 					}
 					if run.State != source.Held && w.names(ref) {

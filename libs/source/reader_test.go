@@ -18,6 +18,7 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/source/sourcetest"
 )
 
 const first = "group.created:1 organisation.created:1 person.created:5"
@@ -27,8 +28,8 @@ func TestRunPublishesWhatChanged(t *testing.T) {
 	w.want(source.Published, first)
 	w.nextDay()
 	w.want(source.Unchanged, "")
-	if w.log.calls != 1 {
-		t.Errorf("an unchanged export was published: %d calls", w.log.calls)
+	if w.log.Publications() != 1 {
+		t.Errorf("an unchanged export was published: %d calls", w.log.Publications())
 	}
 	w.nextDay()
 	w.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
@@ -37,7 +38,7 @@ func TestRunPublishesWhatChanged(t *testing.T) {
 	w.reg.drop("person/p4")
 	w.person(7, nil)
 	w.want(source.Published, "person.created:1 person.deleted:1")
-	if m := w.log.messages[len(w.log.messages)-1]; m.Record.Tombstone == nil || m.Record.Tombstone.Reason != roster.TombstoneLeft || m.SourceID != "" {
+	if m := w.log.Changes()[w.log.Messages()-1]; m.Record.Tombstone == nil || m.Record.Tombstone.Reason != roster.TombstoneLeft || m.SourceID != "" {
 		t.Error("the delete comes last, as a tombstone that names no id")
 	}
 	w.nextDay()
@@ -58,10 +59,10 @@ func TestOrderOfChanges(t *testing.T) {
 	w.reg.set("unit 2", fact.Unit{ID: "u2"})
 	w.reg.set("group 2", fact.Group{ID: "g2"})
 	w.person(8, nil)
-	before := len(w.log.messages)
+	before := w.log.Messages()
 	w.read()
 	var got []string
-	for _, m := range w.log.messages[before:] {
+	for _, m := range w.log.Changes()[before:] {
 		what := string(m.Record.Ref.Kind)
 		if m.Record.Tombstone != nil {
 			what += " gone"
@@ -107,7 +108,7 @@ func TestReadsThatAreNotBelieved(t *testing.T) {
 			w := newWorld(t)
 			w.reg.time = w.now
 			believed := w.read()
-			log, since := w.log.state(), len(w.log.messages)
+			log, since := state(w.log), w.log.Messages()
 			w.nextDay()
 			docs := w.reg.docs
 			w.reg.docs = map[string]fact.Doc{"person/p0": docs["person/p0"]} // everybody else seems gone
@@ -116,7 +117,7 @@ func TestReadsThatAreNotBelieved(t *testing.T) {
 			if run.State != c.want || run.Reason == nil || run.Cursor != nil {
 				t.Errorf("state %s with reason %v and cursor %q, want %s", run.State, run.Reason, run.Cursor, c.want)
 			}
-			if d := cmp.Diff(log, w.log.state()); d != "" || len(w.log.messages) != since {
+			if d := cmp.Diff(log, state(w.log)); d != "" || w.log.Messages() != since {
 				t.Errorf("the log changed:\n%s", d)
 			}
 			w.reg.docs, w.reg.err, w.reg.time = docs, nil, believed.DataTime
@@ -194,10 +195,10 @@ func TestChangedNumberIsOnePerson(t *testing.T) {
 	if !slices.Equal(now.Former, []roster.Key{old.Ref.Key}) || now.Ref == old.Ref {
 		t.Errorf("former keys %v, want %v", now.Former, old.Ref.Key)
 	}
-	if tomb := w.log.records[old.Ref].Tombstone; tomb == nil || *tomb != (roster.Tombstone{Reason: roster.TombstoneBecame, Became: now.Ref.Key}) {
+	if tomb := w.log.Tombstone(old.Ref); tomb == nil || *tomb != (roster.Tombstone{Reason: roster.TombstoneBecame, Became: now.Ref.Key}) {
 		t.Errorf("tombstone %v", tomb)
 	}
-	if i := slices.IndexFunc(w.log.messages, func(c source.Change) bool { return c.Record.Ref == old.Ref && c.Record.Tombstone != nil }); !w.log.messages[i].Joined || w.log.messages[i-1].Record.Ref != now.Ref {
+	if i := slices.IndexFunc(w.log.Changes(), func(c source.Change) bool { return c.Record.Ref == old.Ref && c.Record.Tombstone != nil }); !w.log.Changes()[i].Joined || w.log.Changes()[i-1].Record.Ref != now.Ref {
 		t.Error("both keys of one person belong in one batch")
 	}
 	w.nextDay()
@@ -214,7 +215,7 @@ func TestChangedNumberIsOnePerson(t *testing.T) {
 
 func person(t *testing.T, w *world, id string) roster.Record {
 	t.Helper()
-	for _, r := range w.log.live(roster.KindPerson) {
+	for _, r := range live(w.log, roster.KindPerson) {
 		if slices.ContainsFunc(r.Origins, func(o roster.Origin) bool { return o.ID.Reveal() == id }) {
 			return r
 		}
@@ -328,14 +329,14 @@ func TestDeltaNeedsALogToLieOn(t *testing.T) {
 func TestLogOfAnotherTimeIsConfirmed(t *testing.T) {
 	w := newWorld(t)
 	w.want(source.Published, first)
-	w.runs.regressed = true
+	w.runs.Regressed = true
 	run := w.want(source.Unchanged, "")
-	if w.log.calls != 2 || !run.Complete || len(w.log.messages) != 7 {
-		t.Errorf("%d publications, complete %t, %d messages; want a second publication of nothing but its end", w.log.calls, run.Complete, len(w.log.messages))
+	if w.log.Publications() != 2 || !run.Complete || w.log.Messages() != 7 {
+		t.Errorf("%d publications, complete %t, %d messages; want a second publication of nothing but its end", w.log.Publications(), run.Complete, w.log.Messages())
 	}
 	w.nextDay()
 	w.want(source.Unchanged, "")
-	if w.log.calls != 2 {
+	if w.log.Publications() != 2 {
 		t.Error("an unchanged export was published")
 	}
 }
@@ -386,7 +387,7 @@ func killedAt(t *testing.T, complete bool, point int, stood bool) {
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	killed := false
-	w.log.fault = func(batch int, stands bool) error {
+	w.log.Fault = func(batch int, stands bool) error {
 		if batch == point && stands == stood {
 			killed = true
 			kill()
@@ -395,19 +396,19 @@ func killedAt(t *testing.T, complete bool, point int, stood bool) {
 		return nil
 	}
 	_, err := source.NewReader(w.opts).Run(ctx)
-	if killed != (err != nil) || killed != (len(w.runs.runs) == 1) {
-		t.Fatalf("killed %t, but the run returned %v and %d runs are saved", killed, err, len(w.runs.runs))
+	if killed != (err != nil) || killed != (len(w.runs.List) == 1) {
+		t.Fatalf("killed %t, but the run returned %v and %d runs are saved", killed, err, len(w.runs.List))
 	}
 	if point < 5 != killed {
 		t.Fatalf("killed %t at batch %d: the test no longer steps through every batch", killed, point)
 	}
-	w.log.fault = func(int, bool) error { return nil }
+	w.log.Fault = func(int, bool) error { return nil }
 	w.read()
-	if d := cmp.Diff(calm.log.state(), w.log.state()); d != "" || w.log.open {
-		t.Errorf("run open: %t; the log differs (-want +got):\n%s", w.log.open, d)
+	if d := cmp.Diff(state(calm.log), state(w.log)); d != "" || w.log.Open() {
+		t.Errorf("run open: %t; the log differs (-want +got):\n%s", w.log.Open(), d)
 	}
-	if len(w.log.messages) != len(calm.log.messages) {
-		t.Errorf("%d messages, want %d: something was published twice", len(w.log.messages), len(calm.log.messages))
+	if w.log.Messages() != calm.log.Messages() {
+		t.Errorf("%d messages, want %d: something was published twice", w.log.Messages(), calm.log.Messages())
 	}
 	w.nextDay()
 	w.want(source.Unchanged, "")
@@ -416,11 +417,11 @@ func killedAt(t *testing.T, complete bool, point int, stood bool) {
 // TestSaveFailed loses the run after its publication: the next one repeats the read and publishes nothing (R2).
 func TestSaveFailed(t *testing.T) {
 	w := newWorld(t)
-	w.runs.err = errCut
+	w.runs.Fail = errCut
 	if _, err := source.NewReader(w.opts).Run(t.Context()); !errors.Is(err, errCut) {
 		t.Fatalf("got %v, want the store's error", err)
 	}
-	w.runs.err = nil
+	w.runs.Fail = nil
 	w.want(source.Unchanged, "")
 	if w.reg.since[1] != nil {
 		t.Error("a cursor counted that was never saved")
@@ -447,7 +448,7 @@ func TestPublishRefused(t *testing.T) {
 				var out bytes.Buffer
 				w := newWorld(t)
 				w.opts.Logger = slog.New(slog.NewTextHandler(&out, nil))
-				w.log.fault = func(batch int, stands bool) error {
+				w.log.Fault = func(batch int, stands bool) error {
 					if batch == 0 && stands == c.stands && c.fails > 0 {
 						c.fails--
 						return c.err
@@ -455,14 +456,14 @@ func TestPublishRefused(t *testing.T) {
 					return nil
 				}
 				run := w.read()
-				if run.State != c.want || w.log.calls != c.calls {
-					t.Fatalf("%s after %d calls, want %s after %d", run.State, w.log.calls, c.want, c.calls)
+				if run.State != c.want || w.log.Publications() != c.calls {
+					t.Fatalf("%s after %d calls, want %s after %d", run.State, w.log.Publications(), c.want, c.calls)
 				}
 				if failed := c.want == source.Failed; failed != strings.Contains(out.String(), "level=ERROR") || failed != (run.Reason != nil) {
 					t.Errorf("reason %v, logged:\n%s", run.Reason, &out)
 				}
-				if c.want == source.Published && len(w.log.messages) != 7 {
-					t.Errorf("%d messages, want every record once", len(w.log.messages))
+				if c.want == source.Published && w.log.Messages() != 7 {
+					t.Errorf("%d messages, want every record once", w.log.Messages())
 				}
 			})
 		})
@@ -478,7 +479,7 @@ func TestOtherWriterBetween(t *testing.T) {
 		other.log, other.opts.Log = w.log, w.log
 		other.person(1, func(p *fact.Person) { p.FamilyName = "Berg" })
 		w.person(1, func(p *fact.Person) { p.FamilyName = "Dal" })
-		w.opts.Log = &interrupted{memoryLog: w.log, before: func() { other.read() }}
+		w.opts.Log = &interrupted{Log: w.log, before: func() { other.read() }}
 		if run := w.read(); run.State != source.Published {
 			t.Fatalf("state %s", run.State)
 		}
@@ -490,7 +491,7 @@ func TestOtherWriterBetween(t *testing.T) {
 
 // interrupted runs before once, just before the first publication.
 type interrupted struct {
-	*memoryLog
+	*sourcetest.Log
 	before func()
 }
 
@@ -499,7 +500,7 @@ func (i *interrupted) Publish(ctx context.Context, s roster.Source, run string, 
 		i.before()
 		i.before = nil
 	}
-	return i.memoryLog.Publish(ctx, s, run, changes, progress)
+	return i.Log.Publish(ctx, s, run, changes, progress)
 }
 
 func TestEndedAndProgressAreTold(t *testing.T) {
@@ -520,8 +521,8 @@ func TestLogsHoldNothingPersonal(t *testing.T) {
 	w.opts.Defaults.Require = []source.Requirement{source.RequireEmail}
 	w.person(1, func(p *fact.Person) { p.Email = "x" })
 	w.read()
-	for i := range w.runs.runs {
-		fmt.Fprintf(&out, "%+v %v", w.runs.runs[i], w.runs.runs[i].Findings)
+	for i := range w.runs.List {
+		fmt.Fprintf(&out, "%+v %v", w.runs.List[i], w.runs.List[i].Findings)
 	}
 	for _, secret := range []string{"Testa", "kesdotter", "example.org", pnr(0)[2:8], "p0", "person/p"} {
 		if strings.Contains(out.String(), secret) {

@@ -33,7 +33,8 @@ type Checker interface {
 
 // FileReader is a source whose data is a file, and which can read one that a person holds.
 type FileReader interface {
-	// ReadFile reads what Read would read of its newest file. The name stands in errors and in Result.Origin.
+	// ReadFile reads what Read would read of its newest file: r is such a file as it lies there, in its archive if it has one.
+	// The name stands in errors and in Result.Origin.
 	ReadFile(ctx context.Context, name string, r io.Reader, emit func(fact.Doc) error) (Result, error)
 }
 

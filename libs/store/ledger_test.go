@@ -32,7 +32,7 @@ func entry(n int) target.Entry {
 		ID: target.ID{Kind: "user", Key: fmt.Sprint(n)}, Entity: roster.Ref{Kind: roster.KindPerson, Key: key(n)}, Native: "42", Held: true,
 		Fields: target.Fields{{Name: "name", Value: "Testa"}}, Sets: []target.Set{{Name: "members", Members: []target.ID{{Kind: "user", Key: "7"}}}},
 		State: target.Parked, Reason: &reason.Reason{Code: reason.MissingValue, Args: []reason.Arg{{Name: "field", Value: "email"}}},
-		Refused: "f00", Left: 20260620, Buried: true, Approved: true, Needs: []target.ID{{Kind: "unit", Key: "1"}}, As: target.Capacity{Role: roster.RolePupil, Form: roster.SchoolVUX}, Anchor: key(99), Attempts: 3, NextTry: time.Unix(1_900_000_000, 5).UTC(), Cause: target.Cause{Seq: 9, Run: "run", When: time.Unix(1_800_000_000, 0).UTC()},
+		Refused: "f00", Left: 20260620, Buried: true, Approved: true, Begun: true, Needs: []target.ID{{Kind: "unit", Key: "1"}}, As: target.Capacity{Role: roster.RolePupil, Form: roster.SchoolVUX}, Anchor: key(99), Attempts: 3, NextTry: time.Unix(1_900_000_000, 5).UTC(), Cause: target.Cause{Seq: 9, Run: "run", When: time.Unix(1_800_000_000, 0).UTC()},
 	}
 }
 

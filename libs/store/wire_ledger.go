@@ -25,7 +25,7 @@ func marshal(m proto.Message) ([]byte, error) {
 func encodeEntry(e target.Entry) ([]byte, error) {
 	p := &essv1.Entry{
 		Schema: schemaMajor, Id: idTo(e.ID), EntityKind: string(e.Entity.Kind), EntityKey: keyTo(e.Entity.Key), Anchor: keyTo(e.Anchor), Native: e.Native,
-		Held: e.Held, State: string(e.State), Reason: reasonTo(e.Reason), Refused: e.Refused, Left: int32(e.Left), Buried: e.Buried, Approved: e.Approved, Role: string(e.As.Role), SchoolForm: string(e.As.Form), Attempts: int64(e.Attempts), NextTry: timeTo(e.NextTry),
+		Held: e.Held, State: string(e.State), Reason: reasonTo(e.Reason), Refused: e.Refused, Left: int32(e.Left), Buried: e.Buried, Approved: e.Approved, Begun: e.Begun, Role: string(e.As.Role), SchoolForm: string(e.As.Form), Attempts: int64(e.Attempts), NextTry: timeTo(e.NextTry),
 		Cause: &essv1.Cause{Seq: e.Cause.Seq, Run: e.Cause.Run, When: timeTo(e.Cause.When)},
 	}
 	for _, f := range e.Fields {
@@ -51,7 +51,7 @@ func decodeEntry(b []byte) (e target.Entry, err error) {
 	}
 	e = target.Entry{
 		ID: idFrom(p.GetId()), Entity: roster.Ref{Kind: roster.Kind(p.GetEntityKind())}, Native: p.GetNative(), Held: p.GetHeld(),
-		State: target.EntryState(p.GetState()), Reason: reasonFrom(p.GetReason()), Refused: p.GetRefused(), Left: roster.Date(p.GetLeft()), Buried: p.GetBuried(), Approved: p.GetApproved(), As: target.Capacity{Role: roster.Role(p.GetRole()), Form: roster.SchoolType(p.GetSchoolForm())}, Attempts: int(p.GetAttempts()), NextTry: timeFrom(p.GetNextTry()),
+		State: target.EntryState(p.GetState()), Reason: reasonFrom(p.GetReason()), Refused: p.GetRefused(), Left: roster.Date(p.GetLeft()), Buried: p.GetBuried(), Approved: p.GetApproved(), Begun: p.GetBegun(), As: target.Capacity{Role: roster.Role(p.GetRole()), Form: roster.SchoolType(p.GetSchoolForm())}, Attempts: int(p.GetAttempts()), NextTry: timeFrom(p.GetNextTry()),
 		Cause: target.Cause{Seq: p.GetCause().GetSeq(), Run: p.GetCause().GetRun(), When: timeFrom(p.GetCause().GetWhen())},
 	}
 	for _, f := range p.GetFields() {

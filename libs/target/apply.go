@@ -142,7 +142,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		}
 		in.resource.Sets, in.entry.Sets = stand, stand
 		if known != nil && !force {
-			if !known.off() && same(known, in.resource.Fields, stand) {
+			if !known.Begun && !known.off() && same(known, in.resource.Fields, stand) {
 				settled := *known
 				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry, settled.As = in.entry.State, in.entry.Reason, "", 0, time.Time{}, in.entry.As
 				settled.Needs = in.entry.Needs
@@ -181,53 +181,73 @@ func waiting(known *Entry, why *reason.Reason) Entry {
 	return e
 }
 
-// adopt asks the target about what was let go of and is wished again: it is the same resource, if it is still there, but
-// nobody knows what has become of it.
+// adopt asks the target about what is wished and of which nobody knows what has become: what was let go of, which is the
+// same resource if it is still there, and what an operation was begun on whose outcome was lost. A target that answers
+// several times in a row that it cannot now is not asked about the rest of the batch.
 func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *work) error {
+	failures := 0
+	var silent error
 	for i := range batch {
 		in := &batch[i]
 		known := c.book.entries[in.resource.ID]
-		if known == nil || known.State != Released || known.NextTry.After(c.link.o.Now()) {
+		if known == nil || known.State != Released && !known.Begun || known.NextTry.After(c.link.o.Now()) {
 			continue
 		}
-		held, err := c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
+		in.begun = known.Begun
+		held, err := Held{}, silent
+		if silent == nil {
+			held, err = c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
+		}
+		if err == nil || reason.FaultOf(err) != reason.Transient || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
+			failures = 0
+		} else if failures++; failures == silentAfter {
+			silent = err
+		}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Gone})
 			in.verb, in.entry.Native = Create, ""
+		case errors.Is(err, ErrUnsupported) && known.Begun:
+			blind := *known // who cannot be asked is told again
+			blind.Begun, blind.Fields = false, nil
+			c.put(blind)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil:
-			if err := c.record(ctx, *in, Outcome{Err: err}, s, next); err != nil {
+			if err := c.record(ctx, *in, Outcome{Err: err}, s, next); err != nil || s.Halted != nil {
 				return err
 			}
 		default:
 			ours := *known
-			ours.State = Applied
+			if ours.State == Released {
+				ours.State = Applied
+			}
 			c.put(asHeld(ours, held))
 		}
 	}
 	return nil
 }
 
-// applyBatch marks creates as in flight, applies, and records what became of each operation.
+// applyBatch marks what it is about to do, applies it, and notes what became of each operation. That is saved with the
+// marks of the next batch, or at the end of the round: whoever dies before that is asked for by the marks of this one.
 func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next *work) error {
 	if len(batch) == 0 {
 		return nil
 	}
 	ops := make([]Operation, len(batch))
-	begun := false
 	for i, in := range batch {
 		ops[i] = c.operation(in)
-		if in.verb == Create {
-			flying := in.entry
+		flying := in.entry
+		if known := c.book.entries[in.resource.ID]; in.verb != Create && known != nil {
+			flying, batch[i].begun = *known, known.Begun
+			flying.Begun = true
+		} else {
 			flying.Held, flying.State, flying.Fields, flying.Sets = false, InFlight, nil, nil
-			c.put(flying)
-			begun = true
 		}
+		c.put(flying)
 	}
-	if begun {
-		if err := c.save(ctx); err != nil {
-			return err
-		}
+	if err := c.save(ctx); err != nil {
+		return err
 	}
 	outcomes := c.apply(ctx, batch, ops)
 	if len(outcomes) != len(ops) {
@@ -244,7 +264,7 @@ func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next
 			return err
 		}
 	}
-	return errors.Join(c.save(ctx), stopped)
+	return stopped
 }
 
 func (c *calls) operation(in intent) Operation {
@@ -275,6 +295,7 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 		c.link.o.Logger.ErrorContext(ctx, "the target refuses an operation that must not wait; trying again", "target", c.link.o.Target.String(), "error", out.Err)
 		fault = reason.Transient
 	}
+	failed.Begun = failed.Held && (in.begun || fault == reason.Transient || fault == reason.Conflict) // else it said no
 	switch fault {
 	case reason.Invalid, reason.Unsupported:
 		failed.State, failed.NextTry = stuck(known, Parked), time.Time{}
@@ -307,7 +328,7 @@ func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work)
 	if out.Native != "" {
 		e.Native = out.Native
 	}
-	e.Attempts, e.NextTry, e.Refused = 0, time.Time{}, ""
+	e.Attempts, e.NextTry, e.Refused, e.Begun = 0, time.Time{}, "", false
 	e.Cause = in.cause
 	if len(out.Refused) > 0 {
 		e.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
@@ -384,7 +405,7 @@ func (c *calls) save(ctx context.Context) error {
 
 func equalEntry(a, b Entry) bool {
 	return a.Entity == b.Entity && a.Anchor == b.Anchor && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
-		a.Left == b.Left && a.Buried == b.Buried && a.Approved == b.Approved && slices.Equal(a.Needs, b.Needs) && a.As == b.As && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
+		a.Left == b.Left && a.Buried == b.Buried && a.Approved == b.Approved && a.Begun == b.Begun && slices.Equal(a.Needs, b.Needs) && a.As == b.As && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
 		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
 }
 

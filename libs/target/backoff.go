@@ -11,6 +11,7 @@ const (
 	firstRetry  = 5 * time.Second
 	lastRetry   = time.Hour
 	parkedAfter = 6 // attempts
+	silentAfter = 3 // lookups in a row that were not answered
 )
 
 // backOff counts attempts and says how long to wait before the next.

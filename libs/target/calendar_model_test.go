@@ -221,7 +221,7 @@ func live(t *testing.T, l target.Lifecycle, first roster.Date, awake []int, publ
 	for _, sleeps := range []bool{false, true} {
 		for _, s := range sites(l) {
 			r := &resident{site: s, sleeps: sleeps, model: map[int]*life{}}
-			s.log.publish(unit(1))
+			s.log.Publish(unit(1))
 			for p := range published[0] {
 				r.model[p] = &life{records: map[roster.Date]roster.Record{}}
 			}
@@ -255,7 +255,7 @@ func live(t *testing.T, l target.Lifecycle, first roster.Date, awake []int, publ
 				}
 			}
 			for _, p := range slices.Sorted(maps.Keys(todays)) {
-				r.log.publish(todays[p])
+				r.log.Publish(todays[p])
 				r.model[p].records[d] = todays[p]
 			}
 		}
@@ -288,7 +288,7 @@ func TestWhoWasBackWhileTheLinkWasDownLeavesAnew(t *testing.T) {
 		both := pupil(11, roster.SchoolGR, newYear, newYear.AddDays(5))
 		again := roster.Interval{Start: newYear.AddDays(15), End: newYear.AddDays(19)}
 		both.Person.Enrolments = append(both.Person.Enrolments, roster.Enrolment{EnroledAt: key(1), SchoolType: roster.SchoolGR, Interval: again})
-		s.log.publish(unit(1), both)
+		s.log.Publish(unit(1), both)
 		p := start(t, s.setup)
 		p.reach(s.log)
 		until(newYear.AddDays(8)) // on her way out

@@ -157,25 +157,25 @@ func TestEveryRoleAndSchoolFormHasItsLifecycle(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			inBoth(t, rules(), func(t *testing.T, s site) {
 				last := newYear.AddDays(9)
-				s.log.publish(unit(1))
+				s.log.Publish(unit(1))
 				for _, l := range everyRole {
-					s.log.publish(l.record(newYear, 0))
+					s.log.Publish(l.record(newYear, 0))
 				}
 				p := start(t, s.setup)
 				p.reach(s.log)
 				until(last.AddDays(1))
 				for _, l := range everyRole {
 					if how == "an end date" {
-						s.log.publish(l.record(newYear, last))
+						s.log.Publish(l.record(newYear, last))
 					} else {
-						s.log.publish(gone(l.record(newYear, 0)))
+						s.log.Publish(gone(l.record(newYear, 0)))
 					}
 				}
 				p.reach(s.log)
 				_ = p.stop() // only the ledger remembers what they were
 				if how == "a tombstone that was swept" {
 					for _, l := range everyRole {
-						s.log.forget(l.record(newYear, 0).Ref)
+						s.log.Forget(l.record(newYear, 0).Ref)
 					}
 				}
 				p = start(t, s.setup)
@@ -200,12 +200,12 @@ func TestEveryRoleAndSchoolFormHasItsLifecycle(t *testing.T) {
 
 func TestR6WhoIsMissingWithoutATombstoneGoesOnBeingHeld(t *testing.T) {
 	inBoth(t, target.Lifecycle{Stages: stages(4, 9)}, func(t *testing.T, s site) {
-		s.log.publish(unit(1), pupil(11, roster.SchoolGR, newYear, newYear.AddDays(2)))
+		s.log.Publish(unit(1), pupil(11, roster.SchoolGR, newYear, newYear.AddDays(2)))
 		p := start(t, s.setup)
 		p.reach(s.log)
 		until(newYear.AddDays(4)) // she has left, by a date
 		_ = p.stop()
-		s.log.forget(pupil(11, roster.SchoolGR, 0, 0).Ref)
+		s.log.Forget(pupil(11, roster.SchoolGR, 0, 0).Ref)
 		p = start(t, s.setup)
 		until(newYear.AddDays(40))
 		s.want(t, 11, "on")
@@ -239,7 +239,7 @@ func TestLeadAndLinger(t *testing.T) {
 				g := group(21, 1, 11)
 				g.Group.Interval = roster.Interval{Start: from, End: to}
 				g.Group.Members[0].Interval = roster.Interval{Start: from.AddDays(5), End: to}
-				s.log.publish(u, pupil(11, roster.SchoolGR, from, to), pupil(12, roster.SchoolVUXGY, from, to), employee(13, from, to), g)
+				s.log.Publish(u, pupil(11, roster.SchoolGR, from, to), pupil(12, roster.SchoolVUXGY, from, to), employee(13, from, to), g)
 				p := start(t, s.setup)
 				p.reach(s.log)
 				look := func(d roster.Date) {
@@ -285,7 +285,7 @@ func TestAMappingSeesTrueDatesOnEveryOtherDay(t *testing.T) {
 		s, d := callsSetup()
 		s.made.Mapping, s.life, s.idle = dates{}, target.Lifecycle{Lead: 10, Linger: 7, Stages: stages(0, 0)}, time.Minute
 		from, to := newYear.AddDays(40), newYear.AddDays(60)
-		s.log.publish(pupil(11, roster.SchoolGR, from, to))
+		s.log.Publish(pupil(11, roster.SchoolGR, from, to))
 		p := start(t, s)
 		p.reach(s.log)
 		for _, day := range []struct {
@@ -339,7 +339,7 @@ func TestDatesAreEventsAlsoAfterDowntime(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBoth(t, c.life, func(t *testing.T, s site) {
-				s.log.publish(unit(1), pupil(11, roster.SchoolGR, newYear, ended))
+				s.log.Publish(unit(1), pupil(11, roster.SchoolGR, newYear, ended))
 				p := start(t, s.setup)
 				p.reach(s.log)
 				until(c.down[0])
@@ -363,11 +363,11 @@ func TestDatesAreEventsAlsoAfterDowntime(t *testing.T) {
 
 func TestADateThatIsPutBackTakesNobodysTimeToComeBack(t *testing.T) {
 	inBoth(t, target.Lifecycle{Stages: stages(4, 9)}, func(t *testing.T, s site) {
-		s.log.publish(unit(1), pupil(11, roster.SchoolGR, 1999_08_20, 0))
+		s.log.Publish(unit(1), pupil(11, roster.SchoolGR, 1999_08_20, 0))
 		p := start(t, s.setup)
 		p.reach(s.log)
 		until(newYear.AddDays(10))
-		s.log.publish(pupil(11, roster.SchoolGR, 1999_08_20, 1999_12_10)) // so says the register today
+		s.log.Publish(pupil(11, roster.SchoolGR, 1999_08_20, 1999_12_10)) // so says the register today
 		p.reach(s.log)
 		s.want(t, 11, "on")
 		until(newYear.AddDays(13))
@@ -393,7 +393,7 @@ func TestReturnWithinTheGapKeepsEverything(t *testing.T) {
 			inBoth(t, c.life, func(t *testing.T, s site) {
 				both := pupil(11, roster.SchoolGR, newYear, c.end)
 				both.Person.Enrolments = append(both.Person.Enrolments, roster.Enrolment{EnroledAt: key(2), SchoolType: roster.SchoolGR, Interval: roster.Interval{Start: c.to}})
-				s.log.publish(unit(1), unit(2), both)
+				s.log.Publish(unit(1), unit(2), both)
 				p := start(t, s.setup)
 				p.reach(s.log)
 				before := s.text()
@@ -406,17 +406,6 @@ func TestReturnWithinTheGapKeepsEverything(t *testing.T) {
 				_ = p.stop()
 			})
 		})
-	}
-}
-
-// forget takes all that the log says of an entity out of it, as a janitor does with a tombstone that all have passed.
-func (l *memoryLog) forget(ref roster.Ref) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.events {
-		if l.events[i].Ref == ref {
-			l.events[i].Record, l.events[i].Ref = nil, roster.Ref{}
-		}
 	}
 }
 
@@ -442,7 +431,7 @@ func TestStagesOnTheNightsOfTheClock(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inBoth(t, target.Lifecycle{Stages: stages(1, 2), Quiet: c.quiet}, func(t *testing.T, s site) {
 				time.Sleep(time.Until(c.last.Start()))
-				s.log.publish(unit(1), pupil(31, roster.SchoolGR, newYear, c.last))
+				s.log.Publish(unit(1), pupil(31, roster.SchoolGR, newYear, c.last))
 				p := start(t, s.setup)
 				p.reach(s.log)
 				at := func(when time.Time, want string) {

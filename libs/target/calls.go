@@ -172,7 +172,12 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		}
 		next := work{}
 		if err := c.carryOut(ctx, intents, w.force, &s, &next); err != nil {
-			return s, err
+			if errors.Is(err, ErrOwnerLost) {
+				return s, err
+			}
+			ctx, cancel := finish(ctx)
+			defer cancel()
+			return s, errors.Join(err, c.save(ctx)) // what was done is done
 		}
 		if err := c.spend(ctx); err != nil {
 			return s, err

@@ -21,7 +21,7 @@ func TestRetryTriesWhatIsParked(t *testing.T) {
 			}
 			return nil
 		})
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		if got := p.reach(s.log); got.Parked != 1 {
 			t.Fatalf("%d parked, want 1", got.Parked)
@@ -59,7 +59,7 @@ func TestSyncOfAUnitLooksAtAllWhoBelongToIt(t *testing.T) {
 				all[i].Person.Enrolments = []roster.Enrolment{{EnroledAt: key(1)}}
 			}
 		}
-		s.log.publish(all...)
+		s.log.Publish(all...)
 		p := start(t, s)
 		p.reach(s.log)
 		broken = false

@@ -34,7 +34,7 @@ func planContained(ref roster.Ref, l look, b *book, t terms) (intents []intent) 
 		e := b.entries[id]
 		in := planRemoval(e, nil)
 		if e.Held && slices.Contains(t.accounts, id.Kind) {
-			if e.State == state {
+			if e.State == state && !e.Begun {
 				continue
 			}
 			in.verb, in.alias = Contain, l.alias

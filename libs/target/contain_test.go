@@ -49,12 +49,12 @@ func TestR9AnAccountIsContainedAndComesBackTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, d := accounts()
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
 				native := d.held[idOf(11)].Native
 
-				s.log.publish(c.contain)
+				s.log.Publish(c.contain)
 				did := p.reach(s.log)
 				if h := d.held[idOf(11)]; h.Native != native || d.enabled(idOf(11)) || !strings.Contains(d.text(), "neutral-") {
 					t.Fatalf("want the account there, under a neutral name, and nobody in:\n%s", d.text())
@@ -65,7 +65,7 @@ func TestR9AnAccountIsContainedAndComesBackTheSame(t *testing.T) {
 				if did.Created+did.Disabled+did.Deleted+did.Waiting+did.Parked+did.Withheld+did.Orphans+did.Held != 0 || did.Kinds["person"] != (target.Delta{}) {
 					t.Errorf("she is counted: %+v", did)
 				}
-				e := s.ledger.entries[idOf(11)]
+				e := s.ledger.Entries[idOf(11)]
 				if e.State != target.Contained || e.Fields != nil || e.Sets != nil || e.Native != native || !e.Held || e.Reason != nil {
 					t.Errorf("the ledger knows more than that the account is: %+v", e)
 				}
@@ -76,11 +76,11 @@ func TestR9AnAccountIsContainedAndComesBackTheSame(t *testing.T) {
 				if _, err := p.link.Resync(t.Context(), true, false); err != nil {
 					t.Fatal(err)
 				}
-				if d.count() != calls || s.ledger.entries[idOf(11)].Fields != nil {
-					t.Errorf("%d calls more, the ledger knows %+v", d.count()-calls, s.ledger.entries[idOf(11)])
+				if d.count() != calls || s.ledger.Entries[idOf(11)].Fields != nil {
+					t.Errorf("%d calls more, the ledger knows %+v", d.count()-calls, s.ledger.Entries[idOf(11)])
 				}
 
-				s.log.publish(c.back)
+				s.log.Publish(c.back)
 				p.reach(s.log)
 				if h := d.held[idOf(11)]; h.Native != native || !d.enabled(idOf(11)) || d.creates[idOf(11)] != 1 || strings.Contains(d.text(), "neutral-") {
 					t.Errorf("want the same account as before:\n%s", d.text())
@@ -115,10 +115,10 @@ func TestWhoMayKeepAnAlias(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, d := accounts()
 				s.with = c.with
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
-				s.log.publish(c.record)
+				s.log.Publish(c.record)
 				p.reach(s.log)
 				if d.enabled(idOf(11)) != c.want || strings.Contains(d.text(), "family=Ek") {
 					t.Errorf("an alias: %t, want %t:\n%s", d.enabled(idOf(11)), c.want, d.text())
@@ -132,20 +132,20 @@ func TestWhoMayKeepAnAlias(t *testing.T) {
 func TestAnAliasThatIsTakenBackIsContained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := accounts()
-		s.log.publish(append(small(), decided(11, roster.MarkingConfidential, roster.Directive{Kind: roster.AllowAlias, Link: "memory/default"}))...)
+		s.log.Publish(append(small(), decided(11, roster.MarkingConfidential, roster.Directive{Kind: roster.AllowAlias, Link: "memory/default"}))...)
 		p := start(t, s)
 		p.reach(s.log)
 		if _, ok := d.held[idOf(11)]; ok {
 			t.Fatal("an account was made for a protected person")
 		}
-		s.log.publish(takenBack(11))
+		s.log.Publish(takenBack(11))
 		p.reach(s.log)
-		s.log.publish(decided(11, roster.MarkingConfidential, roster.Directive{Kind: roster.AllowAlias, Link: "memory/default"}))
+		s.log.Publish(decided(11, roster.MarkingConfidential, roster.Directive{Kind: roster.AllowAlias, Link: "memory/default"}))
 		p.reach(s.log)
 		if !d.enabled(idOf(11)) {
 			t.Fatal("want her to go on by her alias")
 		}
-		s.log.publish(decided(11, roster.MarkingConfidential))
+		s.log.Publish(decided(11, roster.MarkingConfidential))
 		p.reach(s.log)
 		if d.enabled(idOf(11)) {
 			t.Error("want nobody in")
@@ -157,7 +157,7 @@ func TestAnAliasThatIsTakenBackIsContained(t *testing.T) {
 func TestR9ATargetThatRefusesToContainIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := accounts()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		d.set(func(op target.Operation) error {
@@ -166,7 +166,7 @@ func TestR9ATargetThatRefusesToContainIsAskedAgain(t *testing.T) {
 			}
 			return nil
 		})
-		s.log.publish(protected(11))
+		s.log.Publish(protected(11))
 		did := p.reach(s.log)
 		if strings.Contains(d.text(), idOf(11).String()+"]") || strings.Contains(d.text(), "["+idOf(11).String()) {
 			t.Errorf("want her out of the groups all the same:\n%s", d.text())
@@ -199,13 +199,13 @@ func TestR9AnAccountThatMayHaveBeenMadeIsContained(t *testing.T) {
 					}
 					return nil
 				}
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
-				if !d.enabled(lost) || s.ledger.entries[lost].Held {
+				if !d.enabled(lost) || s.ledger.Entries[lost].Held {
 					t.Fatal("want an account that the ledger does not know of")
 				}
-				s.log.publish(fate)
+				s.log.Publish(fate)
 				p.reach(s.log)
 				if d.enabled(lost) {
 					t.Error("the account is open for good")
@@ -220,17 +220,17 @@ func TestWhatIsNoAccountGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
 		s.idle = time.Minute
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		s.log.publish(protected(11))
+		s.log.Publish(protected(11))
 		if did := p.reach(s.log); did.Deleted != 0 {
 			t.Errorf("it is counted: %+v", did)
 		}
 		if _, ok := d.held[idOf(11)]; ok {
 			t.Errorf("want nothing left:\n%s", d.text())
 		}
-		if e, ok := s.ledger.entries[idOf(11)]; ok {
+		if e, ok := s.ledger.Entries[idOf(11)]; ok {
 			t.Errorf("want nothing known: %+v", e)
 		}
 		_ = p.stop()
@@ -243,11 +243,11 @@ func TestNobodyIsToldOfAContainedPersonInASet(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, in := setsSetup()
 				s.idle = time.Minute
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
 				_ = p.stop()
-				s.log.together(record)
+				together(s.log, record)
 
 				look := s
 				look.mode = target.ModePreview
@@ -271,15 +271,15 @@ func TestNobodyIsToldOfAContainedPersonInASet(t *testing.T) {
 				if did.Kinds["person"] != (target.Delta{}) || did.Deleted+did.Withheld+did.Waiting+did.Parked != 0 {
 					t.Errorf("she is counted: %+v", did)
 				}
-				if len(s.ledger.blobs) != 1 {
-					t.Errorf("an earlier set is kept: %d", len(s.ledger.blobs))
+				if len(s.ledger.Blobs) != 1 {
+					t.Errorf("an earlier set is kept: %d", len(s.ledger.Blobs))
 				}
 				book, _ := s.ledger.Look(t.Context(), roster.Source{})
 				plain, err := target.Hold(t.Context(), book)
 				if err != nil || plain.Counts["person"] != 2 {
 					t.Errorf("the ledger knows %v, %v", plain.Counts, err)
 				}
-				for _, blob := range s.ledger.blobs {
+				for _, blob := range s.ledger.Blobs {
 					if bytes.Contains(blob, []byte(idOf(11).Key)) {
 						t.Error("the ledger names her")
 					}

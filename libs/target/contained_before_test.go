@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target/targettest"
 )
 
 // TestR9WhoWasMadeTwiceIsContainedTwice: a target that made an account under each of two keys has both of them when they
@@ -16,15 +17,15 @@ func TestR9WhoWasMadeTwiceIsContainedTwice(t *testing.T) {
 		"calls": func() (setup, func() string) { s, d := callsSetup(); return s, d.text },
 		"sets":  func() (setup, func() string) { s, in := setsSetup(); return s, in.last },
 	} {
-		for order, say := range map[string]func(log *memoryLog, joined, marked roster.Record){
-			"joined, then protected": func(log *memoryLog, joined, marked roster.Record) { log.publish(joined); log.publish(marked) },
-			"at once":                func(log *memoryLog, joined, marked roster.Record) { log.together(joined, marked) },
+		for order, say := range map[string]func(log *targettest.Log, joined, marked roster.Record){
+			"joined, then protected": func(log *targettest.Log, joined, marked roster.Record) { log.Publish(joined); log.Publish(marked) },
+			"at once":                func(log *targettest.Log, joined, marked roster.Record) { together(log, joined, marked) },
 		} {
 			t.Run(name+", "+order, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s, text := engine()
 					s.idle = time.Minute
-					s.log.publish(unit(1), person(11, "Ek"), person(12, "Ek"), person(13, "Ek"))
+					s.log.Publish(unit(1), person(11, "Ek"), person(12, "Ek"), person(13, "Ek"))
 					p := start(t, s)
 					p.reach(s.log)
 					joined := decided(11, "")

@@ -11,11 +11,11 @@ import (
 func TestR5WhoGoesIsOutOfEverySetBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 
-		s.log.publish(gone(person(12, "")))
+		s.log.Publish(gone(person(12, "")))
 		wantOps(t, p.reach(s.log), 0, 1, 1)
 		if strings.Contains(d.text(), idOf(12).String()) {
 			t.Errorf("the group still has who is gone:\n%s", d.text())

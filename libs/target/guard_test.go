@@ -12,9 +12,11 @@ import (
 	"pgregory.net/rapid"
 
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/target/targettest"
 )
 
 // kit is a target under the guard: how many persons it holds, and whether it holds one.
@@ -41,7 +43,7 @@ func guarded(t *testing.T, n int, test func(*testing.T, kit, *process)) {
 		t.Run(engine, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := newKit(engine)
-				k.log.publish(pupils(n)...)
+				k.log.Publish(pupils(n)...)
 				p := start(t, k.setup)
 				p.reach(k.log)
 				if got := k.count(100, 100+n); got != n {
@@ -61,7 +63,7 @@ func newKit(engine string) (k kit) {
 		s, in := setsSetup()
 		k = kit{s, in.last}
 	}
-	k.holds, k.idle = &memoryHolds{}, time.Minute
+	k.holds, k.idle = &guardtest.Store{}, time.Minute
 	k.made.Watched = map[string]guard.Operation{"family": guard.Rename}
 	return k
 }
@@ -82,44 +84,40 @@ func leavers(from, to int) (list []roster.Record) {
 	return list
 }
 
-func (l *memoryLog) approve(records ...roster.Record) {
+// approve publishes what a person approved.
+func approve(log *targettest.Log, records ...roster.Record) {
 	for _, r := range records {
-		l.add(roster.Event{Record: &r, Ref: r.Ref, Source: r.Source, Approved: true})
+		log.Add(roster.Event{Record: &r, Ref: r.Ref, Source: r.Source, Approved: true})
 	}
 }
 
 // together has a target see changes at once, as by one run.
-func (l *memoryLog) together(records ...roster.Record) {
-	l.mark(roster.RunOpened)
-	l.publish(records...)
-	l.mark(roster.RunEnded)
-}
-
-func (m *memoryHolds) hold() *guard.Hold {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.kept.Hold
+func together(log *targettest.Log, records ...roster.Record) {
+	log.Mark(register, roster.RunOpened)
+	log.Publish(records...)
+	log.Mark(register, roster.RunEnded)
 }
 
 // decide is what a person does with essctl.
-func (m *memoryHolds) decide(t *testing.T, v guard.Verdict, now time.Time) {
+func decide(t *testing.T, s *guardtest.Store, v guard.Verdict, now time.Time) {
 	t.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.kept.Hold == nil {
+	k := s.Now()
+	if k.Hold == nil {
 		t.Fatal("nothing is held")
 	}
-	if _, err := m.kept.Decide(m.kept.Hold.Digest, nil, v, "test", now); err != nil {
+	if _, err := k.Decide(k.Hold.Digest, nil, v, "test", now); err != nil {
 		t.Fatal(err)
 	}
-	m.kept.Version++
+	if err := s.Keep(t.Context(), roster.Source{}, k); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // restart stops a process and starts another, which sees all at once.
 func restart(t *testing.T, k kit, p *process, changes ...roster.Record) *process {
 	t.Helper()
 	_ = p.stop()
-	k.log.together(changes...)
+	together(k.log, changes...)
 	p = start(t, k.setup)
 	p.reach(k.log)
 	return p
@@ -131,7 +129,7 @@ func TestMassLeaveIsHeldAndTheRestGoesOn(t *testing.T) {
 		if k.count(100, 140) != 40 || !k.has(300) || !strings.Contains(k.text(), "family=Al") {
 			t.Fatalf("want 30 leavers held, one new and one renamed:\n%s", k.text())
 		}
-		if h := k.holds.hold(); h == nil || len(h.Items) != 30 {
+		if h := k.holds.Now().Hold; h == nil || len(h.Items) != 30 {
 			t.Fatalf("held: %+v", h)
 		}
 		time.Sleep(60 * day)
@@ -139,11 +137,11 @@ func TestMassLeaveIsHeldAndTheRestGoesOn(t *testing.T) {
 		if k.count(100, 140) != 40 {
 			t.Fatal("silence removed somebody")
 		}
-		k.holds.decide(t, guard.Approved, time.Now())
+		decide(t, k.holds, guard.Approved, time.Now())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if k.count(100, 130) != 0 || k.count(130, 140) != 10 || k.holds.hold() != nil || len(k.holds.kept.Decisions) != 0 {
-			t.Fatalf("a minute after the approval: %+v\n%s", k.holds.kept.Decisions, k.text())
+		if k.count(100, 130) != 0 || k.count(130, 140) != 10 || k.holds.Now().Hold != nil || len(k.holds.Now().Decisions) != 0 {
+			t.Fatalf("a minute after the approval: %+v\n%s", k.holds.Now().Decisions, k.text())
 		}
 		_ = p.stop()
 	})
@@ -152,27 +150,27 @@ func TestMassLeaveIsHeldAndTheRestGoesOn(t *testing.T) {
 func TestWhatWasHeldSaysWhyAndTheLinkIsShownAsHeld(t *testing.T) {
 	guarded(t, 40, func(t *testing.T, k kit, p *process) {
 		_ = p.stop()
-		k.log.together(leavers(100, 130)...)
+		together(k.log, leavers(100, 130)...)
 		p = start(t, k.setup)
 		s := p.reach(k.log)
 		if s.Held != 30 || s.Status.Mode != target.ModeHeld || s.Status.Reason.Code != reason.LinkHolds || s.Status.Reason.Next(reason.Swedish) == "" {
 			t.Errorf("settled %+v", s.Status)
 		}
-		if m := k.ledger.mark.Status; m.Mode != target.ModeHeld || m.Held != 30 || m.Shown(target.ModePaused) != target.ModePaused {
+		if m := k.ledger.Mark.Status; m.Mode != target.ModeHeld || m.Held != 30 || m.Shown(target.ModePaused) != target.ModePaused {
 			t.Errorf("the mark says %+v", m)
 		}
-		if e, ok := k.ledger.entries[target.ID{Kind: "person", Key: key(100).String()}]; ok && (e.State != target.OnHold || e.Reason == nil || e.Reason.Code != reason.ResourceHeld || !e.Held) {
+		if e, ok := k.ledger.Entries[target.ID{Kind: "person", Key: key(100).String()}]; ok && (e.State != target.OnHold || e.Reason == nil || e.Reason.Code != reason.ResourceHeld || !e.Held) {
 			t.Errorf("the entry says %+v", e)
 		}
 		var back []roster.Record
 		for i := range 30 {
 			back = append(back, person(100+i, fmt.Sprint("Ek", i)))
 		}
-		k.log.together(back...)
-		if s = p.reach(k.log); s.Held != 0 || s.Status.Mode != target.ModeActive || k.holds.hold() != nil {
-			t.Errorf("the register took it back: %+v, %+v", s.Status, k.holds.hold())
+		together(k.log, back...)
+		if s = p.reach(k.log); s.Held != 0 || s.Status.Mode != target.ModeActive || k.holds.Now().Hold != nil {
+			t.Errorf("the register took it back: %+v, %+v", s.Status, k.holds.Now().Hold)
 		}
-		if e, ok := k.ledger.entries[target.ID{Kind: "person", Key: key(100).String()}]; ok && (e.State != target.Applied || e.Reason != nil) {
+		if e, ok := k.ledger.Entries[target.ID{Kind: "person", Key: key(100).String()}]; ok && (e.State != target.Applied || e.Reason != nil) {
 			t.Errorf("the entry says %+v", e)
 		}
 		_ = p.stop()
@@ -203,13 +201,13 @@ func TestMassRenameIsHeld(t *testing.T) {
 		if strings.Contains(k.text(), "Annan") || !strings.Contains(k.text(), "members=[person/"+key(105).String()+"]") {
 			t.Errorf("want the old names, and the group's new members:\n%s", k.text())
 		}
-		k.holds.decide(t, guard.Rejected, time.Now())
+		decide(t, k.holds, guard.Rejected, time.Now())
 		time.Sleep(5 * day)
 		synctest.Wait()
 		if strings.Contains(k.text(), "Annan") {
 			t.Error("what was rejected was done")
 		}
-		k.holds.decide(t, guard.Approved, time.Now())
+		decide(t, k.holds, guard.Approved, time.Now())
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if strings.Count(k.text(), "Annan") != 30 {
@@ -227,20 +225,20 @@ func TestWhatWasApprovedAtTheSourceIsNotAskedAgain(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						k := newKit(engine)
 						k.life = life
-						k.log.publish(pupils(40)...)
+						k.log.Publish(pupils(40)...)
 						p := start(t, k.setup)
 						p.reach(k.log)
-						k.log.mark(roster.RunOpened)
-						k.log.approve(leavers(100, 130)...)
-						k.log.publish(group(50, 1, 130, 131)) // concerns them all, and nobody approved it
-						k.log.mark(roster.RunEnded)
+						k.log.Mark(register, roster.RunOpened)
+						approve(k.log, leavers(100, 130)...)
+						k.log.Publish(group(50, 1, 130, 131)) // concerns them all, and nobody approved it
+						k.log.Mark(register, roster.RunEnded)
 						p.reach(k.log)
 						time.Sleep(100 * day)
 						p = restart(t, k, p)
 						time.Sleep(100 * day)
 						synctest.Wait()
-						if k.count(100, 130) != 0 || k.count(130, 140) != 10 || k.holds.hold() != nil {
-							t.Errorf("asked again: %+v\n%s", k.holds.hold(), k.text())
+						if k.count(100, 130) != 0 || k.count(130, 140) != 10 || k.holds.Now().Hold != nil {
+							t.Errorf("asked again: %+v\n%s", k.holds.Now().Hold, k.text())
 						}
 						_ = p.stop()
 					})
@@ -257,9 +255,9 @@ func TestAnApprovedChangeExcusesNoLaterOne(t *testing.T) {
 		for i := range 30 {
 			renamed = append(renamed, person(100+i, fmt.Sprint("Annan", i)))
 		}
-		k.log.mark(roster.RunOpened)
-		k.log.approve(renamed...)
-		k.log.mark(roster.RunEnded)
+		k.log.Mark(register, roster.RunOpened)
+		approve(k.log, renamed...)
+		k.log.Mark(register, roster.RunEnded)
 		p = start(t, k.setup)
 		p.reach(k.log)
 		if strings.Count(k.text(), "Annan") != 30 {
@@ -280,7 +278,7 @@ func TestR9WhatContainsIsNeverHeld(t *testing.T) {
 			list = append(list, protected(i))
 		}
 		p = restart(t, k, p, list...)
-		if k.count(100, 130) != 0 || k.holds.hold() != nil {
+		if k.count(100, 130) != 0 || k.holds.Now().Hold != nil {
 			t.Errorf("a protected person is still there:\n%s", k.text())
 		}
 		_ = p.stop()
@@ -298,7 +296,7 @@ func TestAUnitDoesNotGoBeforeWhoIsHeldThere(t *testing.T) {
 		if n := strings.Count(k.text(), "group/"); n != 31 || !strings.Contains(k.text(), "organisation/"+key(400).String()) {
 			t.Errorf("%d groups, and the unit of one:\n%s", n, k.text())
 		}
-		k.holds.decide(t, guard.Approved, time.Now())
+		decide(t, k.holds, guard.Approved, time.Now())
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := strings.Count(k.text(), "group/"); n != 1 || strings.Contains(k.text(), "organisation/"+key(400).String()) {
@@ -318,7 +316,7 @@ func each(list []roster.Record, do func(roster.Record) roster.Record) (out []ros
 func TestApprovedDeletedBackAndGoneAgainIsAskedAgain(t *testing.T) {
 	guarded(t, 40, func(t *testing.T, k kit, p *process) {
 		p = restart(t, k, p, leavers(100, 130)...)
-		k.holds.decide(t, guard.Approved, time.Now())
+		decide(t, k.holds, guard.Approved, time.Now())
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		p = restart(t, k, p, pupils(40)...)
@@ -326,7 +324,7 @@ func TestApprovedDeletedBackAndGoneAgainIsAskedAgain(t *testing.T) {
 			t.Fatalf("they are back, and not there:\n%s", k.text())
 		}
 		p = restart(t, k, p, leavers(100, 130)...)
-		if k.count(100, 140) != 40 || k.holds.hold() == nil {
+		if k.count(100, 140) != 40 || k.holds.Now().Hold == nil {
 			t.Error("the old approval let the second delete through")
 		}
 		_ = p.stop()
@@ -336,8 +334,8 @@ func TestApprovedDeletedBackAndGoneAgainIsAskedAgain(t *testing.T) {
 func TestPreviewShowsWhatWouldBeHeldAndKeepsNothing(t *testing.T) {
 	guarded(t, 40, func(t *testing.T, k kit, p *process) {
 		_ = p.stop()
-		k.log.together(leavers(100, 130)...)
-		version := k.holds.kept.Version
+		together(k.log, leavers(100, 130)...)
+		version := k.holds.Now().Version
 		k.mode = target.ModePreview
 		p = start(t, k.setup)
 		s := <-p.settled
@@ -347,7 +345,7 @@ func TestPreviewShowsWhatWouldBeHeldAndKeepsNothing(t *testing.T) {
 				why++
 			}
 		}
-		if s.Held != 30 || why != 30 || s.Deleted != 0 || k.holds.kept.Version != version {
+		if s.Held != 30 || why != 30 || s.Deleted != 0 || k.holds.Now().Version != version {
 			t.Errorf("%d held, %d rows say so, %d deleted", s.Held, why, s.Deleted)
 		}
 		_ = p.stop()
@@ -360,12 +358,12 @@ func TestWhatPassedIsCountedBeforeItIsDoneAndOnce(t *testing.T) {
 			t.Run(engine+" dies "+at, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					k := newKit(engine)
-					k.log.publish(pupils(40)...)
+					k.log.Publish(pupils(40)...)
 					p := start(t, k.setup)
 					p.reach(k.log)
 					_ = p.stop()
-					k.log.together(leavers(100, 108)...)
-					k.holds.hook = func(step string) error {
+					together(k.log, leavers(100, 108)...)
+					k.holds.Hook = func(step string) error {
 						if step == at {
 							return errKilled
 						}
@@ -378,11 +376,11 @@ func TestWhatPassedIsCountedBeforeItIsDoneAndOnce(t *testing.T) {
 					if k.count(100, 140) != 40 {
 						t.Fatal("it was done before it was counted")
 					}
-					k.holds.hook = nil
+					k.holds.Hook = nil
 					p = start(t, k.setup)
 					p.reach(k.log)
-					if k.count(100, 108) != 0 || counted(k.holds.kept) != 8 {
-						t.Errorf("%d left, %d counted", 8-k.count(100, 108), counted(k.holds.kept))
+					if k.count(100, 108) != 0 || counted(k.holds.Now()) != 8 {
+						t.Errorf("%d left, %d counted", 8-k.count(100, 108), counted(k.holds.Now()))
 					}
 					p = restart(t, k, p, leavers(108, 111)...)
 					if k.count(108, 111) != 3 {
@@ -414,7 +412,7 @@ func TestNoMoreThanTheLimitWithinAnyWindow(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			k := newKit(engine)
 			k.limits = guard.Limits{{Operation: guard.Delete, Floor: floor}, {Operation: guard.Rename, Floor: floor}}
-			k.log.publish(pupils(size)...)
+			k.log.Publish(pupils(size)...)
 			p := start(t, k.setup)
 			p.reach(k.log)
 			type loss struct {

@@ -104,8 +104,15 @@ func (c *calls) judge(ctx context.Context, intents []intent, deeds []*deed, seen
 	return len(held), nil
 }
 
-// spend takes away the approvals that were used.
+// spend takes away the approvals that were used, once the ledger has what they were used for: who dies in between would
+// ask for them again.
 func (c *calls) spend(ctx context.Context) error {
+	if len(c.link.guard.used) == 0 {
+		return nil
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
 	return c.link.guard.spend(ctx, func(d *deed) bool {
 		e := c.book.entries[d.entry.ID]
 		return e == nil || !e.Held || e.Cause.Seq != d.item.Expect

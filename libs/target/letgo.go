@@ -49,6 +49,16 @@ func Hold(ctx context.Context, b Book) (h Holding, err error) {
 	})
 }
 
+// Entries returns everything that the ledger knows of the link, also what is withheld and why, by id.
+func (h Holding) Entries() []Entry {
+	all := slices.Clone(h.entries)
+	for _, e := range h.set {
+		all = append(all, *e)
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return a.ID.Compare(b.ID) })
+	return all
+}
+
 // ours tells whether an entry is of something that the target holds and that a link would change or take away.
 func ours(e *Entry) bool { return e.Held && e.State != Released && e.State != Gone }
 

@@ -39,10 +39,10 @@ func TestLeaveStagesInACompleteSet(t *testing.T) {
 				s, in := setsSetup()
 				s = inStages(s)
 				s.made.Omission = target.DisableStep
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
-				s.log.publish(leave, group(21, 1, 12))
+				s.log.Publish(leave, group(21, 1, 12))
 				p.reach(s.log)
 				if !strings.Contains(in.last(), "family=Ek") || strings.Contains(in.last(), "members=[person/"+key(11).String()) {
 					t.Errorf("on the day she left, want her row and no membership:\n%s", in.last())
@@ -59,7 +59,7 @@ func TestLeaveStagesInACompleteSet(t *testing.T) {
 				if strings.Contains(in.last(), "family=Ek") {
 					t.Errorf("her row is still there after 30 days:\n%s", in.last())
 				}
-				s.log.publish(person(11, "Ek"))
+				s.log.Publish(person(11, "Ek"))
 				p.reach(s.log)
 				if !strings.Contains(in.last(), "person/"+key(11).String()+" family=Ek") {
 					t.Errorf("she is back, and her row is not:\n%s", in.last())
@@ -74,16 +74,16 @@ func TestWhoReturnsBeforeTheStageNeverLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s = inStages(s)
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		uploads := in.count()
-		s.log.publish(gone(person(13, "")))
+		s.log.Publish(gone(person(13, "")))
 		p.reach(s.log)
 		time.Sleep(100 * day)
-		s.log.publish(person(13, "Björk"))
+		s.log.Publish(person(13, "Björk"))
 		p.reach(s.log)
-		s.log.publish(gone(person(13, ""))) // and leaves again: the days count anew
+		s.log.Publish(gone(person(13, ""))) // and leaves again: the days count anew
 		p.reach(s.log)
 		time.Sleep(100 * day)
 		synctest.Wait()
@@ -103,10 +103,10 @@ func TestR9ProtectionKnowsNoStages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s = inStages(s)
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		s.log.publish(protected(11))
+		s.log.Publish(protected(11))
 		p.reach(s.log)
 		if strings.Contains(in.last(), key(11).String()) {
 			t.Errorf("a protected person is still there:\n%s", in.last())
@@ -119,11 +119,11 @@ func TestLeaveStagesInCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
 		s = inStages(s)
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		ek := target.ID{Kind: "person", Key: key(11).String()}
-		s.log.publish(gone(person(11, "")), group(21, 1, 12))
+		s.log.Publish(gone(person(11, "")), group(21, 1, 12))
 		got := p.reach(s.log)
 		if got.Disabled+got.Deleted != 0 || !d.enabled(ek) {
 			t.Errorf("on the day she left: %+v", got)
@@ -133,12 +133,12 @@ func TestLeaveStagesInCalls(t *testing.T) {
 		if d.enabled(ek) || d.creates[ek] != 1 {
 			t.Error("after 30 days her account is not disabled")
 		}
-		s.log.publish(person(11, "Ek"))
+		s.log.Publish(person(11, "Ek"))
 		p.reach(s.log)
 		if !d.enabled(ek) || d.creates[ek] != 1 {
 			t.Error("she is back, and does not have the same account")
 		}
-		s.log.publish(gone(person(11, "")))
+		s.log.Publish(gone(person(11, "")))
 		p.reach(s.log)
 		time.Sleep(181 * day)
 		synctest.Wait()
@@ -155,18 +155,18 @@ func TestJulyEndsNothing(t *testing.T) {
 		s = inStages(s)
 		s.life.Stages = []target.Stage{{After: 0, Do: target.DeleteStep}}
 		s.life.Quiet = []target.Season{{From: target.Day{Month: time.June, Day: 10}, To: target.Day{Month: time.August, Day: 20}}}
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		time.Sleep(time.Until(time.Date(2000, time.July, 3, 12, 0, 0, 0, time.UTC)))
-		s.log.publish(gone(person(11, "")), gone(person(13, "")))
+		s.log.Publish(gone(person(11, "")), gone(person(13, "")))
 		p.reach(s.log)
 		time.Sleep(30 * day)
 		synctest.Wait()
 		if !strings.Contains(in.last(), "family=Ek") || !strings.Contains(in.last(), "Björk") {
 			t.Errorf("somebody left in July:\n%s", in.last())
 		}
-		s.log.publish(person(13, "Björk")) // back for the autumn
+		s.log.Publish(person(13, "Björk")) // back for the autumn
 		time.Sleep(time.Until(time.Date(2000, time.August, 22, 12, 0, 0, 0, time.UTC)))
 		synctest.Wait()
 		if strings.Contains(in.last(), "family=Ek") || !strings.Contains(in.last(), "Björk") {
@@ -181,13 +181,13 @@ func TestAGapBetweenTwoSchoolsIsNoLeaving(t *testing.T) {
 		s, in := setsSetup()
 		s = inStages(s)
 		s.life = target.Lifecycle{Gap: 3, Stages: []target.Stage{{After: 0, Do: target.DeleteStep}}}
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		s.log.publish(unenrolled(11)) // on Friday
+		s.log.Publish(unenrolled(11)) // on Friday
 		p.reach(s.log)
 		time.Sleep(2 * day)
-		s.log.publish(person(11, "Ek")) // on Monday, at the other school
+		s.log.Publish(person(11, "Ek")) // on Monday, at the other school
 		p.reach(s.log)
 		if in.count() != 1 {
 			t.Errorf("%d uploads, want 1: a pupil who changes school over a weekend is never out", in.count())
@@ -213,7 +213,7 @@ func TestALeaverIsToldUntilWhenSomethingStays(t *testing.T) {
 				if k.made.Deliverer != nil {
 					engine, k.made.Omission = "sets", target.DisableStep
 				}
-				k.log.together(gone(person(11, "")))
+				together(k.log, gone(person(11, "")))
 				p := start(t, k.setup)
 				seen := <-p.settled
 				_ = p.stop()

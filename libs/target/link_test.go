@@ -12,6 +12,7 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/target/targettest"
 )
 
 // small is a school with a unit, three pupils and a group of two of them.
@@ -21,7 +22,7 @@ func small() []roster.Record {
 
 func callsSetup() (setup, *directory) {
 	d := newDirectory()
-	return setup{log: newLog(), ledger: newLedger(), made: &target.Target{Mapping: school{}, Applier: d}, idle: time.Hour}, d
+	return setup{log: targettest.NewLog(time.Now), ledger: targettest.NewLedger(), made: &target.Target{Mapping: school{}, Applier: d}, idle: time.Hour}, d
 }
 
 func wantOps(t *testing.T, s target.Settled, created, updated, deleted int) {
@@ -34,14 +35,14 @@ func wantOps(t *testing.T, s target.Settled, created, updated, deleted int) {
 func TestCallsMakeTheTargetEqualToTheRoster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		wantOps(t, p.reach(s.log), 5, 0, 0)
 
-		s.log.publish(person(11, "Ekman"), group(21, 1, 11, 13))
+		s.log.Publish(person(11, "Ekman"), group(21, 1, 11, 13))
 		wantOps(t, p.reach(s.log), 0, 2, 0)
 
-		s.log.publish(gone(person(12, "")))
+		s.log.Publish(gone(person(12, "")))
 		wantOps(t, p.reach(s.log), 0, 0, 1)
 
 		want := strings.Join([]string{
@@ -63,10 +64,10 @@ func TestR5ReplayAndResyncMakeNoOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
 		begun := time.Now()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		calls, saves := d.count(), len(s.ledger.entries)
+		calls, saves := d.count(), len(s.ledger.Entries)
 		for name, again := range map[string]func() (target.Settled, error){
 			"replay": func() (target.Settled, error) { return p.link.Replay(t.Context(), begun) },
 			"resync": func() (target.Settled, error) { return p.link.Resync(t.Context(), false, false) },
@@ -84,8 +85,8 @@ func TestR5ReplayAndResyncMakeNoOperation(t *testing.T) {
 		}
 		p = start(t, s) // a new process finds nothing to do either
 		wantOps(t, p.reach(s.log), 0, 0, 0)
-		if d.count() != calls || len(s.ledger.entries) != saves {
-			t.Errorf("%d calls and %d entries, want %d and %d", d.count(), len(s.ledger.entries), calls, saves)
+		if d.count() != calls || len(s.ledger.Entries) != saves {
+			t.Errorf("%d calls and %d entries, want %d and %d", d.count(), len(s.ledger.Entries), calls, saves)
 		}
 		_ = p.stop()
 	})
@@ -94,7 +95,7 @@ func TestR5ReplayAndResyncMakeNoOperation(t *testing.T) {
 func TestVerifyRepairsWhatWasTakenBehindOurBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		want := d.text()
@@ -114,7 +115,7 @@ func TestVerifyRepairsWhatWasTakenBehindOurBack(t *testing.T) {
 // settledOnce returns a setup whose link has settled the small school and was stopped.
 func settledOnce(t *testing.T) (setup, *directory) {
 	s, d := callsSetup()
-	s.log.publish(small()...)
+	s.log.Publish(small()...)
 	p := start(t, s)
 	p.reach(s.log)
 	_ = p.stop()
@@ -125,7 +126,7 @@ func TestR6NothingGoesBecauseTheLogMissesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := settledOnce(t)
 		want := d.text()
-		s.log.events[1].Record, s.log.events[1].Mark = nil, roster.RunEnded // person 11 was never said
+		s.log.Forget(person(11, "").Ref) // person 11 was never said
 		p := start(t, s)
 		got := p.reach(s.log)
 		wantOps(t, got, 0, 0, 0)
@@ -144,12 +145,12 @@ func TestR7WhatCannotBeReadStaysAsItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, text := setUp()
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
 				ref := person(11, "").Ref
-				s.log.add(roster.Event{Ref: ref, Source: register, Unreadable: errors.New("of a newer schema")})
-				s.log.publish(person(13, "Björkman"))
+				s.log.Add(roster.Event{Ref: ref, Source: register, Unreadable: errors.New("of a newer schema")})
+				s.log.Publish(person(13, "Björkman"))
 				wantOps(t, p.reach(s.log), 0, 1, 0)
 				_ = p.stop()
 				p = start(t, s) // on load the message is the last on its subject
@@ -158,7 +159,7 @@ func TestR7WhatCannotBeReadStaysAsItIs(t *testing.T) {
 				if got.Orphans != 1 || !strings.Contains(text(), "family=Ek\n") {
 					t.Errorf("%d orphans, and the target holds\n%s", got.Orphans, text())
 				}
-				s.log.publish(person(11, "Ekman"))
+				s.log.Publish(person(11, "Ekman"))
 				wantOps(t, p.reach(s.log), 0, 1, 0)
 				_ = p.stop()
 			})
@@ -170,21 +171,21 @@ func TestR6AnotherLogHaltsTheLinkUntilEverySourceHasRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := settledOnce(t)
 		want := d.text()
-		s.log = newLog()
-		s.log.created = time.Unix(2, 0)
-		s.log.publish(unit(1))
+		s.log = targettest.NewLog(time.Now)
+		s.log.Created = time.Unix(2, 0)
+		s.log.Publish(unit(1))
 		p := start(t, s)
 		if got := <-p.settled; got.Halted == nil || got.Halted.Code != reason.LogRegressed {
 			t.Errorf("settled %+v, want halted", got)
 		}
-		s.log.mark(roster.RunOpened)
-		s.log.publish(small()[1:4]...)
-		s.log.publish(group(21, 1, 11, 13))
+		s.log.Mark(register, roster.RunOpened)
+		s.log.Publish(small()[1:4]...)
+		s.log.Publish(group(21, 1, 11, 13))
 		synctest.Wait()
 		if d.text() != want {
 			t.Errorf("a link wrote from a log that had lost something:\n%s", d.text())
 		}
-		s.log.mark(roster.RunEnded)
+		s.log.Mark(register, roster.RunEnded)
 		wantOps(t, p.reach(s.log), 0, 1, 0)
 		_ = p.stop()
 	})
@@ -193,16 +194,16 @@ func TestR6AnotherLogHaltsTheLinkUntilEverySourceHasRun(t *testing.T) {
 func TestNeedsAndSetsWaitForExactlyWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(person(11, "Ek"), group(21, 1, 11, 12))
+		s.log.Publish(person(11, "Ek"), group(21, 1, 11, 12))
 		p := start(t, s)
 		got := p.reach(s.log)
 		wantOps(t, got, 1, 0, 0)
 		if got.Waiting != 1 {
 			t.Errorf("%d wait, want the group", got.Waiting)
 		}
-		s.log.publish(unit(1))
+		s.log.Publish(unit(1))
 		wantOps(t, p.reach(s.log), 2, 0, 0) // the unit, and the group with the one member that stands
-		s.log.publish(person(12, "Al"))
+		s.log.Publish(person(12, "Al"))
 		wantOps(t, p.reach(s.log), 1, 1, 0) // the person, and the group's member
 		if !strings.Contains(d.text(), "members=[person/"+key(11).String()+" person/"+key(12).String()+"]") {
 			t.Errorf("the group does not have both members:\n%s", d.text())
@@ -224,7 +225,7 @@ func TestFaultsOfSingleOperations(t *testing.T) {
 				return nil
 			}
 		}
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 
 		d.set(refuse(invalid))
 		p := start(t, s)
@@ -241,11 +242,11 @@ func TestFaultsOfSingleOperations(t *testing.T) {
 		}
 		wantOps(t, again, 0, 0, 0) // the same wish that was refused
 
-		s.log.publish(person(11, "Ekman"))
+		s.log.Publish(person(11, "Ekman"))
 		wantOps(t, p.reach(s.log), 1, 1, 0) // another wish, and the group that waited for its member
 
 		d.set(refuse(errors.New("the line broke")))
-		s.log.publish(person(11, "Ekström"))
+		s.log.Publish(person(11, "Ekström"))
 		got = p.reach(s.log)
 		if got.Waiting != 1 || got.WakeAt.IsZero() {
 			t.Errorf("%d wait until %s, want 1 with a time", got.Waiting, got.WakeAt)
@@ -263,7 +264,7 @@ func TestFaultsOfSingleOperations(t *testing.T) {
 func TestMisconfiguredHaltsTheLinkAndProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		d.set(func(target.Operation) error {
 			return reason.Errorf(reason.Misconfigured, nil, reason.WrongCredentials, "address", "directory", "user", "ess")
 		})
@@ -273,7 +274,7 @@ func TestMisconfiguredHaltsTheLinkAndProbes(t *testing.T) {
 			t.Fatalf("settled %+v, want halted with the cursor where it was", first)
 		}
 		calls := d.count()
-		s.log.publish(person(14, "Rönn"))
+		s.log.Publish(person(14, "Rönn"))
 		synctest.Wait()
 		if d.count() != calls {
 			t.Errorf("a halted link made %d calls for a new event: an account could be locked", d.count()-calls)
@@ -293,7 +294,7 @@ func TestDatesAreEvents(t *testing.T) {
 		s.idle = time.Minute // so that the link is cold when midnight comes
 		g := group(21, 1, 11)
 		g.Group.Members[0].Interval.End = roster.Today(time.Now()).AddDays(1)
-		s.log.publish(unit(1), person(11, "Ek"), g)
+		s.log.Publish(unit(1), person(11, "Ek"), g)
 		p := start(t, s)
 		p.reach(s.log)
 		time.Sleep(24 * time.Hour)
@@ -313,14 +314,14 @@ func TestDatesAreEvents(t *testing.T) {
 func TestAnOldOwnerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		old := start(t, s)
 		old.reach(s.log)
 		calls := d.count()
 		if _, err := s.ledger.Own(t.Context(), register, target.Owner{Name: "new"}); err != nil {
 			t.Fatal(err)
 		}
-		s.log.publish(person(14, "Rönn"))
+		s.log.Publish(person(14, "Rönn"))
 		if err := <-old.done; !errors.Is(err, target.ErrOwnerLost) {
 			t.Errorf("the old owner ended with %v", err)
 		}
@@ -353,9 +354,9 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 				}
 				return nil
 			}
-			s.ledger.hook, d.hook, in.hook = hook, hook, hook
+			s.ledger.Hook, d.hook, in.hook = hook, hook, hook
 			for _, records := range [][]roster.Record{small(), change} {
-				s.log.publish(records...)
+				s.log.Publish(records...)
 				for range 2 {
 					p := start(t, s)
 					ended := make(chan struct{})
@@ -410,27 +411,27 @@ func TestR2KilledAtEveryStep(t *testing.T) {
 func TestMappingVersionLooksAtEverythingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		_ = p.stop()
 		s.made = &target.Target{Mapping: school{"2"}, Deliverer: in}
 		p = start(t, s)
 		wantOps(t, p.reach(s.log), 0, 0, 0)
-		if s.ledger.mark.Mapping != "2" || in.count() != 1 {
-			t.Errorf("mapping %q and %d uploads, want 2 and 1", s.ledger.mark.Mapping, in.count())
+		if s.ledger.Mark.Mapping != "2" || in.count() != 1 {
+			t.Errorf("mapping %q and %d uploads, want 2 and 1", s.ledger.Mark.Mapping, in.count())
 		}
 		_ = p.stop()
 	})
 }
 
 func BenchmarkPlanUnchanged(b *testing.B) {
-	log, ledger := newLog(), newLedger()
-	log.publish(unit(1))
+	log, ledger := targettest.NewLog(time.Now), targettest.NewLedger()
+	log.Publish(unit(1))
 	for i := range 20_000 {
 		r := person(0, "Ek")
 		copy(r.Ref.Key[:], fmt.Sprintf("%016d", i))
-		log.publish(r)
+		log.Publish(r)
 	}
 	s := setup{log: log, ledger: ledger, made: &target.Target{Mapping: school{}, Applier: newDirectory()}, idle: time.Hour}
 	p := start(b, s)

@@ -16,13 +16,13 @@ func TestPreviewWritesNothingAndShowsEverything(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, text := engine()
-				s.log.publish(append(small(), person(14, ""))...)
+				s.log.Publish(append(small(), person(14, ""))...)
 				s.mode = target.ModePreview
 				p := start(t, s)
 				got := <-p.settled
 				wantOps(t, got, 5, 0, 0)
-				if len(got.Rows) != 6 || text() != "" || len(s.ledger.entries) != 0 || s.ledger.saves != 0 {
-					t.Errorf("%d rows, target %q, ledger %d entries in %d saves; want 6 and nothing", len(got.Rows), text(), len(s.ledger.entries), s.ledger.saves)
+				if len(got.Rows) != 6 || text() != "" || len(s.ledger.Entries) != 0 || s.ledger.Saves != 0 {
+					t.Errorf("%d rows, target %q, ledger %d entries in %d saves; want 6 and nothing", len(got.Rows), text(), len(s.ledger.Entries), s.ledger.Saves)
 				}
 				_ = p.stop()
 
@@ -33,7 +33,7 @@ func TestPreviewWritesNothingAndShowsEverything(t *testing.T) {
 				before := text()
 
 				s.mode = target.ModePreview
-				s.log.publish(person(11, "Ekman"), gone(person(13, "")), person(15, "Rönn"))
+				s.log.Publish(person(11, "Ekman"), gone(person(13, "")), person(15, "Rönn"))
 				p = start(t, s)
 				got = <-p.settled
 				wantOps(t, got, 1, 1, 1)
@@ -57,7 +57,7 @@ func TestPreviewWritesNothingAndShowsEverything(t *testing.T) {
 func TestPausedDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		s.mode = target.ModePaused
 		p := start(t, s)
 		if _, err := p.link.Resync(t.Context(), false, true); !errors.Is(err, target.ErrPaused) {

@@ -16,7 +16,7 @@ func TestAPreviewNamesWhatItSpeaksOf(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := engine()
 				s.mode = target.ModePreview
-				s.log.together(append(small(), protected(12))...)
+				together(s.log, append(small(), protected(12))...)
 				p := start(t, s)
 				seen := <-p.settled
 				if got := seen.Names[key(11).String()]; got.Label == "" {

@@ -22,7 +22,7 @@ func TestAUnitGoesAfterTheLastWhoStandsThere(t *testing.T) {
 
 		look := k
 		look.mode = target.ModePreview
-		k.log.together(gone(unit(1)), gone(person(11, "")), gone(group(21, 1)))
+		together(k.log, gone(unit(1)), gone(person(11, "")), gone(group(21, 1)))
 		p := start(t, look.setup)
 		seen := <-p.settled
 		_ = p.stop()
@@ -33,18 +33,18 @@ func TestAUnitGoesAfterTheLastWhoStandsThere(t *testing.T) {
 		}
 
 		did := k.run(t, 3)
-		e := k.ledger.entries[id]
+		e := k.ledger.Entries[id]
 		if !has() || e.State != target.Waiting || e.Reason.Code != reason.StillNeeded || did.Waiting != 1 {
 			t.Fatalf("want it to wait while the leaver's account stands there, got %+v, %+v:\n%s", e, did, k.text())
 		}
-		if n := counted(k.holds.kept); n != 3 {
+		if n := counted(k.holds.Now()); n != 3 {
 			t.Errorf("the guard counted %d, want the group and the account and its member", n)
 		}
 		k.run(t, 3) // another process sees the day of the delete
 		if has() || k.place(11) != "" || k.place(12) != "student" {
 			t.Errorf("want both gone:\n%s", k.text())
 		}
-		if e, ok := k.ledger.entries[id]; ok {
+		if e, ok := k.ledger.Entries[id]; ok {
 			t.Errorf("the ledger goes on about it: %+v", e)
 		}
 	})
@@ -64,7 +64,7 @@ func TestAUnitGoesWithThoseWhoMoveOrGo(t *testing.T) {
 func TestAUnitStaysWhenWhoStandsThereCannotGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(unit(1), group(21, 1))
+		s.log.Publish(unit(1), group(21, 1))
 		k := kit{s, d.text}
 		k.run(t, 0)
 		d.set(func(op target.Operation) error {
@@ -90,7 +90,7 @@ func TestR9WhatJoinsAContainedPersonGoesUnseen(t *testing.T) {
 	for name, change := range map[string]func(k *kit){
 		"of a group in scope":           func(*kit) {},
 		"of a group out of scope":       func(k *kit) { k.with = filtered(t, onlyUnit1, target.Release) },
-		"of a group that the log lacks": func(k *kit) { k.log.forget(group(23, 2).Ref) },
+		"of a group that the log lacks": func(k *kit) { k.log.Forget(group(23, 2).Ref) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			placed(t, append(town(), group(23, 2, 11, 12)), func(t *testing.T, k kit) {
@@ -99,7 +99,7 @@ func TestR9WhatJoinsAContainedPersonGoesUnseen(t *testing.T) {
 				if k.member(11, 23) == "" {
 					t.Fatalf("want her in the group:\n%s", k.text())
 				}
-				k.log.together(protected(11))
+				together(k.log, protected(11))
 				look := k
 				look.mode = target.ModePreview
 				p := start(t, look.setup)
@@ -114,8 +114,8 @@ func TestR9WhatJoinsAContainedPersonGoesUnseen(t *testing.T) {
 				if strings.Contains(k.text(), key(11).String()) || k.member(12, 23) == "" {
 					t.Errorf("want her gone, and the others there:\n%s", k.text())
 				}
-				if did.Kinds["member"].Deleted+did.Kinds["student"].Deleted+did.Waiting+did.Withheld != 0 || counted(k.holds.kept) != 0 {
-					t.Errorf("it is counted: %+v, %d", did, counted(k.holds.kept))
+				if did.Kinds["member"].Deleted+did.Kinds["student"].Deleted+did.Waiting+did.Withheld != 0 || counted(k.holds.Now()) != 0 {
+					t.Errorf("it is counted: %+v, %d", did, counted(k.holds.Now()))
 				}
 			})
 		})

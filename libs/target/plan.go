@@ -92,6 +92,7 @@ type intent struct {
 	// contain says that it is done for a contained person. It comes first, nobody holds it, and nobody counts it.
 	contain bool
 	alias   bool      // with Contain
+	begun   bool      // an operation before this one has an outcome that nobody knows
 	by      *Resource // what takes the place of a resource that goes; see [Target.OneOf]
 }
 
@@ -193,7 +194,7 @@ func planLeaver(e *Entry, why *reason.Reason, d departure) intent {
 	next := *e
 	next.Left, next.Buried, next.As, next.Reason = left, e.Buried || d.buried, as, l.leaving(left, DeleteStep)
 	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: next}
-	if e.State != Disabled && l.reached(left, d.today, DisableStep) {
+	if (e.State != Disabled || e.Begun) && l.reached(left, d.today, DisableStep) {
 		in.verb, in.entry.State = Disable, Disabled
 	}
 	return in

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/target/targettest"
 )
 
 // process is a link as one process runs it.
@@ -22,15 +24,15 @@ type process struct {
 }
 
 type setup struct {
-	log    *memoryLog
-	ledger *memoryLedger
+	log    *targettest.Log
+	ledger *targettest.Ledger
 	made   *target.Target
 	idle   time.Duration
 
 	sources roster.Precedence
 	life    target.Lifecycle
 	mode    target.Mode
-	holds   *memoryHolds // of all processes of a test
+	holds   *guardtest.Store // of all processes of a test
 	limits  guard.Limits
 	units   roster.Units
 	with    func(*target.LinkOptions) // what else the link is made of; may be nil
@@ -40,7 +42,7 @@ func start(t testing.TB, s setup) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	if s.holds == nil {
-		s.holds = &memoryHolds{}
+		s.holds = &guardtest.Store{}
 	}
 	feed := target.NewFeed(s.log, s.sources, slog.New(slog.DiscardHandler), time.Now).WithUnits(s.units)
 	p := &process{t: t, cancel: cancel, settled: make(chan target.Settled, 10_000), done: make(chan error, 1)}
@@ -66,7 +68,7 @@ func start(t testing.TB, s setup) *process {
 }
 
 // reach waits until the link has settled everything in the log, and returns the sum of what it did.
-func (p *process) reach(log *memoryLog) (sum target.Settled) {
+func (p *process) reach(log *targettest.Log) (sum target.Settled) {
 	p.t.Helper()
 	end, _ := log.End(p.t.Context())
 	for {

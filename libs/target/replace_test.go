@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
@@ -116,7 +117,7 @@ func newPlaces(t testing.TB, engine string) (k kit) {
 		s, in := setsSetup()
 		k = kit{s, in.last}
 	}
-	k.holds, k.idle = &memoryHolds{}, time.Minute
+	k.holds, k.idle = &guardtest.Store{}, time.Minute
 	k.made.Mapping, k.made.OneOf, k.made.Guarded = places{}, []string{"student", "staff"}, []string{"student", "staff"}
 	return k
 }
@@ -174,17 +175,17 @@ func TestOtherSettingsMoveNobodyUnasked(t *testing.T) {
 				if k.place(12) != "staff" || k.member(12, 21) != "staff" || did.Halted != nil {
 					t.Fatalf("want her where she was, got %+v:\n%s", did, k.text())
 				}
-				h := k.holds.hold()
+				h := k.holds.Now().Hold
 				if h == nil || len(h.Items) != 1 || h.Items[0].Operation != guard.Scope {
 					t.Fatalf("want a question, got %+v", h)
 				}
 				if did = k.run(t, 0, at(13, 1, "Ny")); k.place(13) != "student" || did.Waiting == 0 {
 					t.Errorf("want the others to go on, and what waits counted: %+v:\n%s", did, k.text())
 				}
-				k.holds.decide(t, guard.Approved, time.Now())
+				decide(t, k.holds, guard.Approved, time.Now())
 				k.run(t, 1)
-				if k.place(12) != "student" || k.member(12, 21) != "student" || k.holds.hold() != nil {
-					t.Errorf("want her moved when it is approved:\n%s\n%+v", k.text(), k.holds.hold())
+				if k.place(12) != "student" || k.member(12, 21) != "student" || k.holds.Now().Hold != nil {
+					t.Errorf("want her moved when it is approved:\n%s\n%+v", k.text(), k.holds.Now().Hold)
 				}
 				if did = k.run(t, 1); did.Operations() != 0 || did.Waiting != 0 {
 					t.Errorf("want nothing more to do, got %+v", did)
@@ -201,8 +202,8 @@ func TestSettingsThatAreTakenBackMoveNobody(t *testing.T) {
 		k.run(t, 2)
 		k.made.Mapping = places{"staff"}
 		did := k.run(t, 2)
-		if k.text() != before || k.holds.hold() != nil || did.Waiting+did.Held != 0 {
-			t.Errorf("want all as it was, got %+v, %+v:\n%s", did, k.holds.hold(), k.text())
+		if k.text() != before || k.holds.Now().Hold != nil || did.Waiting+did.Held != 0 {
+			t.Errorf("want all as it was, got %+v, %+v:\n%s", did, k.holds.Now().Hold, k.text())
 		}
 	})
 }
@@ -232,7 +233,7 @@ func TestManyWhoAreMovedAreHeld(t *testing.T) {
 				t.Fatalf("%d is %q: want them held", n, k.place(n))
 			}
 		}
-		k.holds.decide(t, guard.Approved, time.Now())
+		decide(t, k.holds, guard.Approved, time.Now())
 		k.run(t, 1)
 		for n := 100; n < 130; n++ {
 			if k.place(n) != "staff" {
@@ -247,7 +248,7 @@ func TestR9WhoWaitsForAPlaceIsContained(t *testing.T) {
 		k.made.Mapping = places{"student"}
 		k.run(t, 0)
 		did := k.run(t, 0, protected(12))
-		if strings.Contains(k.text(), key(12).String()) || did.Waiting+did.Held != 0 || k.holds.hold() != nil {
+		if strings.Contains(k.text(), key(12).String()) || did.Waiting+did.Held != 0 || k.holds.Now().Hold != nil {
 			t.Errorf("want her gone, and nobody asked or told: %+v\n%s", did, k.text())
 		}
 	})
@@ -280,16 +281,16 @@ func moved(t *testing.T, engine string, steps []int) string {
 		next := []roster.Record{at(12, 1, "Ek"), office(12, 1, false), office(12, 1, true), office(12, 1, true)}[who]
 		want = []string{"student", "staff", k.made.Mapping.Version(), k.made.Mapping.Version()}[who]
 		did := k.run(t, 1, next)
-		if step&8 != 0 && k.holds.hold() != nil {
-			k.holds.decide(t, guard.Approved, time.Now())
+		if step&8 != 0 && k.holds.Now().Hold != nil {
+			decide(t, k.holds, guard.Approved, time.Now())
 			k.run(t, 1)
 		}
 		if at := k.place(12); did.Halted != nil || at != "staff" && at != "student" {
 			return fmt.Sprintf("after %b: in %q: %+v", step, at, did)
 		}
 	}
-	if k.holds.hold() != nil {
-		k.holds.decide(t, guard.Approved, time.Now())
+	if k.holds.Now().Hold != nil {
+		decide(t, k.holds, guard.Approved, time.Now())
 		k.run(t, 1)
 	}
 	if at := k.place(12); at != want || k.member(12, 21) != want {
@@ -304,7 +305,7 @@ func TestWhyASuccessorWaits(t *testing.T) {
 		k.run(t, 0, unit(1), office(12, 1, true))
 		k.made.Mapping = places{"student"}
 		k.run(t, 0)
-		e := k.ledger.entries[target.ID{Kind: "student", Key: key(12).String()}]
+		e := k.ledger.Entries[target.ID{Kind: "student", Key: key(12).String()}]
 		if e.State != target.Waiting || e.Reason == nil || e.Reason.Code != reason.PlaceTaken {
 			t.Errorf("got %+v", e)
 		}

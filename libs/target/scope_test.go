@@ -57,7 +57,7 @@ func configured(t *testing.T, records []roster.Record, test func(*testing.T, kit
 			synctest.Test(t, func(t *testing.T) {
 				k := newKit(engine)
 				k.life = target.Lifecycle{Stages: inAWeek()}
-				k.log.publish(records...)
+				k.log.Publish(records...)
 				p := start(t, k.setup)
 				p.reach(k.log)
 				_ = p.stop()
@@ -70,7 +70,7 @@ func configured(t *testing.T, records []roster.Record, test func(*testing.T, kit
 // run has a link settle all, and lets days pass.
 func (k kit) run(t *testing.T, days int, changes ...roster.Record) (did target.Settled) {
 	t.Helper()
-	k.log.together(changes...)
+	together(k.log, changes...)
 	p := start(t, k.setup)
 	did = p.reach(k.log)
 	if days > 0 {
@@ -103,13 +103,13 @@ func TestASchoolThatIsFilteredOutIsReleased(t *testing.T) {
 func TestWhatIsReleasedComesBackAsTheSameAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := callsSetup()
-		s.log.publish(town()...)
+		s.log.Publish(town()...)
 		k := kit{s, d.text}
 		k.run(t, 0)
 		native := d.held[idOf(13)].Native
 		k.with = filtered(t, onlyUnit1, target.Release)
 		k.run(t, 0)
-		if e := s.ledger.entries[idOf(13)]; e.State != target.Released || !e.Held || e.Reason.Code != reason.OutOfScope {
+		if e := s.ledger.Entries[idOf(13)]; e.State != target.Released || !e.Held || e.Reason.Code != reason.OutOfScope {
 			t.Fatalf("want it released, for a reason: %+v", e)
 		}
 		d.held[idOf(13)] = target.Held{ID: idOf(13), Native: native, Fields: target.Fields{{Name: "family", Value: "changed meanwhile"}}}
@@ -120,8 +120,8 @@ func TestWhatIsReleasedComesBackAsTheSameAccount(t *testing.T) {
 		k.run(t, 0, at(13, 2, "Björk"))
 		delete(d.held, idOf(13)) // by the customer, whose it is now
 		k.run(t, 0, at(13, 1, "Björk"))
-		if d.creates[idOf(13)] != 2 || s.ledger.entries[idOf(13)].State != target.Applied {
-			t.Errorf("want it made again: %+v", s.ledger.entries[idOf(13)])
+		if d.creates[idOf(13)] != 2 || s.ledger.Entries[idOf(13)].State != target.Applied {
+			t.Errorf("want it made again: %+v", s.ledger.Entries[idOf(13)])
 		}
 	})
 }
@@ -166,7 +166,7 @@ func TestOutOfScopeGoesOnlyAfterAnApproval(t *testing.T) {
 				configured(t, town(), func(t *testing.T, k kit) {
 					change(t, &k)
 					k.run(t, 8)
-					h := k.holds.hold()
+					h := k.holds.Now().Hold
 					if !k.has(13) || !k.has(11) || h == nil {
 						t.Fatalf("want it held: %+v\n%s", h, k.text())
 					}
@@ -178,15 +178,15 @@ func TestOutOfScopeGoesOnlyAfterAnApproval(t *testing.T) {
 					p := start(t, k.setup)
 					for range 3 { // who leaves by stages is asked about at each
 						synctest.Wait()
-						if k.holds.hold() == nil {
+						if k.holds.Now().Hold == nil {
 							break
 						}
-						k.holds.decide(t, guard.Approved, time.Now())
+						decide(t, k.holds, guard.Approved, time.Now())
 						time.Sleep(4 * day)
 						synctest.Wait()
 					}
-					if k.has(13) || !k.has(11) || !k.has(12) || k.holds.hold() != nil {
-						t.Errorf("want it gone after the approval, and nobody else: %+v\n%s", k.holds.hold(), k.text())
+					if k.has(13) || !k.has(11) || !k.has(12) || k.holds.Now().Hold != nil {
+						t.Errorf("want it gone after the approval, and nobody else: %+v\n%s", k.holds.Now().Hold, k.text())
 					}
 					_ = p.stop()
 				})
@@ -226,10 +226,10 @@ func TestWhatARuleCannotAnswerStaysAsItIs(t *testing.T) {
 	configured(t, town(), func(t *testing.T, k kit) {
 		before := k.text()
 		k.with = filtered(t, `kind != "person" || person.years[1] == "9"`, target.Drop)
-		if k.run(t, 8); k.text() != before || k.holds.hold() != nil {
+		if k.run(t, 8); k.text() != before || k.holds.Now().Hold != nil {
 			t.Errorf("want all as it was:\n%s", k.text())
 		}
-		if e, ok := k.ledger.entries[idOf(11)]; k.made.Applier != nil && (!ok || e.State != target.Parked || e.Reason.Code != reason.FilterFailed) {
+		if e, ok := k.ledger.Entries[idOf(11)]; k.made.Applier != nil && (!ok || e.State != target.Parked || e.Reason.Code != reason.FilterFailed) {
 			t.Errorf("want it to say why: %+v", e)
 		}
 	})
@@ -239,7 +239,7 @@ func TestASourceThatIsTakenOutTakesNothingAway(t *testing.T) {
 	configured(t, town(), func(t *testing.T, k kit) {
 		before := k.text()
 		k.sources = roster.Precedence{{System: "other", Instance: "default"}}
-		k.log.markOf(k.sources[0], roster.RunEnded)
+		k.log.Mark(k.sources[0], roster.RunEnded)
 		if k.run(t, 8); k.text() != before {
 			t.Errorf("want all as it was:\n%s", k.text())
 		}
@@ -310,7 +310,7 @@ func (k *kit) configure(t *testing.T, c configuration) {
 	}
 	if c.other {
 		k.sources = roster.Precedence{{System: "other", Instance: "default"}}
-		k.log.markOf(k.sources[0], roster.RunEnded)
+		k.log.Mark(k.sources[0], roster.RunEnded)
 	}
 	k.with = filtered(t, c.filter, c.outside)
 }
@@ -346,15 +346,15 @@ func takenAway(t *testing.T, engine string, configs []configuration, units, days
 	k := newKit(engine)
 	k.life = target.Lifecycle{Stages: inAWeek()}
 	members := map[int][]int{}
-	k.log.publish(unit(1), unit(2), unit(3))
+	k.log.Publish(unit(1), unit(2), unit(3))
 	for i, u := range units {
-		k.log.publish(at(11+i, u, fmt.Sprint("Ek", i)))
+		k.log.Publish(at(11+i, u, fmt.Sprint("Ek", i)))
 		members[u] = append(members[u], 11+i)
 	}
 	for u := 1; u <= 3; u++ {
-		k.log.publish(group(20+u, u, members[u]...))
+		k.log.Publish(group(20+u, u, members[u]...))
 	}
-	k.log.mark(roster.RunEnded)
+	k.log.Mark(register, roster.RunEnded)
 	disabled := 0
 	if d, ok := k.made.Applier.(*directory); ok {
 		d.fail = func(op target.Operation) error {

@@ -11,23 +11,24 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/target/targettest"
 )
 
 func setsSetup() (setup, *inbox) {
 	in := newInbox()
-	return setup{log: newLog(), ledger: newLedger(), made: &target.Target{Mapping: school{}, Deliverer: in}, idle: time.Hour}, in
+	return setup{log: targettest.NewLog(time.Now), ledger: targettest.NewLedger(), made: &target.Target{Mapping: school{}, Deliverer: in}, idle: time.Hour}, in
 }
 
 func TestSetsAreDeliveredOnlyWhenTheyChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		got := p.reach(s.log)
 		wantOps(t, got, 5, 0, 0)
-		s.log.publish(person(11, "Ek")) // says what it said
+		s.log.Publish(person(11, "Ek")) // says what it said
 		wantOps(t, p.reach(s.log), 0, 0, 0)
-		s.log.publish(person(11, "Ekman"), gone(person(12, "")))
+		s.log.Publish(person(11, "Ekman"), gone(person(12, "")))
 		wantOps(t, p.reach(s.log), 0, 2, 1) // the person, the group's members; the leaver
 		if in.count() != 2 {
 			t.Errorf("%d uploads, want 2", in.count())
@@ -48,7 +49,7 @@ func TestSetsAreDeliveredOnlyWhenTheyChanged(t *testing.T) {
 func TestSetsLeaveOutWhatDoesNotResolve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.publish(unit(1), person(11, "Ek"), person(12, ""), group(21, 1, 11, 12, 99), group(22, 7, 11))
+		s.log.Publish(unit(1), person(11, "Ek"), person(12, ""), group(21, 1, 11, 12, 99), group(22, 7, 11))
 		p := start(t, s)
 		got := p.reach(s.log)
 		if got.Withheld != 1 || got.Waiting != 1 {
@@ -65,15 +66,15 @@ func TestSetsLeaveOutWhatDoesNotResolve(t *testing.T) {
 func TestSetsAreNotDeliveredFromHalfARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.mark(roster.RunOpened)
-		s.log.publish(small()[:2]...)
+		s.log.Mark(register, roster.RunOpened)
+		s.log.Publish(small()[:2]...)
 		p := start(t, s)
 		first := <-p.settled
 		if first.Deferred == "" || in.count() != 0 {
 			t.Fatalf("settled %+v with %d uploads, want it deferred", first, in.count())
 		}
-		s.log.publish(small()[2:]...)
-		s.log.mark(roster.RunEnded)
+		s.log.Publish(small()[2:]...)
+		s.log.Mark(register, roster.RunEnded)
 		wantOps(t, p.reach(s.log), 5, 0, 0)
 		synctest.Wait()
 		if in.count() != 1 {
@@ -89,9 +90,9 @@ func TestTheFirstSetWaitsForEverySource(t *testing.T) {
 		s, in := setsSetup()
 		s.sources = roster.Precedence{register, other}
 		run := func(from roster.Source, records ...roster.Record) {
-			s.log.markOf(from, roster.RunOpened)
-			s.log.publish(records...)
-			s.log.markOf(from, roster.RunEnded)
+			s.log.Mark(from, roster.RunOpened)
+			s.log.Publish(records...)
+			s.log.Mark(from, roster.RunEnded)
 		}
 		p := start(t, s) // before anybody has run
 		run(register, small()...)
@@ -120,17 +121,17 @@ func TestWhatIsMissingRemovesNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, text := engine()
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				p.reach(s.log)
 				before := text()
-				s.log.publish(person(11, ""), person(14, "")) // one who is there lost her family name, one is new without
+				s.log.Publish(person(11, ""), person(14, "")) // one who is there lost her family name, one is new without
 				got := p.reach(s.log)
 				wantOps(t, got, 0, 0, 0)
 				if got.Parked != 1 || got.Withheld != 1 || text() != before {
 					t.Errorf("%d parked, %d withheld, and the target holds\n%s\nwant\n%s", got.Parked, got.Withheld, text(), before)
 				}
-				s.log.publish(person(11, "Ekman"))
+				s.log.Publish(person(11, "Ekman"))
 				got = p.reach(s.log)
 				wantOps(t, got, 0, 1, 0)
 				if got.Parked != 0 {
@@ -145,12 +146,12 @@ func TestWhatIsMissingRemovesNobody(t *testing.T) {
 func TestSetsKeepOrphans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		_ = p.stop()
-		s.log.events[3].Record, s.log.events[3].Mark = nil, roster.RunEnded // person 13 was never said
-		s.log.publish(person(11, "Ekman"))
+		s.log.Forget(person(13, "").Ref) // person 13 was never said
+		s.log.Publish(person(11, "Ekman"))
 		p = start(t, s)
 		if got := p.reach(s.log); got.Orphans != 1 || got.Deleted != 0 {
 			t.Errorf("%d orphans and %d deleted, want 1 and 0", got.Orphans, got.Deleted)
@@ -165,12 +166,12 @@ func TestSetsKeepOrphans(t *testing.T) {
 func TestAnOrphanGoesWithWhatItRefersTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
 		_ = p.stop()
-		s.log.events[4].Record, s.log.events[4].Mark = nil, roster.RunEnded // the group was never said
-		s.log.publish(gone(unit(1)))
+		s.log.Forget(group(21, 1).Ref) // the group was never said
+		s.log.Publish(gone(unit(1)))
 		p = start(t, s)
 		got := p.reach(s.log)
 		if got.Orphans != 1 || got.Waiting != 1 || got.Halted != nil || strings.Contains(in.last(), "group/") {
@@ -193,7 +194,7 @@ func TestSetsHaltWhenThePreflightOrTheUploadFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, in := setsSetup()
 				breakIt(in)
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				if got := <-p.settled; got.Halted == nil || got.Cursor.Seq != 0 || in.last() != "" {
 					t.Fatalf("settled %+v, delivered %q", got, in.last())
@@ -218,20 +219,20 @@ func TestR7ARowThatTheTargetRefusesDelaysNoOther(t *testing.T) {
 			}
 			return nil
 		}
-		s.log.publish(append(small(), person(14, "=Rönn"))...)
+		s.log.Publish(append(small(), person(14, "=Rönn"))...)
 		p := start(t, s)
 		got := p.reach(s.log)
 		wantOps(t, got, 5, 0, 0)
 		if got.Parked != 1 || strings.Contains(in.last(), key(14).String()) {
 			t.Errorf("%d parked, want the new one with the bad name; delivered\n%s", got.Parked, in.last())
 		}
-		s.log.publish(person(11, "=Ek"), person(13, "Björkman")) // one who is delivered gets a bad name
+		s.log.Publish(person(11, "=Ek"), person(13, "Björkman")) // one who is delivered gets a bad name
 		got = p.reach(s.log)
 		wantOps(t, got, 0, 1, 0)
 		if got.Parked != 2 || !strings.Contains(in.last(), "family=Ek\n") || !strings.Contains(in.last(), "Björkman") {
 			t.Errorf("%d parked, want her row as it was and the other changed; delivered\n%s", got.Parked, in.last())
 		}
-		s.log.publish(person(11, "Ekman"))
+		s.log.Publish(person(11, "Ekman"))
 		wantOps(t, p.reach(s.log), 0, 1, 0)
 		_ = p.stop()
 	})
@@ -241,10 +242,10 @@ func TestSetsKeepTheirPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, in := setsSetup()
 		s.made.Every = 24 * time.Hour
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		p.reach(s.log)
-		s.log.publish(person(11, "Ekman"))
+		s.log.Publish(person(11, "Ekman"))
 		synctest.Wait()
 		if in.count() != 1 {
 			t.Errorf("%d uploads on the first day, want 1", in.count())
@@ -268,7 +269,7 @@ func TestSetsTakeAwayWhatAnInterruptedDeliveryLeft(t *testing.T) {
 				in.onStep(func(string) error { return errors.New("the line broke") })
 				w := &withdrawing{inbox: in}
 				s.made.Deliverer = w
-				s.log.publish(small()...)
+				s.log.Publish(small()...)
 				p := start(t, s)
 				if got := <-p.settled; got.Halted == nil {
 					t.Fatalf("settled %+v", got)
@@ -276,7 +277,7 @@ func TestSetsTakeAwayWhatAnInterruptedDeliveryLeft(t *testing.T) {
 				_ = p.stop()
 				in.onStep(nil)
 				if changes {
-					s.log.publish(person(11, "Ekman"))
+					s.log.Publish(person(11, "Ekman"))
 				}
 				p = start(t, s)
 				p.reach(s.log)

@@ -18,9 +18,9 @@ func TestR3SetsAreNotDeliveredBeforeTheFirstRun(t *testing.T) {
 		if first.Deferred == "" || len(in.uploads) != 0 {
 			t.Fatalf("settled %+v with %d uploads, want it deferred", first, len(in.uploads))
 		}
-		s.log.mark(roster.RunOpened)
-		s.log.publish(small()...)
-		s.log.mark(roster.RunEnded)
+		s.log.Mark(register, roster.RunOpened)
+		s.log.Publish(small()...)
+		s.log.Mark(register, roster.RunEnded)
 		wantOps(t, p.reach(s.log), 5, 0, 0)
 		if len(in.uploads) != 1 {
 			t.Errorf("%d uploads, want 1", len(in.uploads))

@@ -111,7 +111,7 @@ type EntryState string
 // The states of a ledger entry.
 const (
 	Applied  EntryState = "applied"
-	InFlight EntryState = "inFlight" // an operation was begun and its outcome is not known
+	InFlight EntryState = "inFlight" // it was about to be made, and the outcome is not known
 	Waiting  EntryState = "waiting"  // a need does not stand yet, or a retry is due at NextTry
 	Parked   EntryState = "parked"   // cannot be applied as it is
 	Withheld EntryState = "withheld" // the mapping says why the target does not get it
@@ -135,6 +135,7 @@ type Entry struct {
 	Needs    []ID // what the resource refers to, for when its entity cannot be asked any more
 	Sets     []Set
 	State    EntryState
+	Begun    bool // an operation on what the target holds was begun, and its outcome is not known
 	Reason   *reason.Reason
 	Left     roster.Date // since when its person has left; open while there is no sign of it
 	Buried   bool        // the person has left by a tombstone, which may have been swept since

@@ -18,7 +18,7 @@ func TestStuckTellsWhatIsParkedAndOfWhomNobodyIsTold(t *testing.T) {
 			}
 			return nil
 		})
-		s.log.publish(small()...)
+		s.log.Publish(small()...)
 		p := start(t, s)
 		if got := p.reach(s.log); got.Parked != 2 {
 			t.Fatalf("%d parked, want 2", got.Parked)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -39,6 +40,9 @@ type Env struct {
 	Target roster.Source // system and instance
 	Logger *slog.Logger
 	Now    func() time.Time
+	// Budgets are those of the process. A sink that calls asks for one when it is opened, draws from it before every call,
+	// and tells it when it was refused for calling too often. What links share they draw from together.
+	Budgets *budget.Set
 }
 
 // Target is a mapping and a sink, ready to use. Exactly one of Applier and Deliverer is set.

@@ -28,6 +28,10 @@ func (l *Link) look(f *Feed, a anchors, ref roster.Ref) look {
 		return look{merged: m, contain: true, alias: l.aliased(m, f.roster.Today())}
 	case !f.known(ref):
 		return look{merged: roster.Merged{State: roster.Missing}}
+	case f.runOpen() && f.roster.Superseded(ref):
+		// Between two messages of a batch: a resource that is made now would be a second one of the same person.
+		l.sub.dirty[ref] = struct{}{}
+		return look{merged: roster.Merged{State: roster.Missing}}
 	}
 	v := l.view(f, a)
 	s := look{merged: m, wishes: l.o.Made.Mapping.Map(v, ref)}

@@ -7,6 +7,7 @@ import (
 	"eventful.se/ess/services/source-alvis/alvis"
 	"eventful.se/ess/services/source-manual/manual"
 	sourcememory "eventful.se/ess/services/source-memory/memory"
+	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
 	targetmemory "eventful.se/ess/services/target-memory/memory"
 )
@@ -17,6 +18,7 @@ func Sources() []source.Connector {
 		alvis.Connector(),
 		manual.Connector(),
 		sourcememory.Connector(),
+		rostercsv.Connector(),
 	}
 }
 

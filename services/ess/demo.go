@@ -16,17 +16,17 @@ func demoCommand() *cobra.Command {
 	var level string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show everything on this machine: register, log, target",
-		Long: `Start a NATS server, an SFTP server with the generated export of an Alvis register, the reader, the writer, and an SFTP
-inbox in place of Apple School Manager's. Then change the register, and show what each change comes to. Everyone in it is
-invented, and nothing leaves this machine.
+		Short: "Show everything on this machine: register, log, targets",
+		Long: `Start a NATS server, an SFTP server with the generated export of an Alvis register, the reader, two writers, an SFTP inbox
+in place of Apple School Manager's, and a directory of accounts and groups in a file. Then change the register, and show
+what each change comes to in both. Everyone in it is invented, and nothing leaves this machine.
 
 With --once it does not wait, prints a summary and ends; the exit status is 0 only if after every step the delivered
-files equalled the register.`,
+files and the directory equalled the register.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if o.Pupils < municipality.MinPupils || o.Pupils > municipality.MaxPupils {
-				return fmt.Errorf("--pupils is %d: choose %d to %d", o.Pupils, municipality.MinPupils, municipality.MaxPupils)
+			if o.Pupils < demo.MinPupils || o.Pupils > municipality.MaxPupils {
+				return fmt.Errorf("--pupils is %d: choose %d to %d", o.Pupils, demo.MinPupils, municipality.MaxPupils)
 			}
 			o.Out = cmd.OutOrStdout()
 			o.Logger = slog.New(slog.DiscardHandler)

@@ -18,7 +18,9 @@ func TestDemoOnce(t *testing.T) {
 	for _, part := range []string{
 		"equals the register", "0 events: nothing changed", "nothing: no event, no upload",
 		"A pupil is protected", "whom it concerns is not told", "held          20 changes", "essctl held approve ", "held.approve of 20 items", "20 person deleted",
-		"replay        0 operations, 0 uploads", "resync        0 operations, 0 uploads", "Summary",
+		"replay        0 operations", "resync        0 operations; 0 uploads and 0 calls in both", "Summary",
+		"the directory equals the register", "is disabled, and stays for 180 days", "is in use again, as it was", "places in groups", "20 accounts are disabled",
+		"the directory had no groups: +",
 	} {
 		if !strings.Contains(first.stdout, part) {
 			t.Errorf("it does not tell %q:\n%s", part, first.stdout)
@@ -61,7 +63,21 @@ func TestDemoFailsWhereTheFilesDiffer(t *testing.T) {
 	if out.status != 1 || !strings.Contains(out.stdout, "planted.zip does not equal the register") {
 		t.Errorf("exit status %d, want 1:\n%s", out.status, out.stdout)
 	}
-	if want := "ess: the delivered files do not equal the register\n"; out.stderr != want {
+	if want := "ess: the targets do not equal the register\n"; out.stderr != want {
+		t.Errorf("standard error is %q, want %q", out.stderr, want)
+	}
+}
+
+func TestDemoFailsWhereTheDirectoryDiffers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	// Somebody else's account, which no link touches, and nobody in the register has.
+	write(t, filepath.Join(dir, "directory.json"), `{"serial": 1, "objects": [{"id": "000001", "type": "user", "attributes": {"username": "surplus@ess.example"}}]}`)
+	out := ess(t, "demo", "--once", "--pupils", "60", "--dir", dir)
+	if out.status != 1 || !strings.Contains(out.stdout, "the directory does not equal the register: accounts: 1 are of nobody") {
+		t.Errorf("exit status %d, want 1:\n%s", out.status, out.stdout)
+	}
+	if want := "ess: the targets do not equal the register\n"; out.stderr != want {
 		t.Errorf("standard error is %q, want %q", out.stderr, want)
 	}
 }
@@ -87,8 +103,10 @@ func TestDemoOnceThatIsEndedEarlyFails(t *testing.T) {
 
 func TestDemoRefusesFewerPupilsThanThereCanBe(t *testing.T) {
 	t.Parallel()
-	if out := ess(t, "demo", "--pupils", "-5"); out.status != 1 || !strings.Contains(out.stderr, "--pupils is -5") {
-		t.Errorf("exit status %d: %s", out.status, out.stderr)
+	for _, n := range []string{"-5", "59"} {
+		if out := ess(t, "demo", "--pupils", n); out.status != 1 || !strings.Contains(out.stderr, "--pupils is "+n+": choose 60 to") {
+			t.Errorf("exit status %d: %s", out.status, out.stderr)
+		}
 	}
 }
 

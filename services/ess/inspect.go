@@ -104,13 +104,13 @@ func (in inspection) run(ctx context.Context, path string, stdin io.Reader, stdo
 	if in.report != "" && in.report != string(reason.Swedish) && in.report != string(reason.English) {
 		return fmt.Errorf("--report is %q: write sv or en", in.report)
 	}
-	spool, err := open(path, stdin)
+	name, file, err := open(path, stdin)
 	if err != nil {
 		return unreadable(err)
 	}
-	defer spool.Close()
+	defer file.Close()
 	assembler := fact.NewAssembler(fact.Options{Source: origin, Keyer: keyer, Today: today})
-	result, err := read(ctx, spool.Name, spool, assembler.Add)
+	result, err := read(ctx, name, file, assembler.Add)
 	if err != nil {
 		return unreadable(err)
 	}
@@ -175,7 +175,12 @@ func (in inspection) formatReader() (readFile, roster.Source, error) {
 		}
 	}
 	return func(ctx context.Context, name string, r io.Reader, emit func(fact.Doc) error) (source.Result, error) {
-		s, err := ims.Read(ctx, r, ims.Options{Profile: profile, File: name}, emit)
+		spool, err := sftp.NewSpool(name, time.Time{}, r, sftp.Limits{})
+		if err != nil {
+			return source.Result{}, err
+		}
+		defer spool.Close()
+		s, err := ims.Read(ctx, spool, ims.Options{Profile: profile, File: name}, emit)
 		return source.Result{Complete: s.Complete, Origin: name, DataTime: s.DataTime, Seen: s.Seen, Findings: s.Findings}, err
 	}, src, nil
 }
@@ -191,21 +196,13 @@ func (in inspection) keyer() (*roster.Keyer, error) {
 	return roster.NewKeyer(secret)
 }
 
-// open takes a file as a reader of a source would get it: out of its archive, if it is in one.
-func open(path string, stdin io.Reader) (*sftp.Spool, error) {
+// open opens a file as it lies there: what is in an archive is for who reads it to say.
+func open(path string, stdin io.Reader) (name string, file io.ReadCloser, err error) {
 	if path == "-" {
-		return sftp.NewSpool("standard input", time.Time{}, stdin, sftp.Limits{})
+		return "standard input", io.NopCloser(stdin), nil
 	}
 	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return sftp.NewSpool(filepath.Base(path), info.ModTime(), f, sftp.Limits{})
+	return filepath.Base(path), f, err
 }
 
 func printRecords(w io.Writer, records []roster.Record, reveal bool) error {

@@ -1,28 +1,35 @@
 package sourcetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
-	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 )
 
-// Log is a roster log of one source in memory, as [source.Log] describes it: what is published stands whole, and only
-// over what it expects.
+// Log is a roster log of one source in memory, as [source.Log] describes it: batches stand whole or not at all, and only
+// over what they expect.
 type Log struct {
-	mu       sync.Mutex
-	seq      uint64
-	open     bool
-	heads    map[roster.Ref]source.Head
-	records  map[roster.Ref]roster.Record
-	messages int
-	refuse   error // what Publish fails with
+	// Batch is how many changes a batch holds, more where they are joined; all of them when it is 0.
+	Batch int
+	// Fault sees every batch, by its number in the publication, before and after it stands: its error is the answer that
+	// the writer gets. It may be nil, and is changed only while nobody publishes.
+	Fault func(batch int, stands bool) error
+
+	mu           sync.Mutex
+	open         bool
+	heads        map[roster.Ref]source.Head
+	records      map[roster.Ref]roster.Record
+	changes      []source.Change // all that was ever published; one's index and 1 is its sequence
+	publications int
 }
+
+var _ source.Log = (*Log)(nil)
 
 // NewLog returns an empty log.
 func NewLog() *Log {
@@ -46,118 +53,154 @@ func (l *Log) Records(_ context.Context, _ roster.Source, each func(roster.Recor
 	return nil
 }
 
-// Publish takes changes, all of them or none.
+// Publish takes changes batch by batch.
 func (l *Log) Publish(ctx context.Context, _ roster.Source, _ string, changes []source.Change, progress func(int)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if l.refuse != nil {
-		return l.refuse
-	}
+	l.publications++
 	l.open = true
-	for _, c := range changes {
+	for done, n := 0, 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(done+cmp.Or(l.Batch, len(changes)), len(changes))
+		for end < len(changes) && changes[end].Joined {
+			end++
+		}
+		if err := l.fault(n, false); err != nil {
+			return err
+		}
+		if err := l.take(changes[done:end]); err != nil {
+			return err
+		}
+		l.open = end < len(changes)
+		if err := l.fault(n, true); err != nil {
+			return err
+		}
+		if progress(end); !l.open {
+			return nil
+		}
+		done = end
+	}
+}
+
+func (l *Log) fault(batch int, stands bool) error {
+	if l.Fault == nil {
+		return nil
+	}
+	return l.Fault(batch, stands)
+}
+
+// take takes a batch, all of it or nothing. The caller holds mu.
+func (l *Log) take(batch []source.Change) error {
+	for _, c := range batch {
 		if h := l.heads[c.Record.Ref]; h.Seq != c.Expect {
 			return fmt.Errorf("%s is at %d: %w", c.Record.Ref, h.Seq, source.ErrConflict)
 		}
 	}
-	for _, c := range changes {
-		l.seq++
-		h := source.Head{Seq: l.seq, Hash: c.Hash, SourceID: c.SourceID}
+	for _, c := range batch {
+		l.changes = append(l.changes, c)
+		h := source.Head{Seq: uint64(len(l.changes)), Hash: c.Hash, SourceID: c.SourceID}
 		if t := c.Record.Tombstone; t != nil {
 			h.Tombstone, h.Became, h.Protected = true, t.Became, t.Reason == roster.TombstoneProtected
 		}
 		l.heads[c.Record.Ref], l.records[c.Record.Ref] = h, c.Record
-		l.messages++
 	}
-	l.open = false
-	progress(len(changes))
 	return nil
 }
 
 // Standing returns the records that are no tombstones, in the order of their keys.
-func (l *Log) Standing() (list []roster.Record) {
+func (l *Log) Standing() []roster.Record {
+	return slices.DeleteFunc(l.Last(), func(r roster.Record) bool { return r.Tombstone != nil })
+}
+
+// Last returns the last record of every entity, tombstones too, in the order of their keys.
+func (l *Log) Last() []roster.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range l.records {
-		if r.Tombstone == nil {
-			list = append(list, r)
-		}
-	}
-	slices.SortFunc(list, func(x, y roster.Record) int { return x.Ref.Compare(y.Ref) })
-	return list
+	return slices.SortedFunc(maps.Values(l.records), func(x, y roster.Record) int { return x.Ref.Compare(y.Ref) })
+}
+
+// Record returns the last record of an entity, and whether there is one.
+func (l *Log) Record(ref roster.Ref) (roster.Record, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.records[ref]
+	return r, ok
 }
 
 // Tombstone returns the tombstone of an entity, or nil.
 func (l *Log) Tombstone(ref roster.Ref) *roster.Tombstone {
+	r, _ := l.Record(ref)
+	return r.Tombstone
+}
+
+// Changes returns all that was ever published, in its order.
+func (l *Log) Changes() []source.Change {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.records[ref].Tombstone
+	return slices.Clip(l.changes)
 }
 
 // Messages counts what was ever published.
-func (l *Log) Messages() int {
+func (l *Log) Messages() int { return len(l.Changes()) }
+
+// Publications counts the runs that published, or tried to.
+func (l *Log) Publications() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.messages
+	return l.publications
+}
+
+// Open tells whether a run was opened and never ended.
+func (l *Log) Open() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
 }
 
 // Runs keeps runs in memory.
 type Runs struct {
-	runs []source.Run
-	fail error // what Save fails with
+	List []source.Run // all that were saved, the newest last
+	Fail error        // what Save fails with; nil for nothing
+	// Regressed says that the log is another one than that of the runs so far, until one is believed.
+	Regressed bool
 }
+
+var _ source.Runs = (*Runs)(nil)
 
 // Last returns the newest run, and the newest that was believed.
 func (m *Runs) Last(context.Context, roster.Source) (newest, believed *source.Run, err error) {
-	for i := range m.runs {
-		newest = &m.runs[i]
+	for i := range m.List {
+		newest = &m.List[i]
 		if newest.Believed() {
 			believed = newest
 		}
+	}
+	if believed != nil && m.Regressed {
+		was := *believed
+		was.Cursor, was.Regressed = nil, true
+		believed = &was
 	}
 	return newest, believed, nil
 }
 
 // Save keeps a run.
 func (m *Runs) Save(_ context.Context, r source.Run) error {
-	if m.fail != nil {
-		return m.fail
+	if m.Fail != nil {
+		return m.Fail
 	}
-	m.runs = append(m.runs, r)
+	m.List = append(m.List, r)
+	m.Regressed = m.Regressed && !r.Believed()
 	return nil
 }
 
 // Found returns what a run found.
 func (m *Runs) Found(_ context.Context, _ roster.Source, run string) (*source.Found, error) {
-	for _, r := range slices.Backward(m.runs) {
+	for _, r := range slices.Backward(m.List) {
 		if r.Found != nil && (run == "" || run == r.ID) {
 			return r.Found, nil
 		}
 	}
 	return nil, nil
-}
-
-// Holds keeps what a guard knows in memory.
-type Holds struct{ kept guard.Kept }
-
-// Kept returns what is kept.
-func (m *Holds) Kept(context.Context, roster.Source) (guard.Kept, error) {
-	k := m.kept
-	k.Decisions, k.Passed = slices.Clone(k.Decisions), slices.Clone(k.Passed)
-	return k, nil
-}
-
-// Version returns the version of what is kept.
-func (m *Holds) Version(context.Context, roster.Source) (uint64, error) { return m.kept.Version, nil }
-
-// Keep keeps it.
-func (m *Holds) Keep(_ context.Context, _ roster.Source, k guard.Kept) error {
-	if k.Version != m.kept.Version {
-		return guard.ErrConflict
-	}
-	k.Version++
-	m.kept = k
-	return nil
 }

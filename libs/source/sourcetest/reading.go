@@ -311,16 +311,9 @@ func (s *suite) histories() {
 }
 
 // walk takes random walks through towns, and compares the log after each step with one that saw the last state only.
-// rapid prints the seed of a walk that fails, and -rapid.seed repeats it.
 func (s *suite) walk(t *testing.T, read func(*world) source.Run) {
 	t.Helper()
-	const budget = 1500 * time.Millisecond // of new walks; one that fails is made small without a limit of ours
-	begun, failed := time.Now(), false
-	rapid.Check(t, func(rt *rapid.T) {
-		if !failed && time.Since(begun) > budget {
-			return
-		}
-		defer func() { failed = failed || rt.Failed() }()
+	conformance.Random(t, 1500*time.Millisecond, func(rt *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed of the walk"), 0))
 		length := rapid.IntRange(1, 6).Draw(rt, "steps")
 		w := s.world(rt, t.Context())

@@ -17,6 +17,7 @@ import (
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
@@ -63,11 +64,13 @@ type world struct {
 	name  roster.Source
 	log   *Log
 	runs  *Runs
-	holds *Holds
-	now   time.Time
-	town  Town
-	n     int
-	last  *watched // the last read
+	holds *guardtest.Store
+	// limits are those of the guard; nil for its own.
+	limits guard.Limits
+	now    time.Time
+	town   Town
+	n      int
+	last   *watched // the last read
 	// tamper changes how the next read goes on.
 	tamper func(*watched)
 }
@@ -80,7 +83,7 @@ func (s *suite) world(t tb, ctx context.Context) *world { //nolint:revive // the
 	}
 	return &world{
 		suite: s, t: t, ctx: ctx, keyer: k, name: roster.Source{System: s.Connector.System, Instance: "default"},
-		log: NewLog(), runs: &Runs{}, holds: &Holds{}, now: noon,
+		log: NewLog(), runs: &Runs{}, holds: &guardtest.Store{}, limits: unlimited(), now: noon,
 	}
 }
 
@@ -163,7 +166,7 @@ func (w *world) run() (source.Run, error) {
 	defer cancel()
 	reader := source.NewReader(source.Options{
 		Tenant: "town", Name: w.name, Source: w.last, Defaults: d, Keyer: w.keyer, Log: w.log, Runs: w.runs, Holds: w.holds,
-		Limits: unlimited(), Logger: w.logger(), Now: func() time.Time { return w.now },
+		Limits: w.limits, Logger: w.logger(), Now: func() time.Time { return w.now },
 		NewID: func() string { w.n++; return fmt.Sprint("run", w.n) },
 	})
 	var run source.Run

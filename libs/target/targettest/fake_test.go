@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -51,18 +52,23 @@ func (f *fake) under() targettest.Under {
 		Claims: targettest.Claims{
 			Pupils: true, Staff: true, Groups: true,
 			Shows:    []targettest.Attribute{targettest.GivenName, targettest.Username, targettest.GroupName},
-			Disables: true, Aliases: true, Lists: true, Verifies: true, Deadline: f.deadline,
+			Disables: true, Aliases: !f.is("does not claim its aliases"), Lists: true, Verifies: !f.is("does not claim that it can be asked"), Deadline: f.deadline,
+			Rate: &targettest.Rate{Settings: "rate: 2", PerSecond: 2, Burst: 2, Shared: !f.is("says that every link is counted by itself")},
 		},
 		Against: "a map",
 	}
 	if f.complete {
 		u.Claims.Aliases, u.Claims.Lists = false, false
 	}
+	if f.is("does not claim its rate") {
+		u.Claims.Rate = nil
+	}
 	return u
 }
 
 type config struct {
-	Peer int `yaml:"peer"`
+	Peer int     `yaml:"peer"`
+	Rate float64 `yaml:"rate"`
 	fake *fake
 }
 
@@ -72,10 +78,20 @@ func (c *config) Validate(p tenant.Problems) {
 	}
 }
 
-func (c *config) Open(target.Env) (*target.Target, error) {
+func (c *config) Open(env target.Env) (*target.Target, error) {
 	c.fake.mu.Lock()
 	defer c.fake.mu.Unlock()
 	s := &sink{fake: c.fake, peer: c.fake.peers[c.Peer-1], seen: map[target.ID]target.Held{}}
+	spec := budget.Spec{Name: "fake", Scope: strconv.Itoa(c.Peer), Rate: c.Rate}
+	switch {
+	case c.fake.is("has a budget for every link"):
+		spec.Scope += env.Target.String()
+	case c.fake.is("takes a second for a minute"):
+		spec.Rate *= 60
+	}
+	if !c.fake.is("has no budget") {
+		s.budget = env.Budgets.Of(spec)
+	}
 	if c.fake.is("writes when it is opened") {
 		s.peer.write(target.ID{})
 	}
@@ -181,6 +197,7 @@ type peer struct {
 	mu     sync.Mutex
 	things map[string]thing
 	serial int
+	calls  int
 	writes int
 	fault  targettest.Fault
 	of     target.ID
@@ -214,6 +231,12 @@ func (p *peer) Writes() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.writes
+}
+
+func (p *peer) Calls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
 }
 
 func (p *peer) Fail(f targettest.Fault, of target.ID) error {
@@ -251,6 +274,7 @@ func (p *peer) Tamper(how targettest.Tampering, id target.ID) error {
 func (p *peer) write(id target.ID) (done bool, status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.calls++
 	p.writes++
 	p.taken++
 	switch p.fault {
@@ -277,10 +301,24 @@ func (p *peer) write(id target.ID) (done bool, status int) {
 
 // sink is the connector's.
 type sink struct {
-	fake *fake
-	peer *peer
-	mu   sync.Mutex
-	seen map[target.ID]target.Held // of a sink that believes itself
+	fake   *fake
+	peer   *peer
+	budget *budget.Budget
+	mu     sync.Mutex
+	seen   map[target.ID]target.Held // of a sink that believes itself
+}
+
+// read draws and counts a call that changes nothing.
+func (s *sink) read(ctx context.Context) error {
+	if !s.fake.is("draws only what it writes") {
+		if err := s.budget.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	s.peer.calls++
+	return nil
 }
 
 func (*sink) Kinds() []string { return []string{"user", "group"} }
@@ -311,6 +349,9 @@ func (s *sink) answer(ctx context.Context, status int, op target.Operation) erro
 		err := to(reason.Transient, reason.Throttled)
 		if s.peer.fault == targettest.Throttle && !f.is("calls again at once") {
 			err.After = targettest.Wait
+		}
+		if !f.is("keeps to itself that it called too often") {
+			s.budget.Throttled(err.After)
 		}
 		return err
 	case -1:
@@ -345,7 +386,13 @@ func (s *sink) Apply(ctx context.Context, ops []target.Operation) []target.Outco
 	}
 	out := make([]target.Outcome, len(ops))
 	for i, op := range ops {
-		if out[i] = s.apply(ctx, op); out[i].Err == nil {
+		if !s.fake.is("draws once for a batch") || i == 0 {
+			out[i].Err = s.budget.Wait(ctx)
+		}
+		if out[i].Err == nil {
+			out[i] = s.apply(ctx, op)
+		}
+		if out[i].Err == nil {
 			continue
 		}
 		fault := reason.FaultOf(out[i].Err)
@@ -435,7 +482,10 @@ func (s *sink) find(id target.ID) (native string, there bool) {
 	return "", false
 }
 
-func (s *sink) Lookup(_ context.Context, id target.ID, _ string) (target.Held, error) {
+func (s *sink) Lookup(ctx context.Context, id target.ID, _ string) (target.Held, error) {
+	if err := s.read(ctx); err != nil {
+		return target.Held{}, err
+	}
 	native, there := s.find(id)
 	if !there || s.fake.is("makes again what it made") {
 		return target.Held{}, target.ErrNotFound
@@ -445,7 +495,10 @@ func (s *sink) Lookup(_ context.Context, id target.ID, _ string) (target.Held, e
 	return s.peer.things[native].Held, nil
 }
 
-func (s *sink) List(_ context.Context, found func(target.Held) error) error {
+func (s *sink) List(ctx context.Context, found func(target.Held) error) error {
+	if err := s.read(ctx); err != nil {
+		return err
+	}
 	all, _ := s.peer.Holds()
 	if s.fake.is("believes itself") {
 		all = slices.Collect(maps.Values(s.seen))
@@ -487,6 +540,9 @@ var sets sync.Map
 func (d delivery) Deliver(ctx context.Context, p target.Package) error {
 	loaded, _ := sets.Load(p.Digest)
 	set := loaded.([]target.Resource)
+	if err := d.budget.Wait(ctx); err != nil {
+		return err
+	}
 	done, status := d.peer.write(target.ID{})
 	d.peer.mu.Lock()
 	defer d.peer.mu.Unlock()
@@ -501,7 +557,10 @@ func (d delivery) Deliver(ctx context.Context, p target.Package) error {
 	return d.answer(ctx, status, target.Operation{})
 }
 
-func (d delivery) Delivered(_ context.Context, p target.Package) (bool, error) {
+func (d delivery) Delivered(ctx context.Context, p target.Package) (bool, error) {
+	if err := d.read(ctx); err != nil {
+		return false, err
+	}
 	loaded, ok := sets.Load(p.Digest)
 	if !ok {
 		return false, nil

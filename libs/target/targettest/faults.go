@@ -35,7 +35,7 @@ func (s *suite) oneBad(t *testing.T, what string) {
 		s.DoesNotApply(t, "the target holds no such thing as %s", what)
 	}
 	w := s.world(t)
-	w.log.publish(school()...)
+	w.log.Publish(school()...)
 	bad := w.of(is.Ref)[0]
 	s.can(t, w.peer.Fail(RefuseOne, bad))
 	w.settle()
@@ -71,7 +71,7 @@ func (s *suite) ridesOut(t *testing.T, fault Fault) {
 	before := w.held()
 	w.witness.errors()
 	s.can(t, w.peer.Fail(fault, target.ID{}))
-	w.log.publish(pupil(17, 1), pupil(18, 2), renamed(pupil(12, 1)), teacher(23, 1), group(31, 1, 21, 11, 12, 13, 17))
+	w.log.Publish(pupil(17, 1), pupil(18, 2), renamed(pupil(12, 1)), teacher(23, 1), group(31, 1, 21, 11, 12, 13, 17))
 	did := w.settle()
 	answers := w.witness.errors()
 	if len(answers) == 0 && fault != LostAnswer {

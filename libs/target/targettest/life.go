@@ -25,7 +25,7 @@ func (s *suite) life() {
 		old := []roster.Record{unit(1), pupil(12, 1), teacher(21, 1), group(31, 1, 21, 11, 12, 13)}
 		for i, r := range old {
 			old[i] = r
-			w.log.publish(renamed(r))
+			w.log.Publish(renamed(r))
 		}
 		w.settle()
 		w.equal("after new names")

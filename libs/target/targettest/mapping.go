@@ -47,7 +47,7 @@ func (s *suite) settings() {
 func (s *suite) mapping() {
 	s.Case("the same roster gives the same wishes, whatever was asked before", conformance.Idempotent, func(t *testing.T) {
 		w := s.world(t)
-		w.log.publish(school()...)
+		w.log.Publish(school()...)
 		first, again := w.wishes(), s.worldLike(t).wishes()
 		if diff := cmp.Diff(plain(first), plain(again)); diff != "" {
 			t.Errorf("two mappings of the same settings wish other things of the same roster (R11) (-one +other):\n%s", diff)
@@ -72,7 +72,7 @@ func (s *suite) mapping() {
 	})
 	s.Case("a mapping writes nothing into the roster", conformance.Idempotent, func(t *testing.T) {
 		w := s.world(t)
-		w.log.publish(school()...)
+		w.log.Publish(school()...)
 		v := w.eye()
 		before := map[roster.Ref]string{}
 		for ref, m := range v.Each() {
@@ -89,7 +89,7 @@ func (s *suite) mapping() {
 	})
 	s.Case("a mapping reads the entity and its neighbours, no further", conformance.OrderFree, func(t *testing.T) {
 		w := s.world(t)
-		w.log.publish(school()...)
+		w.log.Publish(school()...)
 		v := w.eye()
 		for ref := range v.Each() {
 			v.read, v.groups = nil, nil
@@ -109,13 +109,13 @@ func (s *suite) mapping() {
 	})
 	s.Case("every resource has one entity, a known kind, and needs that come before it", conformance.OrderFree, func(t *testing.T) {
 		w := s.world(t)
-		w.log.publish(school()...)
+		w.log.Publish(school()...)
 		s.sound(t, w)
 	})
 	s.Case("who is not in the target has a reason that people understand", conformance.Partial, func(t *testing.T) {
 		w := s.world(t)
 		idle := person(17, roster.RolePupil)
-		w.log.publish(append(school(), idle)...)
+		w.log.Publish(append(school(), idle)...)
 		for ref, wishes := range w.wishes() {
 			if ref.Kind == roster.KindPerson && len(wishes) == 0 {
 				t.Errorf("the mapping says nothing of %s: who is left out is left out for a reason, as a wish that is withheld (R12)", ref)
@@ -139,7 +139,7 @@ func (s *suite) mapping() {
 // worldLike makes another world with the same school.
 func (s *suite) worldLike(t *testing.T) *world {
 	w := s.world(t)
-	w.log.publish(school()...)
+	w.log.Publish(school()...)
 	return w
 }
 

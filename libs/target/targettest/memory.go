@@ -2,64 +2,99 @@ package targettest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 )
 
-// errKilled is what a process sees of its own death: nothing that it does after that has any effect.
-var errKilled = errors.New("killed")
+// Log is a roster log in memory, as [target.Log] describes it.
+type Log struct {
+	// Created is when the log was made: one of another time is another log. It is changed before anybody reads.
+	Created time.Time
 
-// memoryLog is a roster log in memory.
-type memoryLog struct {
 	now    func() time.Time
 	mu     sync.Mutex
 	events []roster.Event
-	more   chan struct{}
+	more   chan struct{} // closed when there are more
 }
 
-func newLog(now func() time.Time) *memoryLog { return &memoryLog{now: now, more: make(chan struct{})} }
+var _ target.Log = (*Log)(nil)
 
-func (l *memoryLog) publish(records ...roster.Record) {
+// NewLog returns an empty log that takes messages by a clock.
+func NewLog(now func() time.Time) *Log {
+	return &Log{Created: time.Unix(1, 0), now: now, more: make(chan struct{})}
+}
+
+// Publish adds records, each as the last word of its source on its entity.
+func (l *Log) Publish(records ...roster.Record) {
+	var events []roster.Event
+	for _, r := range records {
+		events = append(events, roster.Event{Record: &r, Ref: r.Ref, Source: r.Source, Run: "run"})
+	}
+	l.Add(events...)
+}
+
+// Mark adds the mark of a run.
+func (l *Log) Mark(s roster.Source, m roster.Mark) { l.Add(roster.Event{Mark: m, Source: s}) }
+
+// Add adds messages as they are, but for their sequences and times. Readers see them one by one, or all of them.
+func (l *Log) Add(events ...roster.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range records {
-		l.events = append(l.events, roster.Event{
-			Record: &r, Ref: r.Ref, Source: r.Source, Seq: uint64(len(l.events) + 1), Time: l.now(), Run: "run",
-		})
+	for _, e := range events {
+		e.Seq, e.Time = uint64(len(l.events)+1), l.now()
+		l.events = append(l.events, e)
 	}
 	close(l.more)
 	l.more = make(chan struct{})
 }
 
-// position is the end of the log. The caller holds mu.
-func (l *memoryLog) position() roster.Position {
-	return roster.Position{Log: time.Unix(1, 0), Seq: uint64(len(l.events))}
+// Forget takes all that the log says of an entity out of it, as a janitor does with a tombstone that all have passed.
+func (l *Log) Forget(ref roster.Ref) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, e := range l.events {
+		if e.Ref == ref {
+			l.events[i] = roster.Event{Seq: e.Seq, Time: e.Time}
+		}
+	}
 }
 
-func (l *memoryLog) End(context.Context) (roster.Position, error) {
+// forgotten tells whether an event was taken out of the log.
+func forgotten(e roster.Event) bool { return e.Source == roster.Source{} }
+
+// position is the end of the log. The caller holds mu.
+func (l *Log) position() roster.Position {
+	return roster.Position{Log: l.Created, Seq: uint64(len(l.events))}
+}
+
+// End returns the end of the log.
+func (l *Log) End(context.Context) (roster.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.position(), nil
 }
 
-func (l *memoryLog) Load(_ context.Context, each func(roster.Event) error) (roster.Position, error) {
+// Load reads the last message on every subject.
+func (l *Log) Load(_ context.Context, each func(roster.Event) error) (roster.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	subject := func(e roster.Event) string { return e.Source.String() + " " + e.Ref.String() }
-	last := map[string]uint64{}
+	type subject struct {
+		source roster.Source
+		mark   roster.Mark
+		ref    roster.Ref
+	}
+	last := map[subject]uint64{}
 	for _, e := range l.events {
-		last[subject(e)] = e.Seq
+		last[subject{e.Source, e.Mark, e.Ref}] = e.Seq
 	}
 	for _, e := range l.events {
-		if last[subject(e)] == e.Seq {
+		if !forgotten(e) && last[subject{e.Source, e.Mark, e.Ref}] == e.Seq {
 			if err := each(e); err != nil {
 				return roster.Position{}, err
 			}
@@ -68,13 +103,16 @@ func (l *memoryLog) Load(_ context.Context, each func(roster.Event) error) (rost
 	return l.position(), nil
 }
 
-func (l *memoryLog) Follow(ctx context.Context, from roster.Position, headersOnly bool, each func(roster.Event) error) error {
+// Follow reads every message after a position.
+func (l *Log) Follow(ctx context.Context, from roster.Position, headersOnly bool, each func(roster.Event) error) error {
 	for next := from.Seq; ; next++ {
 		e, err := l.at(ctx, next)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if headersOnly {
+		case forgotten(e):
+			continue
+		case headersOnly:
 			e.Record = nil
 		}
 		if err := each(e); err != nil {
@@ -84,7 +122,7 @@ func (l *memoryLog) Follow(ctx context.Context, from roster.Position, headersOnl
 }
 
 // at returns the event with an index, and waits until there is one.
-func (l *memoryLog) at(ctx context.Context, i uint64) (roster.Event, error) {
+func (l *Log) at(ctx context.Context, i uint64) (roster.Event, error) {
 	for {
 		l.mu.Lock()
 		if i < uint64(len(l.events)) {
@@ -101,157 +139,125 @@ func (l *memoryLog) at(ctx context.Context, i uint64) (roster.Event, error) {
 	}
 }
 
-func (l *memoryLog) Since(_ context.Context, t time.Time) (roster.Position, error) {
+// Since returns the position before what the log took at or after a time.
+func (l *Log) Since(_ context.Context, t time.Time) (roster.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.events, func(e roster.Event) bool { return !e.Time.Before(t) })
 	if i < 0 {
 		i = len(l.events)
 	}
-	return roster.Position{Log: time.Unix(1, 0), Seq: uint64(i)}, nil
+	return roster.Position{Log: l.Created, Seq: uint64(i)}, nil
 }
 
-// memoryLedger is the ledger of one link in memory. Its hook sees every step at which a process could die.
-type memoryLedger struct {
-	mu      sync.Mutex
-	epoch   int
-	entries map[target.ID]target.Entry
-	mark    target.Mark
-	blobs   map[string][]byte
-	hook    func(step string) error // nil for none
+// Ledger is the ledger of one link in memory, as [target.Ledger] describes it. What it holds is read and changed past the
+// link only while none uses it.
+type Ledger struct {
+	Entries map[target.ID]target.Entry
+	Mark    target.Mark
+	Blobs   map[string][]byte
+	Saves   int // how often it was written
+	// Hook sees every step at which a process could die, before and after each write; its error is what the link gets.
+	// It may be nil.
+	Hook func(step string) error
+
+	mu    sync.Mutex
+	epoch int
 }
 
-func newLedger() *memoryLedger {
-	return &memoryLedger{entries: map[target.ID]target.Entry{}, blobs: map[string][]byte{}}
+var _ target.Ledger = (*Ledger)(nil)
+
+// NewLedger returns an empty ledger.
+func NewLedger() *Ledger {
+	return &Ledger{Entries: map[target.ID]target.Entry{}, Blobs: map[string][]byte{}}
 }
 
-func (l *memoryLedger) step(name string) error {
-	if l.hook == nil {
+func (l *Ledger) step(name string) error {
+	if l.Hook == nil {
 		return nil
 	}
-	return l.hook(name)
+	return l.Hook(name)
 }
 
-func (l *memoryLedger) Own(context.Context, roster.Source, target.Owner) (target.Book, error) {
+// Own returns the book of a new owner.
+func (l *Ledger) Own(context.Context, roster.Source, target.Owner) (target.Book, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.epoch++
-	return &memoryBook{l, l.epoch}, nil
+	return &book{l, l.epoch}, nil
 }
 
-func (l *memoryLedger) Look(context.Context, roster.Source) (target.Book, error) {
-	return &memoryBook{l, readOnly}, nil
+// Look returns a book that nobody can write.
+func (l *Ledger) Look(context.Context, roster.Source) (target.Book, error) {
+	return &book{l, readOnly}, nil
 }
 
 // readOnly is the epoch of a book that was taken to look at only.
 const readOnly = -1
 
-type memoryBook struct {
-	*memoryLedger
-	mine int
+type book struct {
+	ledger *Ledger
+	mine   int
 }
 
-func (b *memoryBook) Load(_ context.Context, each func(target.Entry) error) (target.Mark, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, id := range slices.SortedFunc(maps.Keys(b.entries), target.ID.Compare) {
-		if err := each(b.entries[id]); err != nil {
+func (b *book) Load(_ context.Context, each func(target.Entry) error) (target.Mark, error) {
+	b.ledger.mu.Lock()
+	defer b.ledger.mu.Unlock()
+	for _, id := range slices.SortedFunc(maps.Keys(b.ledger.Entries), target.ID.Compare) {
+		if err := each(b.ledger.Entries[id]); err != nil {
 			return target.Mark{}, err
 		}
 	}
-	return b.mark, nil
+	return b.ledger.Mark, nil
 }
 
-func (b *memoryBook) Save(_ context.Context, entries []target.Entry, m target.Mark) error {
-	if err := b.step("before the ledger is saved"); err != nil {
-		return err
-	}
-	if err := b.save(entries, m); err != nil {
-		return err
-	}
-	return b.step("after the ledger was saved")
-}
-
-func (b *memoryBook) save(entries []target.Entry, m target.Mark) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.mayWrite(); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.State == target.Gone && e.Reason == nil {
-			delete(b.entries, e.ID)
-		} else {
-			b.entries[e.ID] = e
+func (b *book) Save(_ context.Context, entries []target.Entry, m target.Mark) error {
+	return b.write("save", func(l *Ledger) {
+		for _, e := range entries {
+			if e.State == target.Gone && e.Reason == nil {
+				delete(l.Entries, e.ID)
+			} else {
+				l.Entries[e.ID] = e
+			}
 		}
-	}
-	b.mark = m
-	return nil
+		l.Mark = m
+		l.Saves++
+	})
 }
 
-// mayWrite refuses who only looks, and who is no longer the owner. The caller holds mu.
-func (b *memoryBook) mayWrite() error {
-	switch b.mine {
-	case readOnly:
+func (b *book) Put(_ context.Context, name, keep string, data []byte) error {
+	return b.write("put", func(l *Ledger) {
+		maps.DeleteFunc(l.Blobs, func(n string, _ []byte) bool { return n != name && n != keep })
+		l.Blobs[name] = slices.Clone(data)
+	})
+}
+
+// write does something that leaves a trace, unless who asks only looks or is no longer the owner.
+func (b *book) write(what string, do func(*Ledger)) error {
+	if b.mine == readOnly {
 		return target.ErrReadOnly
-	case b.epoch:
-		return nil
-	default:
+	}
+	if err := b.ledger.step("before " + what); err != nil {
+		return err
+	}
+	b.ledger.mu.Lock()
+	lost := b.mine != b.ledger.epoch
+	if !lost {
+		do(b.ledger)
+	}
+	b.ledger.mu.Unlock()
+	if lost {
 		return target.ErrOwnerLost
 	}
+	return b.ledger.step("after " + what)
 }
 
-func (b *memoryBook) Put(_ context.Context, name, keep string, data []byte) error {
-	if err := b.step("before the set is kept"); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.mayWrite(); err != nil {
-		return err
-	}
-	maps.DeleteFunc(b.blobs, func(n string, _ []byte) bool { return n != name && n != keep })
-	b.blobs[name] = slices.Clone(data)
-	return nil
-}
-
-func (b *memoryBook) Blob(_ context.Context, name string) ([]byte, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	data, ok := b.blobs[name]
+func (b *book) Blob(_ context.Context, name string) ([]byte, error) {
+	b.ledger.mu.Lock()
+	defer b.ledger.mu.Unlock()
+	data, ok := b.ledger.Blobs[name]
 	if !ok {
 		return nil, fmt.Errorf("no blob %s", name)
 	}
 	return data, nil
-}
-
-// memoryHolds keeps what the guard of one link knows.
-type memoryHolds struct {
-	mu   sync.Mutex
-	kept guard.Kept
-}
-
-func (m *memoryHolds) Kept(context.Context, roster.Source) (guard.Kept, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	k := m.kept
-	k.Decisions, k.Passed = slices.Clone(k.Decisions), slices.Clone(k.Passed)
-	return k, nil
-}
-
-func (m *memoryHolds) Version(context.Context, roster.Source) (uint64, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.kept.Version, nil
-}
-
-func (m *memoryHolds) Keep(_ context.Context, _ roster.Source, k guard.Kept) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if k.Version != m.kept.Version {
-		return guard.ErrConflict
-	}
-	k.Version++
-	m.kept = k
-	return nil
 }

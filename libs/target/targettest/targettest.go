@@ -8,7 +8,6 @@ package targettest
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +39,7 @@ type Claims struct {
 	Aliases                      bool        // a protected person can go on using an account, by an alias
 	Lists                        bool        // it can tell all it holds of ours
 	Verifies                     bool        // what is lost there is seen by a verifying resync
+	Rate                         *Rate       // how many calls the other side takes; nil where nobody counts them
 	// Deadline is the longest that a call may take with these settings when the other side says nothing.
 	Deadline time.Duration
 }
@@ -114,7 +114,7 @@ func Test(t *testing.T, u Under) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	s := &suite{conformance.New(t, "target-"+u.Connector.System, u.Against), u}
-	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.safety} {
+	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.rates, s.safety} {
 		part()
 	}
 	s.Case("nothing runs on when the connector is done", conformance.Prompt, func(t *testing.T) {
@@ -132,19 +132,19 @@ type suite struct {
 // parts runs the parts of a case by their names. A case of which no part applies does not apply.
 func parts[T ~string](s *suite, t *testing.T, names []T, run func(*testing.T, T)) {
 	t.Helper()
-	var why []string
+	skipped := 0
 	for _, name := range names {
 		t.Run(string(name), func(t *testing.T) {
 			defer func() {
 				if t.Skipped() {
-					why = append(why, string(name))
+					skipped++
 				}
 			}()
 			run(t, name)
 		})
 	}
-	if len(why) == len(names) {
-		s.DoesNotApply(t, "no part of it does: %s", strings.Join(why, "; "))
+	if skipped == len(names) {
+		s.NoPartApplies(t)
 	}
 }
 

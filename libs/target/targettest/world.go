@@ -14,7 +14,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/guard/guardtest"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/tenant"
@@ -23,16 +25,19 @@ import (
 // world is one target with all that keeps it: a peer, the connector, a log and a ledger. Its clock stands still but when
 // a case moves it.
 type world struct {
-	t       *testing.T
-	suite   *suite
-	peer    Peer
-	made    *target.Target
-	witness *witness
-	log     *memoryLog
-	ledger  *memoryLedger
-	options target.LinkOptions // what a case has otherwise than by default
-	logged  *logged
-	anchors map[roster.Key]roster.Key // by which keys the target knows persons who have others now
+	t        *testing.T
+	suite    *suite
+	peer     Peer
+	settings string // which reach the peer
+	made     *target.Target
+	witness  *witness
+	log      *Log
+	ledger   *Ledger
+	options  target.LinkOptions // what a case has otherwise than by default
+	logged   *logged
+	budgets  *budget.Set
+	dozing   func()                    // is told that a call has to wait
+	anchors  map[roster.Key]roster.Key // by which keys the target knows persons who have others now
 
 	mu sync.Mutex
 	at time.Time
@@ -44,16 +49,21 @@ var wide = guard.Limits{{Operation: guard.Delete, Percent: 100}, {Operation: gua
 // world makes a target whose roster is empty.
 func (s *suite) world(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, suite: s, ledger: newLedger(), logged: &logged{}, anchors: map[roster.Key]roster.Key{}, at: time.Date(2026, 9, 15, 10, 0, 0, 0, time.UTC)}
-	w.log = newLog(w.now)
-	w.options = target.LinkOptions{Holds: &memoryHolds{}, Limits: wide}
+	return s.worldWith(t, "")
+}
+
+// worldWith is world with more settings.
+func (s *suite) worldWith(t *testing.T, more string) *world {
+	t.Helper()
+	w := &world{t: t, suite: s, ledger: NewLedger(), logged: &logged{}, anchors: map[roster.Key]roster.Key{}, at: time.Date(2026, 9, 15, 10, 0, 0, 0, time.UTC)}
+	w.log = NewLog(w.now)
+	w.options = target.LinkOptions{Holds: &guardtest.Store{}, Limits: wide}
+	w.budgets = budget.NewSet(w.now, w.doze)
 	peer, settings := s.under.Peer(t)
-	w.peer = peer
-	config, err := s.config(settings)
+	w.peer, w.settings = peer, settings+"\n"+more
+	config, err := s.config(w.settings)
 	if err == nil {
-		w.made, err = config.Open(target.Env{
-			Tenant: "provkoping", Target: s.link(), Now: w.now, Logger: slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		})
+		w.made, err = config.Open(w.env())
 	}
 	switch {
 	case err != nil:
@@ -64,6 +74,12 @@ func (s *suite) world(t *testing.T) *world {
 	w.made.Every = 0 // the suite delivers as often as it looks
 	w.witness = watch(w.made)
 	return w
+}
+
+// env is what the connector is opened with.
+func (w *world) env() target.Env {
+	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return target.Env{Tenant: "provkoping", Target: w.suite.link(), Now: w.now, Logger: logger, Budgets: w.budgets}
 }
 
 func (s *suite) link() roster.Source {
@@ -153,7 +169,7 @@ func (w *world) settle() target.Settled {
 // put publishes records and settles.
 func (w *world) put(records ...roster.Record) target.Settled {
 	w.t.Helper()
-	w.log.publish(records...)
+	w.log.Publish(records...)
 	return w.settle()
 }
 

@@ -1,11 +1,13 @@
 package sftp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,42 +73,64 @@ func (s Selection) matches(name string) bool {
 // the second look differs; no-file when nothing matches; stale-file when the match is too old. The server's times are
 // compared with each other only, except for MaxAge.
 func (c *Client) Newest(ctx context.Context, sel Selection) (File, error) {
+	files, err := c.look(ctx, sel, func(files []File) []File { return files[:1] })
+	if err != nil {
+		return File{}, err
+	}
+	return files[0], nil
+}
+
+// All returns every file that the selection matches, the newest first: an export that is several files. It looks as
+// [Client.Newest] does, at all of them.
+func (c *Client) All(ctx context.Context, sel Selection) ([]File, error) {
+	return c.look(ctx, sel, func(files []File) []File { return files })
+}
+
+// look lists twice, Settle apart, and compares what of the lists counts.
+func (c *Client) look(ctx context.Context, sel Selection, counts func([]File) []File) ([]File, error) {
 	s, err := c.connect(ctx, nil)
 	if err != nil {
-		return File{}, err
+		return nil, err
 	}
 	defer s.close()
-	f, err := s.newest(ctx, sel)
+	files, err := s.list(ctx, sel)
+	if err != nil || sel.Settle <= 0 {
+		return files, err
+	}
+	if err := s.wait(ctx, sel.Settle); err != nil {
+		return nil, err
+	}
+	again, err := s.list(ctx, sel)
 	if err != nil {
-		return File{}, err
+		return nil, err
 	}
-	if sel.Settle > 0 {
-		if err := s.wait(ctx, sel.Settle); err != nil {
-			return File{}, err
-		}
-		again, err := s.newest(ctx, sel)
-		if err != nil {
-			return File{}, err
-		}
-		if !f.same(again) {
-			return File{}, growing(again)
-		}
+	if !slices.EqualFunc(counts(files), counts(again), File.same) {
+		return nil, growing(again[0])
 	}
-	return f, nil
+	return files, nil
 }
 
 func growing(f File) error {
 	return reason.Errorf(reason.Transient, nil, reason.FileGrowing, "file", strconv.Quote(f.Name()))
 }
 
-// newest lists once.
+// newest is the first that list lists.
 func (s *session) newest(ctx context.Context, sel Selection) (File, error) {
+	files, err := s.list(ctx, sel)
+	if err != nil {
+		return File{}, err
+	}
+	return files[0], nil
+}
+
+// list lists once, the newest first: one file at least.
+func (s *session) list(ctx context.Context, sel Selection) ([]File, error) {
 	c := s.client
 	entries, err := s.ReadDirContext(ctx, sel.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return File{}, c.explain(ctx, err, sel.Dir)
+		return nil, c.explain(ctx, err, sel.Dir)
 	}
-	var newest File
+	var files []File
 	for _, e := range entries {
 		if !sel.matches(e.Name()) {
 			continue
@@ -117,24 +141,23 @@ func (s *session) newest(ctx context.Context, sel Selection) (File, error) {
 		case e.Mode().Type() == fs.ModeSymlink:
 			if f, err = s.follow(sel.Dir, f.Path); err != nil {
 				if isCut(err) {
-					return File{}, c.explain(ctx, err, sel.Dir)
+					return nil, c.explain(ctx, err, sel.Dir)
 				}
 				continue
 			}
 		default:
 			continue
 		}
-		if newest.Path == "" || f.ModTime.After(newest.ModTime) || f.ModTime.Equal(newest.ModTime) && f.Path > newest.Path {
-			newest = f
-		}
+		files = append(files, f)
 	}
-	if newest.Path == "" {
-		return File{}, reason.Errorf(reason.Transient, err, reason.NoFile, "path", strconv.Quote(sel.Dir), "pattern", strings.Join(sel.Patterns, ", "))
+	if len(files) == 0 {
+		return nil, reason.Errorf(reason.Transient, err, reason.NoFile, "path", strconv.Quote(sel.Dir), "pattern", strings.Join(sel.Patterns, ", "))
 	}
-	if sel.MaxAge > 0 && c.now().Sub(newest.ModTime) > sel.MaxAge {
-		return File{}, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", strconv.Quote(newest.Name()), "time", newest.ModTime.Format(time.RFC3339))
+	slices.SortFunc(files, func(f, g File) int { return cmp.Or(g.ModTime.Compare(f.ModTime), cmp.Compare(g.Path, f.Path)) })
+	if newest := files[0]; sel.MaxAge > 0 && c.now().Sub(newest.ModTime) > sel.MaxAge {
+		return nil, reason.Errorf(reason.Transient, nil, reason.StaleFile, "file", strconv.Quote(newest.Name()), "time", newest.ModTime.Format(time.RFC3339))
 	}
-	return newest, nil
+	return files, nil
 }
 
 var errOutside = errors.New("not a regular file in the directory")

@@ -18,6 +18,7 @@ type Limits struct {
 	MaxUnpacked int64    // of the export in an archive; 4 GiB
 	MaxRatio    int64    // unpacked to packed, beyond the first 16 MiB; 200
 	Members     []string // endings of the export's name in an archive; .xml
+	Several     bool     // an archive holds several exports, and stays as it is: see [Spool.Archive]
 }
 
 func (l Limits) withDefaults() Limits {
@@ -120,7 +121,7 @@ func (w *spoolWriter) close() { _ = w.file.Close() }
 func (w *spoolWriter) spool(name string, modTime time.Time, l Limits) (*Spool, error) {
 	s := &Spool{Name: name, ModTime: modTime, Size: w.n, file: w.file}
 	w.digest.Sum(s.SHA256[:0])
-	if isArchive(name, w.file) {
+	if !l.Several && isArchive(name, w.file) {
 		defer w.close()
 		return unpack(s, l)
 	}

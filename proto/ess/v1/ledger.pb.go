@@ -446,7 +446,9 @@ type Entry struct {
 	// A person approved at the source that the person left.
 	Approved bool `protobuf:"varint,20,opt,name=approved,proto3" json:"approved,omitempty"`
 	// What the resource must have beside it at the target.
-	Needs         []*ResourceId `protobuf:"bytes,21,rep,name=needs,proto3" json:"needs,omitempty"`
+	Needs []*ResourceId `protobuf:"bytes,21,rep,name=needs,proto3" json:"needs,omitempty"`
+	// An operation on what the target holds was begun, and its outcome is not known.
+	Begun         bool `protobuf:"varint,22,opt,name=begun,proto3" json:"begun,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -626,6 +628,13 @@ func (x *Entry) GetNeeds() []*ResourceId {
 		return x.Needs
 	}
 	return nil
+}
+
+func (x *Entry) GetBegun() bool {
+	if x != nil {
+		return x.Begun
+	}
+	return false
 }
 
 // ResourceId names a resource of a link.
@@ -883,7 +892,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x8f\x05\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xa5\x05\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -909,7 +918,8 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"schoolForm\x12\x16\n" +
 	"\x06buried\x18\x13 \x01(\bR\x06buried\x12\x1a\n" +
 	"\bapproved\x18\x14 \x01(\bR\bapproved\x12(\n" +
-	"\x05needs\x18\x15 \x03(\v2\x12.ess.v1.ResourceIdR\x05needs\"2\n" +
+	"\x05needs\x18\x15 \x03(\v2\x12.ess.v1.ResourceIdR\x05needs\x12\x14\n" +
+	"\x05begun\x18\x16 \x01(\bR\x05begun\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +

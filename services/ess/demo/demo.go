@@ -1,5 +1,6 @@
 // Package demo shows the whole of ESS on one machine: a register's export on an SFTP server, the log on a NATS server,
-// and Apple's inbox on another SFTP server, with a reader and a writer in between. Everyone in it is invented.
+// Apple's inbox on another SFTP server and a directory of accounts in a file, with a reader and two writers in between.
+// Everyone in it is invented.
 package demo
 
 import (
@@ -29,9 +30,12 @@ import (
 	"eventful.se/ess/services/ess/municipality"
 )
 
+// MinPupils is how many pupils it takes: those whom the steps need, beside those that are examples of something.
+const MinPupils = 60
+
 // Options say what to show.
 type Options struct {
-	Pupils int
+	Pupils int // MinPupils or more
 	Seed   uint64
 	Dir    string        // where everything is kept; empty for a directory that is removed at the end
 	Pause  time.Duration // between two effects; none with Once
@@ -44,10 +48,17 @@ type Options struct {
 const (
 	tenantName = "demo"
 	user       = "ess"
+	grace      = 180 // days for which the directory keeps the account of who has left
 )
 
 // register is what the log calls the register.
 func register() roster.Source { return roster.Source{System: "alvis", Instance: "default"} }
+
+// apple is the target that takes files.
+func apple() roster.Source { return roster.Source{System: "apple-school-manager", Instance: "default"} }
+
+// directory is the target that takes calls.
+func directory() roster.Source { return roster.Source{System: "memory", Instance: "default"} }
 
 // stage is everything that is running.
 type stage struct {
@@ -60,17 +71,22 @@ type stage struct {
 	nats     *store.Server
 	store    *store.Store
 	schedule *source.Scheduler
-	link     *target.Link
+	links    map[roster.Source]*target.Link
 	runs     chan source.Run
 	settled  settlements
-	cursor   roster.Position // how far the link was when it last told
-	failed   int             // effects that did not come out equal
+	cursors  map[roster.Source]roster.Position // how far the links were when they last told
+	accounts map[string]string                 // every account that the directory ever had in use, with its id
+	shown    Directory                         // what it showed last
+	failed   int                               // effects that did not come out equal
 }
 
 // Run shows the demo. The error says what did not come out as it should.
 func Run(ctx context.Context, o Options) (err error) {
-	s := &stage{o: o, say: printer{o.Out}, runs: make(chan source.Run), settled: settlements{more: make(chan struct{}, 1)}}
-	if err := s.directory(); err != nil {
+	s := &stage{
+		o: o, say: printer{o.Out}, runs: make(chan source.Run), settled: settlements{more: make(chan struct{}, 1)},
+		cursors: map[roster.Source]roster.Position{}, accounts: map[string]string{},
+	}
+	if err := s.folder(); err != nil {
 		return err
 	}
 	if o.Dir == "" {
@@ -105,7 +121,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-func (s *stage) directory() (err error) {
+func (s *stage) folder() (err error) {
 	s.dir = s.o.Dir
 	if s.dir == "" {
 		s.dir, err = os.MkdirTemp("", "ess-demo-")
@@ -170,7 +186,7 @@ func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
 				case <-ctx.Done():
 				}
 			},
-			Settled: func(_ string, _ roster.Source, r target.Settled) { s.settled.add(r) },
+			Settled: func(_ string, of roster.Source, r target.Settled) { s.settled.add(settlement{of, r}) },
 		},
 	}
 	t, err := host.Open(document, connectors.Sources(), connectors.Targets())
@@ -178,21 +194,27 @@ func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
 		return nil, err
 	}
 	s.schedule = t.Scheduler
-	s.link = t.Links[roster.Source{System: "apple-school-manager", Instance: "default"}]
+	s.links = t.Links
 	done := make(chan error, 1)
 	go func() { done <- t.Run(ctx) }()
 	s.introduce()
 	return done, nil
 }
 
-// settlements are what the link did and nobody has looked at yet. Adding never waits, so that the link never does.
+// settlement is what a link did.
+type settlement struct {
+	of roster.Source
+	target.Settled
+}
+
+// settlements are what links did and nobody has looked at yet. Adding never waits, so that no link ever does.
 type settlements struct {
 	mu   sync.Mutex
-	list []target.Settled
+	list []settlement
 	more chan struct{} // holds one token while the list is not empty
 }
 
-func (q *settlements) add(s target.Settled) {
+func (q *settlements) add(s settlement) {
 	q.mu.Lock()
 	q.list = append(q.list, s)
 	q.mu.Unlock()
@@ -202,7 +224,7 @@ func (q *settlements) add(s target.Settled) {
 	}
 }
 
-func (q *settlements) take() (list []target.Settled) {
+func (q *settlements) take() (list []settlement) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	list, q.list = q.list, nil
@@ -246,8 +268,9 @@ sources:
     protected: flag       # this export marks who is protected, and the profile says where
     settings:
       %s
-      settle: 100ms
-      profile: {extends: alvis, securityMarking: extension/securitymarking}
+      settle: 20ms
+      # The export has no user names, so that e-mail addresses are.
+      profile: {extends: alvis, securityMarking: extension/securitymarking, usernameFrom: [email]}
 links:
   - target: apple-school-manager
     mode: active
@@ -258,7 +281,13 @@ links:
       %s
       directory: dropbox
       every: 0s
-`, tenantName, s.town.Name, s.path("secrets", "pepper"), from, inbox)
+  - target: memory
+    mode: active
+    # At once here too; what was an account stays for the day on which its owner returns.
+    leave: [{after: 0d, do: disable}, {after: %dd, do: delete}]
+    lifecycles: [{schoolForm: VUX, gap: 0d}]
+    settings: {file: %q}
+`, tenantName, s.town.Name, s.path("secrets", "pepper"), from, inbox, grace, s.path("directory.json"))
 	path := s.path("tenants", tenantName+".yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err

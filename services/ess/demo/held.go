@@ -18,7 +18,7 @@ import (
 const approver = "demo"
 
 // readHeld has an export read that lacks more pupils than may leave without anybody looking: the guard holds them, and
-// the inbox goes on showing everybody.
+// the targets go on showing everybody.
 func (s *stage) readHeld(ctx context.Context, before *municipality.Municipality) error {
 	run, err := s.read(ctx)
 	if err != nil {

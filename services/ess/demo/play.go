@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,10 @@ import (
 	"eventful.se/ess/services/ess/municipality"
 )
 
-// patience is how long an effect may take to reach the inbox.
+// notTold is what is said of who is protected.
+const notTold = "whom it concerns is not told"
+
+// patience is how long an effect may take to reach the targets.
 const patience = 2 * time.Minute
 
 // scene is one thing that happens in the register, and what is to come of it.
@@ -32,11 +36,23 @@ type scene struct {
 
 func scenes(pupils int) []scene {
 	many := municipality.ManyLeave(max(20, pupils/10)) // more than the guard lets leave unseen
+	var before *municipality.Municipality
+	var who string // left
+	leave := func(m *municipality.Municipality) (municipality.Change, error) {
+		before = m.Clone()
+		c, err := m.Leave()
+		who = c.Person
+		return c, err
+	}
+	back := func(m *municipality.Municipality) (municipality.Change, error) {
+		return municipality.Return(before, who)(m)
+	}
 	return []scene{
 		{"The first read: the register is new to us", nil, (*stage).readOn},
 		{"The same export again", nil, (*stage).readOn},
 		{"A pupil moves to another group", (*municipality.Municipality).MoveClass, (*stage).readOn},
-		{"A pupil leaves", (*municipality.Municipality).Leave, (*stage).readOn},
+		{"A pupil leaves", leave, (*stage).readOn},
+		{"That pupil comes back, and finds the same account", back, (*stage).readOn},
 		{"A pupil joins", (*municipality.Municipality).Join, (*stage).readOn},
 		{"A pupil changes surname", (*municipality.Municipality).Rename, (*stage).readOn},
 		{"A pupil is protected: gone with the same read, past every limit", (*municipality.Municipality).Protect, (*stage).readOn},
@@ -52,6 +68,7 @@ func (s *stage) introduce() {
 	s.say.fact("register", "sftp://%s@%s/alvis.xml   an Alvis export", user, s.register.Addr())
 	s.say.fact("log", "%s   NATS JetStream in %s", s.nats.URL(), s.path("nats"))
 	s.say.fact("inbox", "sftp://%s@%s/dropbox   in place of Apple School Manager", user, s.inbox.Addr())
+	s.say.fact("directory", "%s   accounts and groups, in place of a directory service", s.path("directory.json"))
 	s.say.fact("tenant", "%s   what an operator writes", s.path("tenants", tenantName+".yaml"))
 }
 
@@ -76,9 +93,9 @@ func (s *stage) play(ctx context.Context) error {
 	s.say.title("Summary")
 	if s.failed > 0 {
 		s.say.bad("%d of %d steps did not come out as the register says", s.failed, len(scenes)+1)
-		return errors.New("the delivered files do not equal the register")
+		return errors.New("the targets do not equal the register")
 	}
-	s.say.good("after every step the delivered files equalled the register (%s in all)", s.o.Now().Sub(begun).Round(time.Millisecond))
+	s.say.good("after every step the delivered files and the directory equalled the register (%s in all)", s.o.Now().Sub(begun).Round(time.Millisecond))
 	return nil
 }
 
@@ -121,14 +138,17 @@ func (s *stage) readOn(ctx context.Context, _ *municipality.Municipality) error 
 	}
 	if run.State == source.Unchanged {
 		s.say.fact("deliver", "nothing: no event, no upload")
+		s.say.fact("directory", "nothing: no event, no call")
 		return s.check(s.town)
 	}
 	settled, err := s.await(ctx)
 	if err != nil {
 		return err
 	}
-	s.tellSettled(settled)
-	return s.check(s.town)
+	s.tellDelivered(settled[apple()])
+	now, differs := s.look(s.town)
+	s.tellDirectory(settled[directory()], now)
+	return s.compare(s.town, now, differs)
 }
 
 // read has the register read now, and waits for what that comes to.
@@ -142,50 +162,104 @@ func (s *stage) read(ctx context.Context) (source.Run, error) {
 	}
 }
 
-// await waits until the link has settled all that is in the log, and returns what that came to.
-func (s *stage) await(ctx context.Context) (sum target.Settled, err error) {
+// await waits until every link has settled all that is in the log, and returns what that came to.
+func (s *stage) await(ctx context.Context) (map[roster.Source]target.Settled, error) {
 	end, err := s.store.Log(tenantName).End(ctx)
 	if err != nil {
-		return sum, err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for s.cursor.Seq < end.Seq {
+	sums := map[roster.Source]target.Settled{}
+	for s.behind(end) {
 		select {
 		case <-s.settled.more:
 			for _, got := range s.settled.take() {
 				if got.Halted != nil {
-					return got, fmt.Errorf("the link is halted: %s", got.Halted)
+					return nil, fmt.Errorf("the link to %s is halted: %s", got.of, got.Halted)
 				}
-				if got.Delivered != "" {
-					sum = got
-				}
-				s.cursor = got.Cursor
+				sums[got.of] = sum(sums[got.of], got.Settled)
+				s.cursors[got.of] = got.Cursor
 			}
 		case <-ctx.Done():
-			return sum, fmt.Errorf("the link did not come to the end of the log: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("the links did not come to the end of the log: %w", context.Cause(ctx))
 		}
 	}
-	return sum, nil
+	return sums, nil
 }
 
-// recovery shows that nothing is written where nothing differs, and that a lost delivery is made good.
+func (s *stage) behind(end roster.Position) bool {
+	for of := range s.links {
+		if s.cursors[of].Seq < end.Seq {
+			return true
+		}
+	}
+	return false
+}
+
+// sum adds what a round did to what was done before. A delivery tells all that it changed by itself, and a round that
+// looked at little tells nothing of how all stands.
+func sum(before, now target.Settled) target.Settled {
+	if now.Delivered != "" {
+		return now
+	}
+	kinds := maps.Clone(before.Kinds)
+	if kinds == nil {
+		kinds = map[string]target.Delta{}
+	}
+	for kind, d := range now.Kinds {
+		b := kinds[kind]
+		kinds[kind] = target.Delta{Created: b.Created + d.Created, Updated: b.Updated + d.Updated, Disabled: b.Disabled + d.Disabled, Deleted: b.Deleted + d.Deleted}
+	}
+	before.Kinds = kinds
+	if now.Withheld+now.Waiting+now.Parked > 0 {
+		before.Withheld, before.Waiting, before.Parked = now.Withheld, now.Waiting, now.Parked
+	}
+	return before
+}
+
+// recovery shows that nothing is written where nothing differs, and that what is lost is made good.
 func (s *stage) recovery(ctx context.Context, n int, begun time.Time) error {
-	s.say.step(n, "Replay and resync, then a recovery after the inbox was emptied")
-	replayed, err := s.link.Replay(ctx, begun)
-	if err != nil {
-		return err
+	s.say.step(n, "Replay and resync, then a recovery after the inbox was emptied and the directory lost its groups")
+	var replayed, resynced, sent int
+	for _, link := range s.links {
+		again, err := link.Replay(ctx, begun)
+		if err != nil {
+			return err
+		}
+		all, err := link.Resync(ctx, false, false)
+		if err != nil {
+			return err
+		}
+		replayed, resynced = replayed+again.Operations(), resynced+all.Operations()
+		sent += uploads(again) + uploads(all)
 	}
-	resynced, err := s.link.Resync(ctx, false, false)
-	if err != nil {
-		return err
-	}
-	s.say.fact("replay", "%d operations, %d uploads", replayed.Operations(), uploads(replayed))
-	s.say.fact("resync", "%d operations, %d uploads", resynced.Operations(), uploads(resynced))
-	if replayed.Operations()+resynced.Operations()+uploads(replayed)+uploads(resynced) > 0 {
+	now, _ := s.look(s.town) // how it differs is told below
+	calls := now.Calls - s.shown.Calls
+	s.say.fact("replay", "%d operations", replayed)
+	s.say.fact("resync", "%d operations; %d uploads and %d calls in both", resynced, sent, calls)
+	if replayed+resynced+sent > 0 || calls != 0 {
 		s.failed++
 		s.say.bad("a replay or a resync wrote something although nothing had changed")
 	}
+	if err := s.lose(); err != nil {
+		return err
+	}
+	delivered, err := s.links[apple()].Resync(ctx, true, false)
+	if err != nil {
+		return err
+	}
+	s.say.fact("verify", "the inbox was empty: delivered %s again", delivered.Delivered)
+	made, err := s.links[directory()].Resync(ctx, true, false)
+	if err != nil {
+		return err
+	}
+	s.say.fact("verify", "the directory had no groups: %s", changes(made))
+	return s.check(s.town)
+}
+
+// lose empties the inbox, and takes the groups out of the directory behind its back.
+func (s *stage) lose() error {
 	files, err := filepath.Glob(s.path("apple", "dropbox", "*"))
 	if err != nil {
 		return err
@@ -195,12 +269,23 @@ func (s *stage) recovery(ctx context.Context, n int, begun time.Time) error {
 			return err
 		}
 	}
-	verified, err := s.link.Resync(ctx, true, false)
+	data, err := os.ReadFile(s.path("directory.json"))
 	if err != nil {
 		return err
 	}
-	s.say.fact("verify", "the inbox was empty: delivered %s again", verified.Delivered)
-	return s.check(s.town)
+	var file map[string]any
+	if err := json.Unmarshal(data, &file); err != nil {
+		return err
+	}
+	objects, _ := file["objects"].([]any)
+	file["objects"] = slices.DeleteFunc(objects, func(o any) bool {
+		fields, _ := o.(map[string]any)
+		return fields["type"] == "group"
+	})
+	if data, err = json.Marshal(file); err != nil {
+		return err
+	}
+	return os.WriteFile(s.path("directory.json"), data, 0o600)
 }
 
 func uploads(s target.Settled) int {
@@ -210,8 +295,14 @@ func uploads(s target.Settled) int {
 	return 0
 }
 
-// check compares the newest delivery with a register.
+// check compares the newest delivery, and the directory, with a register.
 func (s *stage) check(town *municipality.Municipality) error {
+	d, differs := s.look(town)
+	return s.compare(town, d, differs)
+}
+
+// compare compares the newest delivery with a register, and tells how the directory that was just looked at differs.
+func (s *stage) compare(town *municipality.Municipality, d Directory, differs error) error {
 	path, err := newest(s.path("apple", "dropbox"))
 	if err != nil {
 		return err
@@ -224,11 +315,29 @@ func (s *stage) check(town *municipality.Municipality) error {
 	if err != nil {
 		s.failed++
 		s.say.bad("%s does not equal the register: %v", filepath.Base(path), err)
+	} else {
+		s.say.good("%s equals the register: %d students, %d staff, %d classes with %d places, %d locations",
+			filepath.Base(path), content.Students, content.Staff, content.Classes, content.Enrolled, content.Locations)
+	}
+	s.shown = d
+	if differs != nil {
+		s.failed++
+		s.say.bad("the directory does not equal the register: %v", differs)
 		return nil
 	}
-	s.say.good("%s equals the register: %d students, %d staff, %d classes with %d places, %d locations",
-		filepath.Base(path), content.Students, content.Staff, content.Classes, content.Enrolled, content.Locations)
+	s.say.good("the directory equals the register: %d accounts in use and %d disabled, %d groups with %d places, %d units",
+		len(d.Accounts), len(d.Disabled), d.Groups, len(d.Places), d.Units)
+	maps.Copy(s.accounts, d.Accounts)
 	return nil
+}
+
+// look compares the directory with a register.
+func (s *stage) look(town *municipality.Municipality) (Directory, error) {
+	data, err := os.ReadFile(s.path("directory.json"))
+	if err != nil {
+		return Directory{}, err
+	}
+	return VerifyDirectory(data, town, roster.Today(s.o.Now()), s.accounts)
 }
 
 func newest(dir string) (path string, err error) {
@@ -269,31 +378,50 @@ func (s *stage) tellRun(r source.Run) {
 	s.say.fact("publish", "%s (%s)", counts(r.Counts), took)
 }
 
-func (s *stage) tellSettled(t target.Settled) {
+func (s *stage) tellDelivered(t target.Settled) {
 	if t.Delivered == "" {
 		s.say.fact("deliver", "nothing: the files did not change")
 		return
 	}
+	s.say.fact("deliver", "%s: %s (plan %s, files %s, upload %s)", t.Delivered, changes(t),
+		t.PlanTook.Round(time.Millisecond), t.RenderTook.Round(time.Millisecond), t.DeliverTook.Round(time.Millisecond))
+	s.tellLeftOut(t)
+}
+
+// tellDirectory tells what the link did, and what somebody who looks at the directory sees of it. Of who is protected
+// nothing is told.
+func (s *stage) tellDirectory(t target.Settled, now Directory) {
+	s.say.fact("directory", "%s", changes(t))
+	for _, line := range now.since(s.shown) {
+		s.say.fact("", "%s", line)
+	}
+	s.tellLeftOut(t)
+}
+
+func (s *stage) tellLeftOut(t target.Settled) {
+	if t.Withheld+t.Waiting+t.Parked > 0 {
+		s.say.fact("", "left out: %d withheld and %d waiting, each with its reason", t.Withheld, t.Waiting+t.Parked)
+	}
+}
+
+// changes counts what a link did by kind of resource.
+func changes(t target.Settled) string {
 	var parts []string
 	for _, kind := range slices.Sorted(maps.Keys(t.Kinds)) {
 		d := t.Kinds[kind]
 		for _, c := range []struct {
 			sign string
 			n    int
-		}{{"+", d.Created}, {"~", d.Updated}, {"−", d.Deleted}} {
+		}{{"+", d.Created}, {"~", d.Updated}, {"⊖", d.Disabled}, {"−", d.Deleted}} {
 			if c.n > 0 {
 				parts = append(parts, fmt.Sprintf("%s%d %s", c.sign, c.n, kind))
 			}
 		}
 	}
 	if len(parts) == 0 {
-		parts = []string{"whom it concerns is not told"}
+		return notTold
 	}
-	s.say.fact("deliver", "%s: %s (plan %s, files %s, upload %s)", t.Delivered, strings.Join(parts, ", "),
-		t.PlanTook.Round(time.Millisecond), t.RenderTook.Round(time.Millisecond), t.DeliverTook.Round(time.Millisecond))
-	if t.Withheld+t.Waiting > 0 {
-		s.say.fact("left out", "%d withheld and %d waiting, each with its reason", t.Withheld, t.Waiting)
-	}
+	return strings.Join(parts, ", ")
 }
 
 func counts(m map[string]int) string {

@@ -16,14 +16,15 @@ import (
 	"eventful.se/ess/services/ess/municipality"
 )
 
-// delivery is a delivered zip that equals its register.
+// delivery is a delivered zip that equals its register, and a directory that does.
 type delivery struct {
-	town  *municipality.Municipality
-	day   roster.Date
-	files map[string]string
+	town      *municipality.Municipality
+	day       roster.Date
+	files     map[string]string
+	directory []byte
 }
 
-// deliver has the demo deliver, and returns its last delivery with the register that it is of.
+// deliver has the demo deliver, and returns its last delivery and the directory with the register that they are of.
 func deliver(t *testing.T) delivery {
 	t.Helper()
 	now := time.Now()
@@ -31,13 +32,16 @@ func deliver(t *testing.T) delivery {
 	dir := t.TempDir()
 	var said strings.Builder
 	o := Options{
-		Pupils: 40, Seed: 3, Dir: dir, Once: true, Out: &said, Logger: slog.New(slog.DiscardHandler),
+		Pupils: MinPupils, Seed: 3, Dir: dir, Once: true, Out: &said, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return now.Add(time.Since(now)) },
 	}
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, said.String())
 	}
-	d := delivery{municipality.New(municipality.Options{Pupils: o.Pupils, Seed: o.Seed, Day: day, Protected: municipality.ProtectedFlag}), day, map[string]string{}}
+	d := delivery{
+		town: municipality.New(municipality.Options{Pupils: o.Pupils, Seed: o.Seed, Day: day, Protected: municipality.ProtectedFlag}),
+		day:  day, files: map[string]string{},
+	}
 	for _, s := range scenes(o.Pupils) {
 		if s.change != nil {
 			if _, err := s.change(d.town); err != nil {
@@ -46,6 +50,9 @@ func deliver(t *testing.T) delivery {
 		}
 	}
 	path, err := newest(dir + "/apple/dropbox")
+	if err == nil {
+		d.directory, err = os.ReadFile(dir + "/directory.json")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +145,7 @@ func repeat(row int) func([]string) []string {
 
 func TestVerify(t *testing.T) {
 	whole := deliver(t)
+	t.Run("directory", whole.verifyDirectory)
 	content, err := Verify(whole.packed(t), whole.town, whole.day)
 	if err != nil {
 		t.Fatalf("what the demo delivered: %v", err)
@@ -234,7 +242,7 @@ func TestVerify(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := delivery{whole.town.Clone(), whole.day, maps.Clone(whole.files)}
+			d := delivery{town: whole.town.Clone(), day: whole.day, files: maps.Clone(whole.files)}
 			spoil(t, d)
 			_, err := Verify(d.packed(t), d.town, d.day)
 			if err == nil {

@@ -11,6 +11,7 @@ const (
 	Left          ChangeKind = "left"           // out of the register without a word
 	Leaving       ChangeKind = "leaving"        // by an end date
 	Joined        ChangeKind = "joined"         // a new person
+	Returned      ChangeKind = "returned"       // who had left
 	Renamed       ChangeKind = "renamed"        // another surname
 	Renumbered    ChangeKind = "renumbered"     // a personnummer instead of another number, by the same id
 	SchoolChanged ChangeKind = "school-changed" // out of one unit and into another
@@ -55,6 +56,8 @@ func (c Change) String() string {
 		return fmt.Sprintf("%s leaves %s by an end date", c.Person, c.Units[0])
 	case Joined:
 		return fmt.Sprintf("%s joined the municipality and %d groups", c.Person, len(c.To))
+	case Returned:
+		return fmt.Sprintf("%s came back, and to %d groups", c.Person, len(c.To))
 	case Renamed:
 		return c.Person + " has another surname"
 	case Renumbered:

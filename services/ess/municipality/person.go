@@ -129,6 +129,30 @@ func (m *Municipality) Unprotect() (Change, error) {
 	return m.changed(Change{Kind: Unprotected, Person: m.Persons[i].ID})
 }
 
+// Return returns a mutation that puts a pupil back who has left the register since it was like before: the same person, by
+// the same id, in the same groups.
+func Return(before *Municipality, person string) Mutation {
+	return func(m *Municipality) (Change, error) {
+		is := func(p Person) bool { return p.ID == person }
+		then := before.Clone()
+		i := slices.IndexFunc(then.Persons, is)
+		if i < 0 || slices.ContainsFunc(m.Persons, is) {
+			return Change{}, ErrNobody
+		}
+		m.Persons = append(m.Persons, then.Persons[i])
+		c := Change{Kind: Returned, Person: person}
+		for _, g := range then.Groups {
+			at := slices.IndexFunc(g.Members, isMember(person))
+			now := slices.IndexFunc(m.Groups, func(x Group) bool { return x.ID == g.ID })
+			if at >= 0 && now >= 0 {
+				m.Groups[now].Members = append(m.Groups[now].Members, g.Members[at])
+				c.To = append(c.To, g.ID)
+			}
+		}
+		return m.changed(c)
+	}
+}
+
 // fit cuts a person's places in groups to the time that the person is enrolled at the unit of the group, or on duty there.
 // It returns the ids of the groups that are other than before.
 func (m *Municipality) fit(p *Person) (changed []string) {

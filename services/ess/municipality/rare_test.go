@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -408,4 +409,34 @@ func TestProtectionIsSetAndRemoved(t *testing.T) {
 			t.Errorf("%s shows: %t", id, there)
 		}
 	}
+}
+
+func TestWhoReturnsIsAsBefore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := draw(t)
+		before := m.Clone()
+		left, err := m.Leave()
+		if errors.Is(err, ErrNobody) {
+			t.Skip("does not apply: nobody can leave")
+		}
+		back := Return(before.Clone(), left.Person)
+		c, err := back(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(left.From, c.To); d != "" {
+			t.Errorf("other groups than those that the pupil left:\n%s", d)
+		}
+		for _, x := range []*Municipality{before, m} {
+			for i := range x.Groups {
+				slices.SortFunc(x.Groups[i].Members, func(a, b Member) int { return strings.Compare(a.Person, b.Person) })
+			}
+		}
+		if d := compare(before, m); len(d.Added)+len(d.Removed)+len(d.Persons)+len(d.Groups) > 0 {
+			t.Errorf("not as before: %+v", d)
+		}
+		if _, err := back(m); !errors.Is(err, ErrNobody) {
+			t.Errorf("who is there comes back (%v)", err)
+		}
+	})
 }

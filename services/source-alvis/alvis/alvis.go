@@ -5,6 +5,7 @@ package alvis
 import (
 	"context"
 	"io"
+	"time"
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/format/ims"
@@ -53,18 +54,27 @@ func (a *alvis) Read(ctx context.Context, _ source.Cursor, emit func(fact.Doc) e
 		return source.Result{}, err
 	}
 	defer spool.Close()
-	result, err := a.ReadFile(ctx, spool.Name, spool, emit)
+	result, err := a.read(ctx, spool, emit)
 	if result.DataTime.IsZero() {
 		result.DataTime = spool.ModTime
 	}
 	return result, err
 }
 
-// ReadFile reads an export that lies anywhere.
+// ReadFile reads an export that lies anywhere, in an archive or not.
 func (a *alvis) ReadFile(ctx context.Context, name string, r io.Reader, emit func(fact.Doc) error) (source.Result, error) {
-	seen, err := ims.Read(ctx, r, ims.Options{Profile: a.profile, File: name}, emit)
+	spool, err := sftp.NewSpool(name, time.Time{}, r, a.limits)
+	if err != nil {
+		return source.Result{}, err
+	}
+	defer spool.Close()
+	return a.read(ctx, spool, emit)
+}
+
+func (a *alvis) read(ctx context.Context, spool *sftp.Spool, emit func(fact.Doc) error) (source.Result, error) {
+	seen, err := ims.Read(ctx, spool, ims.Options{Profile: a.profile, File: spool.Name}, emit)
 	return source.Result{
-		Complete: seen.Complete, Origin: name, DataTime: seen.DataTime, Seen: seen.Seen, Findings: seen.Findings,
+		Complete: seen.Complete, Origin: spool.Name, DataTime: seen.DataTime, Seen: seen.Seen, Findings: seen.Findings,
 	}, err
 }
 

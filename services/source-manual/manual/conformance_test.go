@@ -10,6 +10,7 @@ import (
 
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/testbed"
 )
 
 func TestConformance(t *testing.T) {
@@ -37,6 +38,7 @@ func TestConformance(t *testing.T) {
 type decisionFile struct {
 	path string
 	good []byte
+	back func() error // to who runs the test, from who may read nothing
 }
 
 // Hold decides that a town is to be.
@@ -83,10 +85,11 @@ func (f *decisionFile) Break(fault sourcetest.Fault) (string, error) {
 	case sourcetest.Nothing:
 		return "", errors.Join(os.Remove(f.path), os.Mkdir(f.path, 0o700))
 	case sourcetest.Rights:
-		if os.Geteuid() == 0 {
-			return "root, who runs this, may read every file", nil
+		err := os.Chmod(f.path, 0)
+		if err == nil {
+			f.back, err = testbed.Unprivileged()
 		}
-		return "", os.Chmod(f.path, 0)
+		return "", err
 	case sourcetest.Cut:
 		return "", os.WriteFile(f.path, f.good[:half], 0o600)
 	case sourcetest.Garbage:
@@ -104,6 +107,12 @@ func (f *decisionFile) Break(fault sourcetest.Fault) (string, error) {
 
 // Mend writes the file anew.
 func (f *decisionFile) Mend() error {
+	if f.back != nil {
+		if err := f.back(); err != nil {
+			return err
+		}
+		f.back = nil
+	}
 	if info, err := os.Stat(f.path); err == nil && info.IsDir() {
 		if err := os.Remove(f.path); err != nil {
 			return err

@@ -22,8 +22,8 @@ import (
 // that was cut off at the end of a line is valid YAML too, and the decisions that it lacks would be taken back.
 func parse(name string, data []byte, today roster.Date) (*Decisions, error) {
 	data = bytes.TrimRight(data, " \t\r\n")
-	body, whole := bytes.CutSuffix(data, []byte("\n..."))
-	if !whole {
+	body, whole := bytes.CutSuffix(data, []byte("..."))
+	if !whole || len(body) > 0 && !bytes.HasSuffix(body, []byte("\n")) {
 		line := bytes.Count(data, []byte("\n")) + 1
 		return nil, reason.Errorf(reason.Invalid, nil, reason.TruncatedFile, "file", name, "line", line, "what", `the last line is not "..."`)
 	}

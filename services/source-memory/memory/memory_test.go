@@ -19,6 +19,7 @@ import (
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/testbed"
 	"eventful.se/ess/services/source-memory/memory"
 )
 
@@ -42,7 +43,8 @@ type register struct {
 	since   int
 	entries map[string]*entry // by list and id
 	order   []string
-	good    []byte // what the file held before it was broken
+	good    []byte       // what the file held before it was broken
+	back    func() error // to who runs the test, from who may read nothing
 	at      time.Time
 }
 
@@ -151,10 +153,11 @@ func (r *register) Break(f sourcetest.Fault) (string, error) {
 	case sourcetest.Nothing:
 		return "", errors.Join(os.Remove(r.path), os.Mkdir(r.path, 0o700))
 	case sourcetest.Rights:
-		if os.Geteuid() == 0 {
-			return "root, who runs this, may read every file", nil
+		err := os.Chmod(r.path, 0)
+		if err == nil {
+			r.back, err = testbed.Unprivileged()
 		}
-		return "", os.Chmod(r.path, 0)
+		return "", err
 	case sourcetest.Empty:
 		return over(string(r.text(nil)))
 	case sourcetest.Cut:
@@ -172,6 +175,12 @@ func (r *register) Break(f sourcetest.Fault) (string, error) {
 
 // Mend puts the file back.
 func (r *register) Mend() error {
+	if r.back != nil {
+		if err := r.back(); err != nil {
+			return err
+		}
+		r.back = nil
+	}
 	if info, err := os.Stat(r.path); err == nil && info.IsDir() {
 		if err := os.Remove(r.path); err != nil {
 			return err

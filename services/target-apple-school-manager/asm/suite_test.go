@@ -86,9 +86,14 @@ func newDrop(t *testing.T, password string) *drop {
 }
 
 func (d *drop) settings() string {
+	return "sftp: " + d.sftp() + "\nconsumes: false\nevery: 0s\nsisUsername: username\n"
+}
+
+// sftp are the settings by which the server is reached.
+func (d *drop) sftp() string {
 	host, port, _ := net.SplitHostPort(d.server.Addr())
-	return fmt.Sprintf("sftp: {host: %s, port: %s, user: school, password: 'file:%s', hostKeys: ['%s'], connectTimeout: 1s, idleTimeout: 300ms}\n"+
-		"consumes: false\nevery: 0s\nsisUsername: username\n", host, port, d.secret, d.server.Fingerprint())
+	return fmt.Sprintf("{host: %s, port: %s, user: school, password: 'file:%s', hostKeys: ['%s'], connectTimeout: 3s, idleTimeout: 1s}",
+		host, port, d.secret, d.server.Fingerprint())
 }
 
 // before is asked before each request.
@@ -186,8 +191,20 @@ func (d *drop) Others() (string, error) {
 	return text, nil
 }
 
-// Holds reads the last zip as Apple would.
+// Holds reads the files as Apple would.
 func (d *drop) Holds() ([]target.Held, error) {
+	list, err := d.Files()
+	rows := map[string][]map[string][]string{}
+	for name, data := range list {
+		if rows[name], err = readRows(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return heldOf(rows), err
+}
+
+// Files returns what is in the last zip.
+func (d *drop) Files() (map[string][]byte, error) {
 	zips, err := filepath.Glob(filepath.Join(d.dir, "ess-*.zip"))
 	if err != nil || len(zips) == 0 {
 		return nil, err
@@ -208,16 +225,11 @@ func (d *drop) Holds() ([]target.Held, error) {
 		return nil, err
 	}
 	list, err := files.Unpack(body)
-	if err != nil {
-		return nil, err
-	}
-	rows := map[string][]map[string][]string{}
+	out := map[string][]byte{}
 	for _, f := range list {
-		if rows[f.Name], err = readRows(f.Data); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
-		}
+		out[f.Name] = f.Data
 	}
-	return heldOf(rows), nil
+	return out, err
 }
 
 var numbered = regexp.MustCompile(`^(location_id|instructor_id)_\d+$`)

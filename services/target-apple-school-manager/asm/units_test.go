@@ -2,6 +2,8 @@ package asm
 
 import (
 	"encoding/csv"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"eventful.se/ess/libs/conformance/golden"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/target/files"
@@ -77,7 +80,7 @@ func TestASchoolMergedOverTheSummerKeepsItsPupilsAccounts(t *testing.T) {
 		t.Errorf("an empty table changes something: %s", diff)
 	}
 	for name, got := range map[string]map[string]string{"before": before, "after": after} {
-		if *update {
+		if golden.Update() {
 			write(t, filepath.Join(dir, name), got)
 		}
 		if diff := cmp.Diff(read(t, filepath.Join(dir, name)), got); diff != "" {
@@ -113,4 +116,46 @@ func accounts(t *testing.T, file string) (rows []string) {
 		rows = append(rows, strings.Join(rest, "|"))
 	}
 	return rows
+}
+
+func withheld(wishes []target.Wish) string {
+	var out strings.Builder
+	for _, w := range wishes {
+		if w.Withheld != nil {
+			fmt.Fprintf(&out, "%s: %s\n", w.Resource.ID, w.Withheld)
+		}
+	}
+	return out.String()
+}
+
+func read(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string]string{}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[e.Name()] = string(data)
+	}
+	return content
+}
+
+func write(t *testing.T, dir string, content map[string]string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range content {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -44,7 +44,8 @@ type member struct {
 // content is the file.
 type content struct {
 	Serial  int      `json:"serial"` // the last id that was given
-	Writes  int      `json:"writes"` // how many calls came that could change something, whatever the answer was
+	Calls   int      `json:"calls"`  // how many calls came, whatever the answer was
+	Writes  int      `json:"writes"` // how many of them could change something
 	Objects []object `json:"objects"`
 }
 
@@ -275,12 +276,12 @@ func (s *session) get(id string) *object {
 	return nil
 }
 
-// ask is what every call begins with: it counts a write, and answers badly where that is wanted.
+// ask is what every call begins with: it counts the call, and answers badly where that is wanted.
 func (s *session) ask(write bool, externalID string) error {
-	if write {
+	if s.Calls++; write {
 		s.Writes++
-		s.changed = true
 	}
+	s.changed = true
 	t := s.trouble
 	if err := context.Cause(s.ctx); err != nil || t == nil {
 		return err

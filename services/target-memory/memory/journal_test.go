@@ -16,7 +16,7 @@ func TestTheJournalHasEveryWriteInItsOrder(t *testing.T) {
 	c := defaults()
 	dir := t.TempDir()
 	c.File, c.Journal = filepath.Join(dir, "directory.json"), filepath.Join(dir, "journal.json")
-	s := &sink{directory{*c}}
+	s := &sink{directory: directory{*c}}
 	pupil := add(user, "1", field(username, "testa"), field(in, "u"))
 	class := add(group, "g", field(name, "7A"), field(in, "u"))
 	class.Resource.Sets = []target.Set{{Name: pupils, Members: []target.ID{pupil.Resource.ID}}}
@@ -43,7 +43,7 @@ func TestWhatNoJournalCanKeepIsNotDone(t *testing.T) {
 	c := defaults()
 	c.File = filepath.Join(t.TempDir(), "directory.json")
 	c.Journal = filepath.Join(filepath.Dir(c.File), "away", "journal.json")
-	s := &sink{directory{*c}}
+	s := &sink{directory: directory{*c}}
 	out := s.Apply(t.Context(), []target.Operation{add(unit, "u", field(name, "Skolan"))})
 	if reason.Of(out[0].Err).Code != reason.NotPermitted {
 		t.Errorf("it comes to %v", out[0].Err)

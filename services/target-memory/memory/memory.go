@@ -2,7 +2,7 @@
 //
 // It is the shortest example of a target that takes calls, for tests, demonstrations and to copy. The directory stands for
 // a vendor's: it gives everything an id of its own, lets no two users have one user name, refuses members that it does
-// not know, lists in pages, disables, and can be made to answer badly. directory.go is that directory, mapping.go says
+// not know, lists in pages, disables, takes so many calls a second, and can be made to answer badly. directory.go is that directory, mapping.go says
 // what it should hold, and this file makes it so.
 package memory
 
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -28,11 +29,11 @@ func Connector() target.Connector {
 	}
 }
 
-// Open makes the target, without touching the file.
-func (c *Config) Open(target.Env) (*target.Target, error) {
+// Open makes the target, without touching the file. All links that have one directory share its calls.
+func (c *Config) Open(env target.Env) (*target.Target, error) {
 	return &target.Target{
 		Mapping:  mapping{},
-		Applier:  &sink{directory{*c}},
+		Applier:  &sink{directory{*c}, env.Budgets.Of(budget.Spec{Name: "memory", Scope: c.File, Rate: c.Rate})},
 		Accounts: []string{user},
 		Watched:  map[string]guard.Operation{username: guard.Rename, email: guard.Address},
 	}, nil
@@ -40,7 +41,10 @@ func (c *Config) Open(target.Env) (*target.Target, error) {
 
 // sink makes the directory so. Its anchor is the external id of an object, which is the key of our id: what stands under
 // it is ours, whoever made it and whenever.
-type sink struct{ directory directory }
+type sink struct {
+	directory directory
+	budget    *budget.Budget
+}
 
 var (
 	_ target.Applier = (*sink)(nil)
@@ -55,24 +59,45 @@ func (*sink) Kinds() []string { return []string{unit, user, group} }
 // answer that is about all of them.
 func (s *sink) Apply(ctx context.Context, ops []target.Operation) []target.Outcome {
 	out := make([]target.Outcome, len(ops))
-	err := s.directory.use(ctx, func(d *session) error {
-		for i, op := range ops {
-			out[i] = s.apply(d, op)
-			if fault := reason.FaultOf(out[i].Err); out[i].Err != nil && fault != reason.Invalid && fault != reason.Conflict {
-				for j := i + 1; j < len(ops); j++ {
-					out[j].Err = out[i].Err
-				}
-				break
-			}
+	next := 0
+	failed := func(err error) {
+		for ; next < len(ops); next++ {
+			out[next].Err = err
 		}
-		return nil
-	})
-	if err != nil { // nothing was kept
-		for i := range out {
-			out[i] = target.Outcome{Err: err}
+	}
+	for next < len(ops) {
+		first := next
+		_, err := s.calls(ctx, func(d *session) (more bool, err error) {
+			out[next] = s.apply(d, ops[next])
+			if fault := reason.FaultOf(out[next].Err); out[next].Err != nil && fault != reason.Invalid && fault != reason.Conflict {
+				failed(out[next].Err)
+			} else {
+				next++
+			}
+			return next < len(ops), nil
+		})
+		if err != nil { // nothing of these calls was kept
+			next = first
+			clear(out[first:])
+			failed(err)
 		}
 	}
 	return out
+}
+
+// calls uses the directory for calls, each of which is drawn from the budget, and tells whether there are more. Who would
+// have to wait for the next call lets others use the directory first.
+func (s *sink) calls(ctx context.Context, do func(*session) (more bool, err error)) (more bool, err error) {
+	if err := s.budget.Wait(ctx); err != nil {
+		return false, err
+	}
+	err = s.directory.use(ctx, func(d *session) (err error) {
+		for more, err = do(d); more && err == nil && s.budget.Allow(); {
+			more, err = do(d)
+		}
+		return err
+	})
+	return more, err
 }
 
 func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
@@ -82,13 +107,13 @@ func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
 	case op.Verb == target.Delete && there == nil:
 		return out // gone, which is what was asked
 	case op.Verb == target.Create && there != nil, op.Verb != target.Create && there == nil:
-		out.Err = s.directory.explain(answer{status: conflict}, id)
+		out.Err = s.explain(answer{status: conflict}, id)
 		return out
 	}
 	var o object
 	switch op.Verb {
 	case target.Delete:
-		out.Err = s.directory.explain(d.remove(*there), id)
+		out.Err = s.explain(d.remove(*there), id)
 		return out
 	case target.Create, target.Update:
 		o, out.Refused = s.object(d, op.Resource)
@@ -109,7 +134,7 @@ func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
 		o.ID, out.Native = there.ID, there.ID
 		out.Err = d.replace(o)
 	}
-	out.Err = s.directory.explain(out.Err, id)
+	out.Err = s.explain(out.Err, id)
 	return out
 }
 
@@ -132,7 +157,7 @@ func (s *sink) object(d *session, r target.Resource) (o object, refused map[targ
 			if refused == nil {
 				refused = map[target.ID]error{}
 			}
-			refused[m] = s.directory.explain(answer{status: unprocessable, what: "no such member"}, m)
+			refused[m] = s.explain(answer{status: unprocessable, what: "no such member"}, m)
 		}
 	}
 	return o, refused
@@ -146,16 +171,16 @@ func neutral(o object) object {
 
 // Lookup finds an object by its external id.
 func (s *sink) Lookup(ctx context.Context, id target.ID, _ string) (held target.Held, err error) {
-	err = s.directory.use(ctx, func(d *session) error {
+	_, err = s.calls(ctx, func(d *session) (more bool, err error) {
 		if err := d.ask(false, ""); err != nil {
-			return s.directory.explain(err, id)
+			return false, s.explain(err, id)
 		}
 		o := d.find(id)
 		if o == nil {
-			return target.ErrNotFound
+			return false, target.ErrNotFound
 		}
 		held = d.held(*o)
-		return nil
+		return false, nil
 	})
 	return held, err
 }
@@ -163,37 +188,36 @@ func (s *sink) Lookup(ctx context.Context, id target.ID, _ string) (held target.
 // Check asks the directory for its first page.
 func (s *sink) Check(ctx context.Context, step func(name, detail string, err error)) error {
 	n := 0
-	err := s.directory.use(ctx, func(d *session) error {
+	_, err := s.calls(ctx, func(d *session) (more bool, err error) {
 		page, err := d.page("")
 		n = len(page)
-		return s.directory.explain(err, target.ID{})
+		return false, s.explain(err, target.ID{})
 	})
 	step("directory", fmt.Sprintf("%s, with %d objects on its first page", s.directory.File, n), err)
 	return err
 }
 
 // List tells of every object with an external id, a page at a time.
-func (s *sink) List(ctx context.Context, found func(target.Held) error) error {
-	return s.directory.use(ctx, func(d *session) error {
-		for after := ""; ; {
+func (s *sink) List(ctx context.Context, found func(target.Held) error) (err error) {
+	after := ""
+	for more := true; more && err == nil; {
+		more, err = s.calls(ctx, func(d *session) (more bool, err error) {
 			page, err := d.page(after)
 			if err != nil {
-				return s.directory.explain(err, target.ID{})
+				return false, s.explain(err, target.ID{})
 			}
 			for _, o := range page {
-				if o.ExternalID == "" {
+				if after = o.ID; o.ExternalID == "" {
 					continue // somebody else's
 				}
 				if err := found(d.held(o)); err != nil {
-					return err
+					return false, err
 				}
 			}
-			if len(page) < s.directory.PageSize {
-				return nil
-			}
-			after = page[len(page)-1].ID
-		}
-	})
+			return len(page) == s.directory.PageSize, nil
+		})
+	}
+	return err
 }
 
 // held is an object in the words of the mapping.
@@ -225,18 +249,19 @@ func (d *session) held(o object) target.Held {
 }
 
 // explain turns an answer of the directory into what the link does about it. It is the one place that does.
-func (d directory) explain(err error, id target.ID) error {
+func (s *sink) explain(err error, id target.ID) error {
 	a, ok := errors.AsType[answer](err)
 	if !ok {
 		return err
 	}
 	to := func(f reason.Fault, code reason.Code, args ...any) error {
-		return &reason.Error{Fault: f, Reason: reason.New(code, append([]any{"address", d.File}, args...)...), After: a.after, Err: a}
+		return &reason.Error{Fault: f, Reason: reason.New(code, append([]any{"address", s.directory.File}, args...)...), After: a.after, Err: a}
 	}
 	switch {
 	case a.status == unauthorised:
 		return to(reason.Misconfigured, reason.WrongCredentials, "user", "target-memory")
 	case a.status == tooMany:
+		s.budget.Throttled(a.after)
 		return to(reason.Transient, reason.Throttled)
 	case a.status == conflict && a.what != "":
 		return to(reason.Invalid, reason.NameTaken, "column", a.what)

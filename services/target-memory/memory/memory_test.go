@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -9,10 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
@@ -20,7 +23,7 @@ import (
 )
 
 func TestEveryAnswerSaysWhatTheLinkDoesNext(t *testing.T) {
-	d := directory{Config{File: "directory.json"}}
+	s := &sink{directory: directory{Config{File: "directory.json"}}}
 	for name, c := range map[string]struct {
 		answer answer
 		fault  reason.Fault
@@ -37,7 +40,7 @@ func TestEveryAnswerSaysWhatTheLinkDoesNext(t *testing.T) {
 		"one that nobody thought": {answer{status: 418}, reason.Transient, reason.ServerRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := d.explain(c.answer, target.ID{Kind: user})
+			err := s.explain(c.answer, target.ID{Kind: user})
 			if reason.FaultOf(err) != c.fault || reason.Of(err).Code != c.code || reason.AfterOf(err) != c.answer.after {
 				t.Errorf("got %s, %s, after %v; want %s, %s, after %v", reason.FaultOf(err), reason.Of(err).Code, reason.AfterOf(err), c.fault, c.code, c.answer.after)
 			}
@@ -95,6 +98,47 @@ func TestAMemberWhomNobodyKnowsIsRefusedAlone(t *testing.T) {
 	if err != nil || len(held.Sets) == 0 || len(held.Sets[0].Members) != 1 || held.Sets[0].Members[0] != known {
 		t.Errorf("the directory has %v (%v)", held.Sets, err)
 	}
+}
+
+// A batch that has to wait lets others use the directory meanwhile, and each of its operations is told what it came to.
+func TestABatchIsNoLargerThanTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := defaults()
+		c.File, c.Rate = filepath.Join(t.TempDir(), "directory.json"), 2
+		budgets := budget.NewSet(time.Now, budget.Sleep)
+		links := [2]target.Applier{}
+		for i := range links {
+			made, err := c.Open(target.Env{Now: time.Now, Budgets: budgets})
+			if err != nil {
+				t.Fatal(err)
+			}
+			links[i] = made.Applier
+		}
+		begun := time.Now()
+		var group sync.WaitGroup
+		group.Go(func() {
+			for i, o := range links[0].Apply(t.Context(), []target.Operation{add(unit, "a"), add(unit, "b"), add(unit, "a"), add(unit, "c"), add(unit, "d")}) {
+				if (i == 2) != (reason.FaultOf(o.Err) == reason.Conflict) || i != 2 && o.Native == "" {
+					t.Errorf("operation %d came to %+v", i, o)
+				}
+			}
+		})
+		synctest.Wait()
+		if _, err := links[1].Lookup(t.Context(), target.ID{Kind: unit, Key: "b"}, ""); err != nil {
+			t.Errorf("the other link: %v", err)
+		}
+		group.Wait()
+		if got := time.Since(begun); got != 2*time.Second {
+			t.Errorf("six calls took %v, want 2s", got)
+		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+		defer cancel()
+		out := links[0].Apply(ctx, []target.Operation{add(unit, "e"), add(unit, "f")})
+		if out[0].Err != nil || out[0].Native == "" || reason.Of(out[1].Err).Code != reason.Throttled {
+			t.Errorf("with time for one of two they came to %+v", out)
+		}
+	})
 }
 
 // Two who write at once, as two links with one file do, take turns.

@@ -30,6 +30,9 @@ func TestSuite(t *testing.T) {
 			"file: ' '":               "file",
 			"{file: x, timeout: 5ns}": "timeout",
 			"{file: x, pageSize: -1}": "pageSize",
+			"{file: x, rate: -1}":     "rate",
+			"{file: x, rate: .nan}":   "rate",
+			"{file: x, rate: .inf}":   "rate",
 		},
 		Claims: targettest.Claims{
 			Units: true, Pupils: true, Staff: true, Groups: true,
@@ -37,6 +40,7 @@ func TestSuite(t *testing.T) {
 				targettest.GivenName, targettest.FamilyName, targettest.Username, targettest.Email, targettest.GroupName, targettest.UnitName,
 			},
 			Disables: true, Aliases: true, Lists: true, Verifies: true,
+			Rate:     &targettest.Rate{Settings: "rate: 4", PerSecond: 4, Burst: 4, Shared: true},
 			Deadline: 1500 * time.Millisecond,
 		},
 		Against: "a directory in a file, with its own rules and ids",
@@ -77,6 +81,7 @@ type object struct {
 
 type content struct {
 	Serial  int      `json:"serial"`
+	Calls   int      `json:"calls"`
 	Writes  int      `json:"writes"`
 	Objects []object `json:"objects"`
 }
@@ -122,6 +127,11 @@ func (p peer) Others() (string, error) {
 	c, err := p.read()
 	c.Objects = slices.DeleteFunc(c.Objects, func(o object) bool { return o.ExternalID != "" })
 	return fmt.Sprint(c.Objects), err
+}
+
+func (p peer) Calls() int {
+	c, _ := p.read()
+	return c.Calls
 }
 
 func (p peer) Writes() int {
