@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/tenant"
 	"eventful.se/ess/libs/testbed"
 )
 
@@ -129,10 +130,21 @@ func natsServers(t testing.TB, o testbed.NATSOptions) *testbed.Cluster {
 	return testbed.NATS(t, o)
 }
 
-// initialise makes the streams as an operator does, but with a short TTL.
+// initialise makes the streams as an operator does, but with a short TTL. That of the members comes last, so that nothing is
+// done before all are there: a read at the start that finds no log is not made again.
 func initialise(t testing.TB, nats, config string, replicas int) {
 	t.Helper()
-	if err := connect(t, nats).EnsureMembers(t.Context(), replicas, shortTTL); err != nil {
+	docs, err := tenant.LoadDir(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := connect(t, nats)
+	for _, d := range docs {
+		if err := st.EnsureTenant(t.Context(), d.Tenant, replicas); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.EnsureMembers(t.Context(), replicas, shortTTL); err != nil {
 		t.Fatal(err)
 	}
 	if o := ess(t, "init", "--nats", nats, "--config", config, "--replicas", fmt.Sprint(replicas)); o.status != 0 {
