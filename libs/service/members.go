@@ -155,8 +155,11 @@ func (m *Members) While(ctx context.Context, name string, do, yield func(context
 		if yield != nil {
 			m.insist(ctx, name, yield)
 		}
-		if ended || ctx.Err() != nil {
+		switch {
+		case ended:
 			return err
+		case ctx.Err() != nil: // whatever became of the turn meanwhile
+			return context.Cause(ctx)
 		}
 	}
 }
