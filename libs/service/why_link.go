@@ -119,15 +119,11 @@ func (e *explainer) finder(ctx context.Context, ref roster.Source, link *target.
 			return nil, nil
 		}
 		looked = true
-		book, err := ledger.Look(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		blob, err := book.Blob(ctx, set)
+		blob, size, err := ledger.Delivered(ctx, ref, set)
 		if err != nil {
 			return nil, fmt.Errorf("the last delivered set: %w", err)
 		}
-		return target.FindInSet(blob, of)
+		return target.FindInSet(blob, size, of)
 	}
 }
 

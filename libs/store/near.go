@@ -3,8 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -103,6 +108,82 @@ func (l *Ledger) Entries(ctx context.Context, link roster.Source, ids []target.I
 	})
 	slices.SortFunc(list, func(a, b target.Entry) int { return a.ID.Compare(b.ID) })
 	return list, err
+}
+
+// Delivered returns a delivered set of a link, of which only the parts that are read are fetched, and how long it is. It is
+// an error that there is none under the name, or that another takes its place meanwhile.
+func (l *Ledger) Delivered(ctx context.Context, link roster.Source, name string) (io.ReaderAt, int64, error) {
+	if err := validSource(link); err != nil {
+		return nil, 0, err
+	}
+	prefix := under(blobSubjects, l.tenant, link) + token(name) + "."
+	head, err := l.s.lastMsg(ctx, l.stream, prefix+"head")
+	if err != nil {
+		return nil, 0, fmt.Errorf("blob %s of link %s: %w", name, link, err)
+	}
+	n, err := strconv.Atoi(head.Header.Get(headerChunks))
+	digest := head.Header.Get(headerDigest)
+	if err != nil || n < 1 || len(digest) != 2*sha256.Size {
+		return nil, 0, fmt.Errorf("blob %s of link %s: its head is not readable", name, link)
+	}
+	b := &delivered{ctx: ctx, s: l.s, stream: l.stream, prefix: prefix + digest[:16] + ".", chunks: map[int][]byte{}, n: n}
+	if err := b.fetch(n-1, n-1); err != nil {
+		return nil, 0, fmt.Errorf("blob %s of link %s: %w", name, link, err)
+	}
+	return b, int64(n-1)*chunk + int64(len(b.chunks[n-1])), nil
+}
+
+// delivered reads a blob in parts, one after the other. It lives for one call.
+type delivered struct {
+	ctx            context.Context //nolint:containedctx // io.ReaderAt takes none
+	s              *Store
+	stream, prefix string
+	n              int
+	chunks         map[int][]byte
+}
+
+// fetch gets chunks that are not there yet.
+func (b *delivered) fetch(first, last int) error {
+	var subjects []string
+	for i := first; i <= last; i++ {
+		if b.chunks[i] == nil {
+			subjects = append(subjects, b.prefix+strconv.Itoa(i))
+		}
+	}
+	err := b.s.lastMsgs(b.ctx, b.stream, subjects, func(m *jetstream.RawStreamMsg) error {
+		i, err := strconv.Atoi(strings.TrimPrefix(m.Subject, b.prefix))
+		b.chunks[i] = m.Data
+		return err
+	})
+	for i := first; i <= last && err == nil; i++ {
+		if b.chunks[i] == nil {
+			err = fmt.Errorf("chunk %d of %d is missing: another set has taken its place", i+1, b.n)
+		}
+	}
+	return err
+}
+
+// ReadAt reads from an offset.
+func (b *delivered) ReadAt(p []byte, off int64) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	first, last := int(off/chunk), int((off+int64(len(p))-1)/chunk)
+	if off < 0 || first >= b.n {
+		return 0, io.EOF
+	}
+	if err := b.fetch(first, min(last, b.n-1)); err != nil {
+		return 0, err
+	}
+	for n < len(p) {
+		at := off + int64(n)
+		have := b.chunks[int(at/chunk)]
+		if at%chunk >= int64(len(have)) {
+			return n, io.EOF
+		}
+		n += copy(p[n:], have[at%chunk:])
+	}
+	return n, nil
 }
 
 // atOnce is how many requests for single messages are under way together.

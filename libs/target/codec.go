@@ -3,9 +3,11 @@ package target
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -19,51 +21,75 @@ import (
 // wrote is read for as long as ledgers may hold it. Version 1 had no capacity.
 const setVersion = 2
 
-// encodeEntries writes the entries of a delivered set, sorted by id and compressed: the same entries are the same bytes.
+// An encoded set is a row of zstd frames: one with the version and the number of entries, then the entries by entity and
+// id, so many a frame, and last one that decoders skip, with what each frame begins with. So what is known of one entity is
+// found without the rest.
+const frameEntries = 1000
+
+// encodeEntries writes the entries of a delivered set: the same entries are the same bytes.
 func encodeEntries(entries map[ID]*Entry) ([]byte, error) {
 	sorted := make([]*Entry, 0, len(entries))
 	for _, e := range entries {
 		sorted = append(sorted, e)
 	}
-	slices.SortFunc(sorted, func(a, b *Entry) int { return a.ID.Compare(b.ID) })
-	var out bytes.Buffer
-	enc, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	slices.SortFunc(sorted, func(a, b *Entry) int { return cmp.Or(a.Entity.Compare(b.Entity), a.ID.Compare(b.ID)) })
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{bufio.NewWriter(enc)} // keeps the first error until Flush
+	var out []byte
+	var plain, index bytes.Buffer
+	w, at := &writer{bufio.NewWriter(&plain)}, &writer{bufio.NewWriter(&index)} // writes to memory do not fail
+	flush := func() {
+		_ = w.Flush()
+		begin := len(out)
+		out = enc.EncodeAll(plain.Bytes(), out)
+		at.number(len(out) - begin)
+		plain.Reset()
+	}
 	_ = w.WriteByte(setVersion)
 	w.number(len(sorted))
-	for _, e := range sorted {
-		w.id(e.ID)
-		w.text(string(e.Entity.Kind))
-		_, _ = w.Write(e.Entity.Key[:])
-		w.text(string(e.State))
-		w.number(bit(e.Held))
-		w.number(int(e.Left))
-		w.number(bit(e.Buried))
-		w.number(bit(e.Approved))
-		w.text(string(e.As.Role))
-		w.text(string(e.As.Form))
-		_, _ = w.Write(e.Anchor[:])
-		w.number(len(e.Fields))
-		for _, f := range e.Fields {
-			w.text(f.Name)
-			w.text(f.Value.Reveal())
+	flush()
+	for frame := range slices.Chunk(sorted, frameEntries) {
+		at.entity(frame[0].Entity)
+		for _, e := range frame {
+			w.entry(e)
 		}
-		w.ids(e.Needs)
-		w.number(len(e.Sets))
-		for _, s := range e.Sets {
-			w.text(s.Name)
-			w.ids(s.Members)
-		}
-		w.reason(e.Reason)
-		w.cause(e.Cause)
+		flush()
 	}
-	if err := errors.Join(w.Flush(), enc.Close()); err != nil {
-		return nil, err
+	_ = at.Flush()
+	return appendIndex(out, index.Bytes()), nil
+}
+
+func (w *writer) entity(r roster.Ref) {
+	w.text(string(r.Kind))
+	_, _ = w.Write(r.Key[:])
+}
+
+func (w *writer) entry(e *Entry) {
+	w.id(e.ID)
+	w.entity(e.Entity)
+	w.text(string(e.State))
+	w.number(bit(e.Held))
+	w.number(int(e.Left))
+	w.number(bit(e.Buried))
+	w.number(bit(e.Approved))
+	w.text(string(e.As.Role))
+	w.text(string(e.As.Form))
+	_, _ = w.Write(e.Anchor[:])
+	w.number(len(e.Fields))
+	for _, f := range e.Fields {
+		w.text(f.Name)
+		w.text(f.Value.Reveal())
 	}
-	return out.Bytes(), nil
+	w.ids(e.Needs)
+	w.number(len(e.Sets))
+	for _, s := range e.Sets {
+		w.text(s.Name)
+		w.ids(s.Members)
+	}
+	w.reason(e.Reason)
+	w.cause(e.Cause)
 }
 
 func bit(b bool) int {
@@ -76,54 +102,70 @@ func bit(b bool) int {
 // decodeEntries reads what encodeEntries wrote.
 func decodeEntries(blob []byte, each func(Entry)) error { return decodeSome(blob, nil, each) }
 
-// decodeSome reads the entries of the entities that are wanted, which is much cheaper than to read all; with nil all.
+// decodeSome reads the entries of the entities that are wanted, which is cheaper than to read all; with nil all.
 func decodeSome(blob []byte, wanted func(roster.Ref) bool, each func(Entry)) error {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4<<30))
+	b, err := unpacked(blob)
 	if err != nil {
 		return err
-	}
-	defer dec.Close()
-	b, err := dec.DecodeAll(blob, nil)
-	if err != nil {
-		return fmt.Errorf("the delivered set cannot be read: %w", err)
 	}
 	if len(b) == 0 || b[0] < 1 || b[0] > setVersion {
 		return errors.New("the delivered set is of a version that this program does not know: run the newer program")
 	}
 	r := &reader{b: b[1:], names: map[string]string{}}
 	for range r.number() {
-		kind, key := r.name(), r.bytes(r.number())
-		e := Entry{Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}}
-		if r.blind = wanted != nil && !wanted(e.Entity); !r.blind {
-			e.ID = ID{kind, string(key)}
+		if err := r.entry(b[0], wanted, each); err != nil {
+			return err
 		}
-		e.State = EntryState(r.name())
-		e.Held = r.number() > 0
-		e.Left = r.date()
-		if b[0] > 1 {
-			e.Buried, e.Approved = r.number() > 0, r.number() > 0
-			e.As = Capacity{roster.Role(r.name()), roster.SchoolType(r.name())}
+	}
+	return nil
+}
+
+func unpacked(frames []byte) ([]byte, error) {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4<<30))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	b, err := dec.DecodeAll(frames, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the delivered set cannot be read: %w", err)
+	}
+	return b, nil
+}
+
+// entry reads an entry, and hands it over if its entity is wanted; with nil each is.
+func (r *reader) entry(version byte, wanted func(roster.Ref) bool, each func(Entry)) error {
+	kind, key := r.name(), r.bytes(r.number())
+	e := Entry{Entity: roster.Ref{Kind: roster.Kind(r.name()), Key: r.key()}}
+	if r.blind = wanted != nil && !wanted(e.Entity); !r.blind {
+		e.ID = ID{kind, string(key)}
+	}
+	defer func() { r.blind = false }()
+	e.State = EntryState(r.name())
+	e.Held = r.number() > 0
+	e.Left = r.date()
+	if version > 1 {
+		e.Buried, e.Approved = r.number() > 0, r.number() > 0
+		e.As = Capacity{roster.Role(r.name()), roster.SchoolType(r.name())}
+	}
+	e.Anchor = r.key()
+	for range r.number() {
+		if f := (Field{r.name(), roster.Personal(r.text())}); !r.blind {
+			e.Fields = append(e.Fields, f)
 		}
-		e.Anchor = r.key()
-		for range r.number() {
-			if f := (Field{r.name(), roster.Personal(r.text())}); !r.blind {
-				e.Fields = append(e.Fields, f)
-			}
+	}
+	e.Needs = r.ids()
+	for range r.number() {
+		if s := (Set{Name: r.name(), Members: r.ids()}); !r.blind {
+			e.Sets = append(e.Sets, s)
 		}
-		e.Needs = r.ids()
-		for range r.number() {
-			if s := (Set{Name: r.name(), Members: r.ids()}); !r.blind {
-				e.Sets = append(e.Sets, s)
-			}
-		}
-		e.Reason, e.Cause = r.reason(), r.cause()
-		if r.short {
-			return errors.New("the delivered set is cut off")
-		}
-		if !r.blind {
-			each(e)
-		}
-		r.blind = false
+	}
+	e.Reason, e.Cause = r.reason(), r.cause()
+	if r.short {
+		return errors.New("the delivered set is cut off")
+	}
+	if !r.blind {
+		each(e)
 	}
 	return nil
 }
@@ -181,6 +223,17 @@ type reader struct {
 func (r *reader) number() int {
 	n, size := binary.Uvarint(r.b)
 	if size <= 0 || n > uint64(len(r.b)) {
+		r.short, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return int(n)
+}
+
+// length reads a number that counts no bytes of what is read here.
+func (r *reader) length() int {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 || n > math.MaxInt32 {
 		r.short, r.b = true, nil
 		return 0
 	}

@@ -400,16 +400,6 @@ func (e *explaining) unmet(around map[ID]Wish) {
 	}
 }
 
-// FindInSet returns what a delivered set holds of some entities.
-func FindInSet(blob []byte, of []roster.Ref) (list []Entry, err error) {
-	wanted := make(map[roster.Ref]bool, len(of))
-	for _, ref := range of {
-		wanted[ref] = true
-	}
-	err = decodeSome(blob, func(ref roster.Ref) bool { return wanted[ref] }, func(e Entry) { list = append(list, e) })
-	return list, err
-}
-
 // Sets tells whether the target takes complete sets.
 func (l *Link) Sets() bool { return l.o.Made.Deliverer != nil }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -150,38 +151,32 @@ func (c *control) keysOf(ctx context.Context, st *store.Store, d *tenant.Documen
 		nobody = errors.New("no person has the number: look that it is typed right; or name the person by --key, or --source and --id")
 		word, is = number.Reveal(), func(r *roster.Record) bool { return r.Person != nil && r.Person.CivicNo == number }
 	}
+	if _, err := d.Pepper.Reveal(); err != nil {
+		nobody = fmt.Errorf("%w. Who was never published is found by key only where the tenant's pepper cannot be read", nobody)
+	}
 	found := map[roster.Key]bool{}
 	note := func(e roster.Event) {
 		if e.Record != nil && is(e.Record) {
 			found[e.Ref.Key] = true
 		}
 	}
-	// With the pepper a number is a key, whoever has it; so is the id of who has no number.
-	if pepper, unreadable := d.Pepper.Reveal(); unreadable == nil {
-		k, err := roster.NewKeyer(pepper)
-		if err != nil {
-			return nil, nil, fmt.Errorf("pepper: %w", err)
-		}
-		keys = append(keys, k.Person(src, n.id, number))
-	} else {
-		nobody = fmt.Errorf("%w. Who was never published is found by key only where the tenant's pepper cannot be read", nobody)
-	}
-	if n.number != "" && number.Kind() != roster.Temporary && len(keys) > 0 {
-		return keys, nobody, nil
-	}
 	log, words := st.Log(d.Tenant), [][]byte{[]byte(word)}
-	if err := log.Naming(ctx, roster.KindPerson, src, words, note); err != nil {
-		return nil, nil, err
-	}
-	if len(found) == 0 && len(keys) == 0 { // the person has left: only older messages tell of her or him
-		err = log.NamingEver(ctx, roster.KindPerson, src, words, note)
-	}
-	for key := range found {
-		if !slices.Contains(keys, key) {
-			keys = append(keys, key)
+	pepper, sealed := d.Pepper.Reveal()
+	if everywhere := n.number != "" && number.Kind() != roster.Temporary; !everywhere || sealed != nil {
+		if err := log.Naming(ctx, roster.KindPerson, src, words, note); err != nil || len(found) > 0 {
+			return slices.Collect(maps.Keys(found)), nobody, err
 		}
 	}
-	return keys, nobody, err
+	if sealed != nil { // who has left is told of by older messages only
+		err := log.NamingEver(ctx, roster.KindPerson, src, words, note)
+		return slices.Collect(maps.Keys(found)), nobody, err
+	}
+	// With the pepper a number is a key, whoever has it; so is the id of who has no number.
+	k, err := roster.NewKeyer(pepper)
+	if err != nil {
+		return nil, nil, fmt.Errorf("pepper: %w", err)
+	}
+	return []roster.Key{k.Person(src, n.id, number)}, nobody, nil
 }
 
 // civicNo reads an identity number from standard input.

@@ -30,7 +30,7 @@ var apple = roster.Source{System: "apple-school-manager", Instance: "default"}
 
 // world is a customer with an Alvis and an Apple School Manager on SFTP servers of the test's own, and NATS.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	town     *municipality.Municipality
 	store    *store.Store
@@ -41,7 +41,7 @@ type world struct {
 	uploads  int
 }
 
-func newWorld(t *testing.T, pupils int) *world {
+func newWorld(t testing.TB, pupils int) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), town: municipality.New(municipality.Options{Pupils: pupils, Seed: 11, Day: roster.Today(time.Now())})}
 	for _, d := range []string{"register", "apple/dropbox"} {
@@ -144,7 +144,7 @@ func (w *world) run() (last target.Settled) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, stop := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer stop()
 	telemetry, err := service.NewTelemetry(ctx, "test", false)
 	if err != nil {
