@@ -1,11 +1,14 @@
 package tenant
 
 import (
+	"encoding"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 
 	"eventful.se/ess/libs/roster"
 )
@@ -30,6 +33,9 @@ func (d *Days) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML reads 30d, and says where what is none stands.
+func (d *Days) UnmarshalYAML(n ast.Node) error { return scalar(n, d) }
+
 // MarshalText writes 30d.
 func (d Days) MarshalText() ([]byte, error) { return []byte(strconv.Itoa(int(d)) + "d"), nil }
 
@@ -50,6 +56,9 @@ func (d *Day) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
+// UnmarshalYAML reads 07-01, and says where what is none stands.
+func (d *Day) UnmarshalYAML(n ast.Node) error { return scalar(n, d) }
+
 // MarshalText writes 07-01.
 func (d Day) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%02d-%02d", int(d.Month), d.Day), nil
@@ -67,9 +76,24 @@ func (s *Season) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML reads 06-10..08-20, and says where what is none stands.
+func (s *Season) UnmarshalYAML(n ast.Node) error { return scalar(n, s) }
+
 // MarshalText writes 06-10..08-20.
 func (s Season) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%02d-%02d..%02d-%02d", int(s.From.Month), s.From.Day, int(s.To.Month), s.To.Day), nil
+}
+
+// scalar reads a value that is one text. Its error has the place, which the decoder gives to errors of its own only.
+func scalar(n ast.Node, into encoding.TextUnmarshaler) error {
+	if a, ok := n.(*ast.AnchorNode); ok {
+		n = a.Value
+	}
+	at := n.GetToken()
+	if err := into.UnmarshalText([]byte(at.Value)); err != nil {
+		return fmt.Errorf("line %d, column %d: %w", at.Position.Line, at.Position.Column, err)
+	}
+	return nil
 }
 
 // parseDay reads MM-DD of a year that is no leap year: 29 February would be a day of some years only.

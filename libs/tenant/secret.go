@@ -32,7 +32,7 @@ func (s *Secret) UnmarshalYAML(unmarshal func(any) error) error {
 		Expires roster.Date `yaml:"expires"`
 	}
 	if err := unmarshal(&long); err != nil {
-		return err
+		return fmt.Errorf("a secret with the day on which it expires: %w", err)
 	}
 	*s = Secret(long.Ref)
 	return nil

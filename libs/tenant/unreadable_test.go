@@ -51,6 +51,14 @@ func TestR8ErrorsShowNoValue(t *testing.T) {
 			}
 		})
 	}
+	for line, want := range map[string]string{
+		"gap: 14":                         "line 11, column 10: … is not a number of days",
+		"leave: [{after: 3, do: delete}]": "line 11, column 21: … is not a number of days",
+	} {
+		if _, err := Parse([]byte(good + "    " + line + "\n")); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v does not say %q", line, err, want)
+		}
+	}
 	for _, line := range []string{"gap: Hemligt123", "lnik: Hemligt123", "leave: Hemligt123", "leave: [{after: Hemligt123}]"} {
 		_, err := Parse([]byte(good + "    " + line + "\n"))
 		if err == nil || strings.Contains(err.Error(), secret) {
