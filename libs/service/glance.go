@@ -104,6 +104,7 @@ func (g *glance) late(ctx context.Context) []late {
 			_, believed, err := g.store.Runs(at.tenant).Last(ctx, at.ref)
 			switch {
 			case err != nil:
+				return nil //nolint:nilerr // it is told of no such source then, and of every other
 			case believed == nil || believed.Regressed:
 				g.places.lastRead(at, time.Time{})
 			default:

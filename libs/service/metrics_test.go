@@ -29,7 +29,7 @@ import (
 func scrape(t *testing.T, telemetry *Telemetry) string {
 	t.Helper()
 	answer := httptest.NewRecorder()
-	telemetry.Metrics.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	telemetry.Metrics.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	body, err := io.ReadAll(answer.Body)
 	if err != nil || answer.Code != 200 {
 		t.Fatal(answer.Code, err)

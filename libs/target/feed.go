@@ -187,7 +187,7 @@ func (f *Feed) warm(ctx context.Context) error {
 			noteApproval(approvals, e)
 		}
 		f.note(ctx, e)
-		noteTrace(traces, e)
+		noteTrace(ctx, traces, e)
 		noteMark(runs, e)
 		return nil
 	})
@@ -217,7 +217,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		f.pos.Seq = e.Seq
 		noteMark(f.runs, e)
 		f.note(ctx, e)
-		noteTrace(traces, e)
+		noteTrace(ctx, traces, e)
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(f.units.Apply(*e.Record))
@@ -269,12 +269,12 @@ func noteApproval(approvals map[roster.Ref]Cause, e roster.Event) {
 }
 
 // noteTrace remembers the trace of the run that published an event.
-func noteTrace(traces map[string]trace.SpanContext, e roster.Event) {
+func noteTrace(ctx context.Context, traces map[string]trace.SpanContext, e roster.Event) {
 	if _, known := traces[e.Run]; known || e.Trace == "" {
 		return
 	}
-	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": e.Trace})
-	traces[e.Run] = trace.SpanContextFromContext(ctx)
+	of := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": e.Trace})
+	traces[e.Run] = trace.SpanContextFromContext(of)
 }
 
 // traceOf returns the trace of a run; an invalid one when it had none.

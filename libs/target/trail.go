@@ -46,7 +46,7 @@ func (t *trail) end(s *Settled, err error) {
 	}
 	t.span.SetAttributes(
 		attribute.Int("created", s.Created), attribute.Int("updated", s.Updated), attribute.Int("disabled", s.Disabled),
-		attribute.Int("deleted", s.Deleted), attribute.Int64("cursor", int64(s.Cursor.Seq))) //nolint:gosec // a sequence is below 2^63
+		attribute.Int("deleted", s.Deleted), attribute.Int64("cursor", int64(s.Cursor.Seq)))
 	if failed(t.span, err); s.Halted != nil {
 		t.span.SetStatus(codes.Error, string(s.Halted.Code))
 	}
@@ -66,8 +66,8 @@ func (t *trail) call(ctx context.Context, name string, causes []Cause, of ...att
 		if _, told := t.runs[run]; told || len(t.runs)+len(links) >= toldRuns {
 			continue
 		}
-		if of := t.link.o.Feed.traceOf(run); of.IsValid() {
-			links = append(links, trace.Link{SpanContext: of, Attributes: []attribute.KeyValue{attribute.String("run", run)}})
+		if from := t.link.o.Feed.traceOf(run); from.IsValid() {
+			links = append(links, trace.Link{SpanContext: from, Attributes: []attribute.KeyValue{attribute.String("run", run)}})
 		}
 	}
 	for run, seq := range caused {
@@ -79,22 +79,24 @@ func (t *trail) call(ctx context.Context, name string, causes []Cause, of ...att
 			parent = trace.ContextWithRemoteSpanContext(ctx, links[0].SpanContext)
 			links = links[1:]
 		}
-		_, t.span = t.link.o.Tracer.Start(parent, "link.round", trace.WithTimestamp(t.begun), trace.WithLinks(links...), trace.WithAttributes(
-			attribute.String("tenant", t.link.o.Tenant), attribute.String("target", t.link.o.Target.String())))
+		_, t.span = t.link.o.Tracer.Start(parent, "link.round", //nolint:spancheck // end ends it
+			trace.WithTimestamp(t.begun), trace.WithLinks(links...), trace.WithAttributes(
+				attribute.String("tenant", t.link.o.Tenant), attribute.String("target", t.link.o.Target.String())))
 	} else {
 		for _, l := range links {
 			t.span.AddLink(l)
 		}
 	}
 	of = append(of, attribute.StringSlice("runs", newest(caused)))
-	return t.link.o.Tracer.Start(trace.ContextWithSpan(ctx, t.span), name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(of...))
+	return t.link.o.Tracer.Start(trace.ContextWithSpan(ctx, t.span), name, //nolint:spancheck // the caller ends it
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(of...))
 }
 
 // write tells of one write of a call that began at a time.
 func (t *trail) write(ctx context.Context, in intent, err error, begun time.Time) {
 	options := []trace.SpanStartOption{trace.WithTimestamp(begun), trace.WithAttributes(
 		attribute.String("verb", string(in.verb)), attribute.String("resource", in.resource.ID.String()),
-		attribute.String("run", in.cause.Run), attribute.Int64("seq", int64(in.cause.Seq)))} //nolint:gosec // a sequence is below 2^63
+		attribute.String("run", in.cause.Run), attribute.Int64("seq", int64(in.cause.Seq)))}
 	if of := t.link.o.Feed.traceOf(in.cause.Run); of.IsValid() && of.TraceID() != trace.SpanContextFromContext(ctx).TraceID() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: of}))
 	}
