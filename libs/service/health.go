@@ -33,6 +33,9 @@ func (r *readiness) check(ctx context.Context) error {
 	return ask(ctx)
 }
 
+// answers is how long /readyz asks a log that says nothing: who asks it has to hear why, and not only that nobody answers.
+const answers = 2 * time.Second
+
 // serveHTTP serves /healthz (the process lives), /readyz (the log and everything it needs let it work) and /metrics
 // until ctx ends. It returns once the address is taken; wait returns when the server has stopped.
 func serveHTTP(ctx context.Context, addr string, ready func(context.Context) error, metrics http.Handler, logger *slog.Logger) (wait func(), err error) {
@@ -43,7 +46,9 @@ func serveHTTP(ctx context.Context, addr string, ready func(context.Context) err
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), answers)
+		defer cancel()
+		if err := ready(ctx); err != nil {
 			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}

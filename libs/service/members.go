@@ -300,6 +300,9 @@ func (m *Members) renew(ctx context.Context) (again time.Duration) {
 	if err == nil {
 		err = m.heard(ctx, sent, roll)
 	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && reason.Of(err).Code == reason.Unexpected {
+		err = reason.Errorf(reason.Transient, err, reason.OutcomeUnknown, "what", "that this process lives")
+	}
 	if err != nil {
 		m.troubled(ctx, err)
 		return ttl / retries

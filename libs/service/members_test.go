@@ -249,7 +249,7 @@ func TestReplicasShareWhatThereIs(t *testing.T) {
 	c.proxy.Hang(true) // nothing comes, and nothing ends
 	took = y.settled("one is cut off", a, d)
 	t.Logf("one cut off: %s", took)
-	if err := c.members.Ready(); !errors.Is(err, target.ErrLeaseLost) && err == nil {
+	if err := c.members.Ready(); err == nil || !errors.Is(err, target.ErrLeaseLost) && reason.Of(err).Code == reason.Unexpected {
 		t.Errorf("who is cut off says of itself: %v", err)
 	}
 	c.proxy.Hang(false)

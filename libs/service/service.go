@@ -118,12 +118,12 @@ func (p Process) connect(ctx context.Context, ready *readiness) (st *store.Store
 	wait.MaxInterval = 5 * time.Second
 	st, err = backoff.Retry(ctx, func() (*store.Store, error) {
 		st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
-		if code := reason.Of(err).Code; err != nil && code != reason.Unreachable && code != reason.WrongCredentials {
+		if code := reason.Of(err).Code; err != nil && code != reason.Unreachable && code != reason.WrongCredentials && code != reason.SecretUnusable {
 			err = backoff.Permanent(err)
 		}
 		return st, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, next time.Duration) {
-		p.Logger.WarnContext(ctx, "NATS does not let us in; it is tried until it does", "error", err, "in", next)
+		p.Logger.WarnContext(ctx, "NATS cannot be used yet; it is tried until it can", "error", err, "in", next)
 		ready.say(err)
 	}))
 	if ctx.Err() != nil {

@@ -77,6 +77,20 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	if code, body := get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "let us in") {
 		t.Errorf("F71 ready: %d %s", code, body)
 	}
+	hung := freeAddr(t)
+	waitHung, err := serveHTTP(ctx, hung, func(ctx context.Context) error {
+		<-ctx.Done() // as NATS that stands still
+		return ready
+	}, telemetry.Metrics, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := addr
+	addr = hung
+	if code, body := get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "let us in") {
+		t.Errorf("ready, with a log that says nothing: %d %s", code, body)
+	}
+	addr = served
 	_, metrics := get("/metrics")
 	for _, want := range []string{
 		`ess_runs_total{source="alvis/default",state="published",tenant="lund"} 1`,
@@ -92,6 +106,7 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	}
 	stop()
 	wait()
+	waitHung()
 }
 
 func freeAddr(t *testing.T) string {

@@ -290,6 +290,7 @@ func (s *SourceStatus) judge(newest, believed *source.Run, now time.Time) {
 
 func linkStatus(ref roster.Source, mode target.Mode, mark target.Mark, settled bool, end roster.Position, held *Waits) LinkStatus {
 	now := mark.Status
+	settled = settled && !mark.Cursor.Log.IsZero() // a complete set whose first delivery waits has a mark too
 	s := LinkStatus{
 		Link: ref, Name: ref.String(), Verdict: OK, Mode: now.Shown(mode), Why: told(now.Reason), Settled: settled,
 		Waiting: now.Waiting, Parked: now.Parked, Withheld: now.Withheld, Delivered: mark.Set.At, Held: held,

@@ -193,6 +193,22 @@ func TestStatusOfALink(t *testing.T) {
 	}
 }
 
+// A complete set whose first delivery waits, for a source that has never been believed, has a mark and no place in the log.
+func TestALinkThatNeverDeliveredIsLookedAt(t *testing.T) {
+	end := roster.Position{Log: morning, Seq: 3}
+	for name, c := range map[string]struct {
+		mark target.Mark
+		want Verdict
+	}{
+		"it waits":   {target.Mark{}, Look},
+		"it is done": {target.Mark{Cursor: end}, OK},
+	} {
+		if got := linkStatus(apple, target.ModeActive, c.mark, true, end, nil); got.Verdict != c.want || got.Settled != (c.want == OK) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // The worst stands first, and every language has every word.
 func TestStatusAsText(t *testing.T) {
 	why := told(&reason.Reason{Code: reason.EmptyRead})

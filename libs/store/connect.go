@@ -72,6 +72,11 @@ func Connect(ctx context.Context, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if !o.Credentials.IsZero() { // a file that is not there is no server that cannot be reached
+		if _, err := o.Credentials.Reveal(); err != nil {
+			return nil, reason.Errorf(reason.Misconfigured, nil, reason.SecretUnusable, "secret", o.Credentials, "what", err)
+		}
+	}
 	if s.nc, err = nats.Connect(o.URL, opts...); err != nil {
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) {
 			return nil, reason.Errorf(reason.Misconfigured, err, reason.WrongCredentials, "address", s.address, "user", o.Name)

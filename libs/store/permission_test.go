@@ -124,6 +124,10 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 		_, err := Connect(t.Context(), Options{URL: srv.URL(), Name: "reader", User: "reader", Password: "env:ESS_TEST_WRONG"})
 		wantCode(t, err, reason.WrongCredentials, reason.Misconfigured)
 	})
+	t.Run("F68 credentials that cannot be read", func(t *testing.T) {
+		_, err := Connect(t.Context(), Options{URL: srv.URL(), Name: "reader", Credentials: tenant.Secret("file:" + filepath.Join(t.TempDir(), "none"))})
+		wantCode(t, err, reason.SecretUnusable, reason.Misconfigured)
+	})
 	t.Run("F21 no server", func(t *testing.T) {
 		_, err := Connect(t.Context(), Options{URL: "nats://127.0.0.1:1", Name: "reader"})
 		wantCode(t, err, reason.Unreachable, reason.Transient)
