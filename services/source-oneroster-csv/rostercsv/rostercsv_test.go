@@ -93,7 +93,7 @@ func TestAFolderOfTwoExportsIsNoneYet(t *testing.T) {
 		if name == "enrollments.csv" {
 			at = now.Add(-2 * time.Hour)
 		}
-		path := filepath.Join(r.good.Root, name)
+		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
