@@ -75,7 +75,7 @@ func (r *reader) term(x row) error {
 	from, errFrom := roster.ParseDate(x.get("startDate"))
 	to, errTo := roster.ParseDate(x.get("endDate"))
 	switch {
-	case errFrom != nil || errTo != nil:
+	case errFrom != nil || errTo != nil || to < from: // a class of a term that is on no day would be over
 		r.find(reason.DateUnreadable, fact.Warning, x)
 	case !x.ended():
 		r.terms[x.get("sourcedId")] = roster.Interval{Start: from, End: to}
@@ -125,6 +125,7 @@ func (r *reader) days(terms []string) (days roster.Interval, known bool) {
 // user is what is kept of a user of 1.2 until the roles are read.
 type user struct {
 	stated bool // a row of users.csv is there
+	listed bool // a row of roles.csv is there
 	wanted bool // one of the roles is not to be ignored
 	grade  string
 }
@@ -143,6 +144,7 @@ func (r *reader) as(role string, x row) (kind string, known bool) {
 func (r *reader) hasRole(x row) error {
 	kind, known := r.Profile.Roles[strings.ToLower(x.get("role"))]
 	u := r.users[x.get("userSourcedId")]
+	u.listed = true
 	u.wanted = u.wanted || known && kind != ignore && !x.ended()
 	r.users[x.get("userSourcedId")] = u
 	return nil
@@ -164,13 +166,20 @@ func (r *reader) user(x row) error {
 			return r.state(x, "user", person)
 		case x.delta:
 			return r.wait(x) // who has another role, or is a guardian
+		case !u.listed && !r.parts["roles"].delta:
+			r.as("", x)
+			return nil
 		default:
 			return nil
 		}
 	}
 	var ties []fact.Fact
 	wanted, understood := false, true
-	for _, role := range x.list("role") {
+	roles := x.list("role")
+	if len(roles) == 0 {
+		roles = []string{""}
+	}
+	for _, role := range roles {
 		kind, known := r.as(role, x)
 		if understood = understood && known; !known || kind == ignore {
 			continue
@@ -187,12 +196,12 @@ func (r *reader) user(x row) error {
 		}
 	}
 	switch {
-	case wanted || marked:
-		return r.state(x, "user", append([]fact.Fact{person}, ties...)...)
-	case understood || x.ended():
+	case x.ended() || understood && !wanted && !marked:
 		return r.state(x, "user")
+	case understood || marked:
+		return r.state(x, "user", append([]fact.Fact{person}, ties...)...)
 	default:
-		return nil
+		return nil // one of the roles is not known, and what is known of it stays
 	}
 }
 

@@ -104,6 +104,9 @@ func (r *reader) header(t table, x *row) error {
 	x.columns, x.width = map[string]int{}, len(x.fields)
 	for i, name := range x.fields {
 		name = strings.ToLower(strings.TrimSpace(name))
+		if strings.ContainsAny(name, "\r\n") { // lines that end in a carriage return only are all one header
+			return r.refuse(reason.Unreadable, ErrMalformed, x.file, x.line, "the name of a column has a line end in it; lines have to end in LF or CRLF")
+		}
 		if _, twice := x.columns[name]; twice {
 			return r.refuse(reason.Unreadable, ErrAmbiguous, x.file, x.line, "two columns have one name")
 		}
