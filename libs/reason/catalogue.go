@@ -619,7 +619,7 @@ var catalogue = map[Code]entry{
 		"Kontrollera elevens skola i registret.", "Check the pupil's school in the register.",
 	},
 	RowUnreadable: {
-		"En rad i {what} har inte samma kolumner som rubriken och lästes inte. Den kan gälla vem som helst, så ingen räknas som borta.", "A row of {what} does not have the columns of the header and was not read. It may be about anybody, so nobody counts as gone.",
+		"En rad i {what} har inte samma kolumner som rubriken, eller saknar vad den gäller, och lästes inte. Den kan gälla vem som helst, så ingen räknas som borta.", "A row of {what} does not have the columns of the header, or not what it is about, and was not read. It may be about anybody, so nobody counts as gone.",
 		"Be leverantören rätta exporten; raden står i fyndet.", "Ask the vendor to correct the export; the finding has the line.",
 	},
 	FileWithoutRows: {

@@ -216,6 +216,19 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		"R3 a row too short":             {whole().with("orgs.csv", "sourcedId,name,type\nu,Provskolan\n"), false, all[1:], []reason.Code{reason.RowUnreadable}},
 		"R3 a row too long":              {whole().with("orgs.csv", "sourcedId,name,type\nu,Prov,skolan,school\n"), false, all[1:], []reason.Code{reason.RowUnreadable}},
 		"R3 a row without id":            {whole().with("orgs.csv", "sourcedId,name,type\n ,Provskolan,school\n"), false, all[1:], []reason.Code{reason.ElementWithoutID}},
+		"R3 an enrollment of no class":   {whole().with("enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role\ne, ,p,student\n"), false, all[:3], []reason.Code{reason.RowUnreadable}},
+		"R3 an enrollment of nobody":     {whole().with("enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role\ne,c,,student\n"), false, all[:3], []reason.Code{reason.RowUnreadable}},
+		"R3 a class of no school":        {whole().with("classes.csv", "sourcedId,title,classType,schoolSourcedId\nc,7A,homeroom,\n"), false, []string{"org/u", "user/p", "enrollment/e"}, []reason.Code{reason.RowUnreadable}},
+		"R3 a pupil of no school":        {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student,u", "student,", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RowUnreadable}},
+		"a member of staff of no school": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student,u", "administrator,", 1)), true, all, nil},
+		"R3 a role of 1.2 at no school": {
+			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\nr,p,student,\nr2,q,guardian,\n"), false,
+			[]string{"org/u", "class/c", "user/p", "enrollment/e"}, []reason.Code{reason.RowUnreadable},
+		},
+		"deleted in a delta, with nothing but an id": {
+			whole().with("manifest.csv", manifest("1.1", "enrollments=delta"), "enrollments.csv", "sourcedId,status,classSourcedId,userSourcedId,role\ne,tobedeleted,,,\n"), false,
+			[]string{"enrollment/e deleted"}, nil,
+		},
 		"blank cells after the header's": {whole().with("orgs.csv", "sourcedId,name,type\nu,Provskolan,school,, \n"), true, all, nil},
 		"R3 a role that nobody knows":    {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", "wizard", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
 		"a term without days": {
