@@ -168,17 +168,20 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		"roles of 1.2":                    {whole().with("users.csv", users12, "roles.csv", roles), true, []string{"org/u", "class/c", "user/p", "role/r", "enrollment/e"}, nil},
 		"R3 a user of 1.2 without a role": {whole().with("users.csv", users12, "roles.csv", strings.Replace(roles, ",p,", ",q,", 1)), false, []string{"org/u", "class/c", "role/r", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
 		"R3 no roles": {
-			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\n"), false, []string{"org/u", "class/c", "enrollment/e"},
+			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\n"), false,
+			[]string{"org/u", "class/c", "enrollment/e"},
 			[]reason.Code{reason.RoleUnknown, reason.FileWithoutRows},
 		},
 		"a user of 1.2 whose role is over": {
 			whole().with("users.csv", users12, "roles.csv", "sourcedId,status,userSourcedId,role,orgSourcedId\nr,tobedeleted,p,student,u\n"), true,
-			[]string{"org/u", "class/c", "enrollment/e"}, nil,
+			[]string{"org/u", "class/c", "enrollment/e"},
+			nil,
 		},
 		"R3 a user of 1.1 without a role": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", " ", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
 		"R3 a user of 1.1 without a role, in a delta": {
 			whole().with("users.csv", "sourcedId,status,givenName,familyName,role,orgSourcedIds\np,active,Kanarina,Prov,,u\n", "manifest.csv", manifest("1.1", "users=delta")),
-			false, nil, []reason.Code{reason.RoleUnknown},
+			false, nil,
+			[]reason.Code{reason.RoleUnknown},
 		},
 		"R3 a user of 1.2 with a new word": {whole().with("users.csv", users12, "roles.csv", strings.Replace(roles, "Student", "wizard", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
 		"R3 one role of two is a new word": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", "\"wizard, student\"", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
@@ -223,11 +226,13 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		"a member of staff of no school": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student,u", "administrator,", 1)), true, all, nil},
 		"R3 a role of 1.2 at no school": {
 			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\nr,p,student,\nr2,q,guardian,\n"), false,
-			[]string{"org/u", "class/c", "user/p", "enrollment/e"}, []reason.Code{reason.RowUnreadable},
+			[]string{"org/u", "class/c", "user/p", "enrollment/e"},
+			[]reason.Code{reason.RowUnreadable},
 		},
 		"deleted in a delta, with nothing but an id": {
 			whole().with("manifest.csv", manifest("1.1", "enrollments=delta"), "enrollments.csv", "sourcedId,status,classSourcedId,userSourcedId,role\ne,tobedeleted,,,\n"), false,
-			[]string{"enrollment/e deleted"}, nil,
+			[]string{"enrollment/e deleted"},
+			nil,
 		},
 		"blank cells after the header's": {whole().with("orgs.csv", "sourcedId,name,type\nu,Provskolan,school,, \n"), true, all, nil},
 		"R3 a role that nobody knows":    {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", "wizard", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
@@ -236,7 +241,8 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		},
 		"a term that ends before it begins": {
 			whole().with("academicSessions.csv", "sourcedId,startDate,endDate\nt,2026-08-17,2025-12-18\n", "classes.csv", "sourcedId,title,classType,schoolSourcedId,termSourcedIds\nc,7A,homeroom,u,t\n"),
-			true, all, []reason.Code{reason.DateUnreadable, reason.ReferenceDangling},
+			true, all,
+			[]reason.Code{reason.DateUnreadable, reason.ReferenceDangling},
 		},
 		"a course without a name": {
 			whole().with("courses.csv", "sourcedId\nk\n", "classes.csv", "sourcedId,title,classType,schoolSourcedId,courseSourcedId\nc,7A,homeroom,u,k\n"), true, all, nil,
