@@ -190,10 +190,13 @@ func (s *Suite) Case(name string, g Guarantee, run func(*testing.T)) {
 }
 
 // DoesNotApply ends a case, or one part of it run by t.Run, because the connector claims not to do what it tries. The
-// reason is that claim, in words.
+// reason is that claim, in words; without one the case fails.
 func (s *Suite) DoesNotApply(t *testing.T, format string, args ...any) {
 	t.Helper()
 	why := fmt.Sprintf(format, args...)
+	if strings.TrimSpace(why) == "" {
+		t.Fatal("it does not apply, and nobody says why: give the reason, for the board shows it")
+	}
 	s.parts = append(s.parts, Part{Name: t.Name()[strings.LastIndex(t.Name(), "/")+1:], Why: why})
 	t.Skip("does not apply: " + why)
 }

@@ -25,6 +25,7 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 			}
 			s.NoPartApplies(t)
 		})
+		s.Case("what is ruled out for no reason", conformance.Delta, func(t *testing.T) { s.DoesNotApply(t, "%s", " ") })
 		s.Case("what does not hold", conformance.Complete, func(t *testing.T) { t.Fatal("one is missing") })
 		return
 	}
@@ -37,6 +38,7 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 			Without: []conformance.Part{{Name: "hang", Why: "x cannot hang"}},
 		},
 		{Name: "what holds in no part", Guarantee: conformance.Partial, Outcome: conformance.DoesNotApply, Why: "x has no rows; x takes no calls"},
+		{Name: "what is ruled out for no reason", Guarantee: conformance.Delta, Outcome: conformance.Failed},
 		{Name: "what does not hold", Guarantee: conformance.Complete, Outcome: conformance.Failed},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
@@ -49,7 +51,7 @@ func TestTheReportSaysWhatTheCasesSaw(t *testing.T) {
 		t.Errorf("%d skips are counted, want 3", n)
 	}
 	for g, want := range map[conformance.Guarantee]conformance.Outcome{
-		conformance.Complete: conformance.Failed, conformance.Delta: conformance.DoesNotApply, conformance.Checks: conformance.Proved, conformance.Erases: "",
+		conformance.Complete: conformance.Failed, conformance.Delta: conformance.Failed, conformance.Partial: conformance.DoesNotApply, conformance.Checks: conformance.Proved, conformance.Erases: "",
 	} {
 		if o, _, tried := got.Of(g); o != want || tried != (want != "") {
 			t.Errorf("%s is %q, want %q", g, o, want)

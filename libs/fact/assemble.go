@@ -139,15 +139,25 @@ func (a *Assembler) replace(old, by *entry) {
 		return
 	}
 	a.find(roster.Ref{}, by.Where, Warning, Noted, reason.DuplicateDoc)
-	// Two children under one id are not one child who was written twice.
+	// Two children under one id are not one child who was written twice; and of one who was, either doc may protect (R9).
+	by.Facts = slices.Clone(by.Facts)
 	for _, f := range old.Facts {
 		p, ok := f.(Person)
 		if !ok {
 			continue
 		}
-		for _, g := range by.Facts {
-			if q, ok := g.(Person); ok && !p.About && !q.About && cleanID(p.ID) == cleanID(q.ID) && contradict(identityOf(p), identityOf(q)) {
+		for i, g := range by.Facts {
+			q, ok := g.(Person)
+			if !ok || cleanID(p.ID) != cleanID(q.ID) {
+				continue
+			}
+			if !p.About && !q.About && contradict(identityOf(p), identityOf(q)) {
 				a.personOf(cleanID(p.ID)).conflict = true
+			}
+			was, is := roster.SecurityMarking(cleanID(p.Marking)), roster.SecurityMarking(cleanID(q.Marking))
+			if was.Protects() && weight(was) > weight(is) {
+				q.Marking = p.Marking
+				by.Facts[i] = q
 			}
 		}
 	}

@@ -209,6 +209,22 @@ func TestAssembleFaults(t *testing.T) {
 			},
 		},
 		{
+			"R9 the same doc twice, and the first protects",
+			[]fact.Doc{
+				doc("p", fact.Person{ID: "1", Marking: string(roster.MarkingConfidential)}), doc("p", fact.Person{ID: "1", Marking: string(roster.MarkingNone)}),
+				doc("q", fact.Person{ID: "2", Marking: string(roster.MarkingNone)}), doc("q", fact.Person{ID: "2"}),
+			},
+			[]string{"duplicate-doc", "duplicate-doc"},
+			2, 0, func(t *testing.T, r fact.Result) {
+				for _, p := range r.Records {
+					want := map[string]roster.SecurityMarking{"1": roster.MarkingConfidential, "2": ""}[p.Origins[0].ID.Reveal()]
+					if p.Person.Marking != want {
+						t.Errorf("person %s is marked %q, want %q", p.Origins[0].ID.Reveal(), p.Person.Marking, want)
+					}
+				}
+			},
+		},
+		{
 			"F37 two persons in docs of one id",
 			[]fact.Doc{doc("p", fact.Person{ID: "1", GivenName: "Testa"}), doc("p", fact.Person{ID: "1", GivenName: "Olof"})},
 			[]string{"duplicate-doc", "identity-conflict"},

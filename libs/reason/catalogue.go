@@ -184,6 +184,7 @@ const (
 	InactiveUndated   Code = "inactive-undated"
 	YearWithoutUnit   Code = "school-year-without-enrolment"
 	RowUnreadable     Code = "row-unreadable"
+	FileWithoutRows   Code = "file-without-rows"
 )
 
 var catalogue = map[Code]entry{
@@ -732,7 +733,11 @@ var catalogue = map[Code]entry{
 		"Kontrollera elevens skola i registret.", "Check the pupil's school in the register.",
 	},
 	RowUnreadable: {
-		"En rad i {what} har inte samma kolumner som rubriken och lästes inte. Den kan gälla vem som helst, så ingen räknas som borta.", "A row of {what} does not have the columns of the header and was not read. It may be about anybody, so nobody counts as gone.",
+		"En rad i {what} har inte samma kolumner som rubriken, eller saknar vad den gäller, och lästes inte. Den kan gälla vem som helst, så ingen räknas som borta.", "A row of {what} does not have the columns of the header, or not what it is about, and was not read. It may be about anybody, so nobody counts as gone.",
 		"Be leverantören rätta exporten; raden står i fyndet.", "Ask the vendor to correct the export; the finding has the line.",
+	},
+	FileWithoutRows: {
+		"Filen {what} har en rubrik och inga rader, fast exporten har personer. Så länge räknas ingen som borta.", "The file {what} has a header and no rows, though the export has people. As long as that is so nobody counts as gone.",
+		"Be leverantören rätta exporten, eller skriv i profilens mayBeEmpty att filen får vara tom.", "Ask the vendor to correct the export, or write in the profile's mayBeEmpty that the file may be empty.",
 	},
 }

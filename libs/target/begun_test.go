@@ -96,10 +96,22 @@ type deaf struct {
 }
 
 func (d *deaf) Lookup(ctx context.Context, id target.ID, native string) (target.Held, error) {
-	if d.asked++; d.err != nil {
-		return target.Held{}, d.err
+	d.mu.Lock()
+	d.asked++
+	err := d.err
+	d.mu.Unlock()
+	if err != nil {
+		return target.Held{}, err
 	}
 	return d.directory.Lookup(ctx, id, native)
+}
+
+// answer changes how it answers, and returns how often it was asked.
+func (d *deaf) answer(err error) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+	return d.asked
 }
 
 // A whole batch is not heard of, and then nobody answers: that costs a few time-outs and not hundreds, one after the other,
@@ -130,19 +142,18 @@ func TestATargetThatDoesNotAnswerIsNotAskedAboutEverything(t *testing.T) {
 				d.after = func(target.Operation) error { return errKilled }
 				publish("Ekman")
 				synctest.Wait()
-				d.after, d.err = nil, c.err
+				d.after = nil
+				asked := d.answer(c.err)
 				publish("Ek")
 				var last target.Settled
-				asked := d.asked
 				for last.Cursor.Seq < 3*people && last.Halted == nil {
 					last = <-p.settled
 				}
 				time.Sleep(10 * time.Second) // the first retry
 				synctest.Wait()
-				if asked = d.asked - asked; asked < 1 || asked > 10 {
+				if asked = d.answer(nil) - asked; asked < 1 || asked > 10 {
 					t.Errorf("nobody answers, and it is asked %d times", asked)
 				}
-				d.err = nil
 				time.Sleep(3 * time.Hour)
 				synctest.Wait()
 				if got := d.text(); got != want {

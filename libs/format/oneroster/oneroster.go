@@ -4,7 +4,8 @@
 // Columns are known by their names, files and words whatever their case. A set that lacks a file or a column without
 // which people would be lost, and a file that is no CSV in UTF-8 to its end, is an error, and nothing of the read is
 // believed. A row that cannot be read, or a role that nobody knows, is left out and counted: as it may be anybody, the read
-// is then not complete, so that nobody counts as gone.
+// is then not complete, so that nobody counts as gone. Nor is it where people have nothing to belong to: a file that is
+// whole and has no rows is more often a fault of the exporter than the truth.
 //
 // A row is a doc. What stands in two files of the set is joined here only where a fact needs it: the days and the course
 // of a class, and the school year of an enrolment. All other references are left to the assembler.
@@ -86,7 +87,14 @@ func Read(ctx context.Context, set Set, o Options, emit func(fact.Doc) error) (S
 			return Summary{}, err
 		}
 	}
+	r.hollow()
 	return Summary{Seen: r.seen, Complete: r.complete, Findings: r.findings}, nil
+}
+
+// Reads tells whether a file of a set is one that is read, by its name.
+func Reads(name string) bool {
+	key, ok := strings.CutSuffix(strings.ToLower(name), ".csv")
+	return ok && slices.Contains([]string{manifest, "orgs", "academicsessions", "courses", "classes", "users", "roles", "enrollments"}, key)
 }
 
 // reader reads one set.
@@ -191,6 +199,19 @@ func (r *reader) choose(modes map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// hollow finds files without a row beside users, who would lose everything that stands there. A set without users is for
+// the caller to refuse.
+func (r *reader) hollow() {
+	for _, name := range []string{"orgs", "roles", "classes", "enrollments"} {
+		p, ok := r.parts[name]
+		if !ok || p.delta || r.seen["users"] == 0 || r.seen[name] > 0 || name == "roles" && !r.roles || slices.Contains(r.Profile.MayBeEmpty, name) {
+			continue
+		}
+		r.complete = false
+		r.find(reason.FileWithoutRows, fact.Serious, row{file: name + ".csv", line: 1})
+	}
 }
 
 // find counts what was left out of a file.

@@ -109,6 +109,7 @@ func TestWhatIsNoSetIsNotBelieved(t *testing.T) {
 		"F31 cut in a quote":              {whole().with("users.csv", whole()["users.csv"]+"q,\"Kanarina"), nil, oneroster.ErrTruncated, "line 3"},
 		"F31 cut in a line":               {whole().with("users.csv", whole()["users.csv"]+"q,Kanarina"), loose, oneroster.ErrTruncated, "line 3"},
 		"F45 a row without an end":        {whole().with("users.csv", whole()["users.csv"]+"q,\""+strings.Repeat(canary+"\n", 1<<18)), nil, oneroster.ErrRow, "1048576"},
+		"lines that end in CR":            {whole().with("users.csv", "sourcedId,givenName,familyName,role,orgSourcedIds,email\rp,Kanarina,Prov,student,u,\r"), nil, oneroster.ErrMalformed, "line 1"},
 		"a delta without status":          {whole().with("manifest.csv", manifest("1.1", "users=delta")), nil, oneroster.ErrMissing, `"status"`},
 		"a manifest of no version":        {whole().with("manifest.csv", manifest("2.0", bulk...)), nil, oneroster.ErrManifest, "oneroster.version"},
 		"a mode that nobody knows":        {whole().with("manifest.csv", manifest("1.1", "users=some")), nil, oneroster.ErrManifest, "file.users"},
@@ -150,17 +151,40 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		docs     []string
 		findings []reason.Code
 	}{
-		"no manifest":                      {whole(), true, all, nil},
-		"a header only":                    {whole().with("enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role"), true, all[:3], nil},
-		"a last line without an end":       {whole().with("enrollments.csv", strings.TrimSpace(whole()["enrollments.csv"])), true, all, nil},
-		"what the manifest does not name":  {whole().with("manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk")), false, all[:3], nil},
-		"what the manifest calls absent":   {whole().with("manifest.csv", manifest("1.1", "users=Bulk", "orgs=absent")), false, all[2:3], nil},
-		"bulk and delta":                   {whole().with("manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk", "enrollments=delta"), "enrollments.csv", "sourcedId,status,classSourcedId,userSourcedId,role\ne,,c,p,student\n"), false, all, nil},
-		"roles.csv in a set of 1.1":        {whole().with("roles.csv", "content,of,another\n", "manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk", "enrollments=bulk", "roles=bulk")), true, all, nil},
-		"roles of 1.2":                     {whole().with("users.csv", users12, "roles.csv", roles), true, []string{"org/u", "class/c", "user/p", "role/r", "enrollment/e"}, nil},
-		"a user of 1.2 without a role":     {whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\n"), true, []string{"org/u", "class/c", "enrollment/e"}, nil},
+		"no manifest":                        {whole(), true, all, nil},
+		"R3 no enrollments":                  {whole().with("enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role"), false, all[:3], []reason.Code{reason.FileWithoutRows}},
+		"R3 no classes":                      {whole().with("classes.csv", "sourcedId,title,classType,schoolSourcedId\n"), false, []string{"org/u", "user/p", "enrollment/e"}, []reason.Code{reason.FileWithoutRows}},
+		"R3 no orgs":                         {whole().with("orgs.csv", "sourcedId,name,type\n"), false, all[1:], []reason.Code{reason.FileWithoutRows}},
+		"no users, which is for the runtime": {whole().with("users.csv", "sourcedId,givenName,familyName,role,orgSourcedIds\n"), true, []string{"org/u", "class/c", "enrollment/e"}, nil},
+		"no enrollments in a delta": {
+			whole().with("manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk", "enrollments=delta"), "enrollments.csv", "sourcedId,status,classSourcedId,userSourcedId,role\n"),
+			false, all[:3], nil,
+		},
+		"a last line without an end":      {whole().with("enrollments.csv", strings.TrimSpace(whole()["enrollments.csv"])), true, all, nil},
+		"what the manifest does not name": {whole().with("manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk")), false, all[:3], nil},
+		"what the manifest calls absent":  {whole().with("manifest.csv", manifest("1.1", "users=Bulk", "orgs=absent")), false, all[2:3], nil},
+		"bulk and delta":                  {whole().with("manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk", "enrollments=delta"), "enrollments.csv", "sourcedId,status,classSourcedId,userSourcedId,role\ne,,c,p,student\n"), false, all, nil},
+		"roles.csv in a set of 1.1":       {whole().with("roles.csv", "content,of,another\n", "manifest.csv", manifest("1.1", "orgs=bulk", "users=bulk", "classes=bulk", "enrollments=bulk", "roles=bulk")), true, all, nil},
+		"roles of 1.2":                    {whole().with("users.csv", users12, "roles.csv", roles), true, []string{"org/u", "class/c", "user/p", "role/r", "enrollment/e"}, nil},
+		"R3 a user of 1.2 without a role": {whole().with("users.csv", users12, "roles.csv", strings.Replace(roles, ",p,", ",q,", 1)), false, []string{"org/u", "class/c", "role/r", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
+		"R3 no roles": {
+			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\n"), false,
+			[]string{"org/u", "class/c", "enrollment/e"},
+			[]reason.Code{reason.RoleUnknown, reason.FileWithoutRows},
+		},
+		"a user of 1.2 whose role is over": {
+			whole().with("users.csv", users12, "roles.csv", "sourcedId,status,userSourcedId,role,orgSourcedId\nr,tobedeleted,p,student,u\n"), true,
+			[]string{"org/u", "class/c", "enrollment/e"},
+			nil,
+		},
+		"R3 a user of 1.1 without a role": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", " ", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
+		"R3 a user of 1.1 without a role, in a delta": {
+			whole().with("users.csv", "sourcedId,status,givenName,familyName,role,orgSourcedIds\np,active,Kanarina,Prov,,u\n", "manifest.csv", manifest("1.1", "users=delta")),
+			false, nil,
+			[]reason.Code{reason.RoleUnknown},
+		},
 		"R3 a user of 1.2 with a new word": {whole().with("users.csv", users12, "roles.csv", strings.Replace(roles, "Student", "wizard", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
-		"one role of two is a new word":    {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", "\"wizard, student\"", 1)), false, all, []reason.Code{reason.RoleUnknown}},
+		"R3 one role of two is a new word": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", "\"wizard, student\"", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
 		"a pupil who is a guardian now, in a delta": {
 			whole().with("users.csv", "sourcedId,status,givenName,familyName,role,orgSourcedIds\np,active,Kanarina,Prov,guardian,u\n", "manifest.csv", manifest("1.1", "users=delta")),
 			false,
@@ -195,10 +219,30 @@ func TestWhatIsReadOfASet(t *testing.T) {
 		"R3 a row too short":             {whole().with("orgs.csv", "sourcedId,name,type\nu,Provskolan\n"), false, all[1:], []reason.Code{reason.RowUnreadable}},
 		"R3 a row too long":              {whole().with("orgs.csv", "sourcedId,name,type\nu,Prov,skolan,school\n"), false, all[1:], []reason.Code{reason.RowUnreadable}},
 		"R3 a row without id":            {whole().with("orgs.csv", "sourcedId,name,type\n ,Provskolan,school\n"), false, all[1:], []reason.Code{reason.ElementWithoutID}},
+		"R3 an enrollment of no class":   {whole().with("enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role\ne, ,p,student\n"), false, all[:3], []reason.Code{reason.RowUnreadable}},
+		"R3 an enrollment of nobody":     {whole().with("enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role\ne,c,,student\n"), false, all[:3], []reason.Code{reason.RowUnreadable}},
+		"R3 a class of no school":        {whole().with("classes.csv", "sourcedId,title,classType,schoolSourcedId\nc,7A,homeroom,\n"), false, []string{"org/u", "user/p", "enrollment/e"}, []reason.Code{reason.RowUnreadable}},
+		"R3 a pupil of no school":        {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student,u", "student,", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RowUnreadable}},
+		"a member of staff of no school": {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student,u", "administrator,", 1)), true, all, nil},
+		"R3 a role of 1.2 at no school": {
+			whole().with("users.csv", users12, "roles.csv", "sourcedId,userSourcedId,role,orgSourcedId\nr,p,student,\nr2,q,guardian,\n"), false,
+			[]string{"org/u", "class/c", "user/p", "enrollment/e"},
+			[]reason.Code{reason.RowUnreadable},
+		},
+		"deleted in a delta, with nothing but an id": {
+			whole().with("manifest.csv", manifest("1.1", "enrollments=delta"), "enrollments.csv", "sourcedId,status,classSourcedId,userSourcedId,role\ne,tobedeleted,,,\n"), false,
+			[]string{"enrollment/e deleted"},
+			nil,
+		},
 		"blank cells after the header's": {whole().with("orgs.csv", "sourcedId,name,type\nu,Provskolan,school,, \n"), true, all, nil},
 		"R3 a role that nobody knows":    {whole().with("users.csv", strings.Replace(whole()["users.csv"], "student", "wizard", 1)), false, []string{"org/u", "class/c", "enrollment/e"}, []reason.Code{reason.RoleUnknown}},
 		"a term without days": {
 			whole().with("academicSessions.csv", "sourcedId,startDate,endDate\nt,15/06/2023,\n"), true, all, []reason.Code{reason.DateUnreadable},
+		},
+		"a term that ends before it begins": {
+			whole().with("academicSessions.csv", "sourcedId,startDate,endDate\nt,2026-08-17,2025-12-18\n", "classes.csv", "sourcedId,title,classType,schoolSourcedId,termSourcedIds\nc,7A,homeroom,u,t\n"),
+			true, all,
+			[]reason.Code{reason.DateUnreadable, reason.ReferenceDangling},
 		},
 		"a course without a name": {
 			whole().with("courses.csv", "sourcedId\nk\n", "classes.csv", "sourcedId,title,classType,schoolSourcedId,courseSourcedId\nc,7A,homeroom,u,k\n"), true, all, nil,
@@ -282,6 +326,36 @@ func TestAMarkIsHeardWhateverTheRoleIs(t *testing.T) {
 	}
 }
 
+func TestWhatAnExporterMayLeaveOut(t *testing.T) {
+	set := whole().with(
+		"users.csv", whole()["users.csv"]+"q,Kanarina,Prov,,u,,\n", "classes.csv", "sourcedId,title,classType,schoolSourcedId\n",
+		"enrollments.csv", "sourcedId,classSourcedId,userSourcedId,role\n",
+	)
+	docs, sum, err := read(t.Context(), set, func(o *oneroster.Options) {
+		o.Profile.MayBeEmpty = []string{"classes", "enrollments"}
+		o.Profile.Roles[""] = "ignore"
+	})
+	if err != nil || !sum.Complete || len(sum.Findings) > 0 {
+		t.Errorf("complete is %t, with %v, %v", sum.Complete, sum.Findings, err)
+	}
+	if d := cmp.Diff([]string{"org/u", "user/p"}, ids(docs)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestReads(t *testing.T) {
+	for name, want := range map[string]bool{"Users.CSV": true, "academicSessions.csv": true, "manifest.csv": true, "demographics.csv": false, "users.zip": false, "users": false} {
+		if got := oneroster.Reads(name); got != want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+	for name := range whole() {
+		if !oneroster.Reads(name) {
+			t.Errorf("%s is not read", name)
+		}
+	}
+}
+
 func TestAnErrorOfTheCallerIsReturned(t *testing.T) {
 	stop := errors.New("stop")
 	_, err := oneroster.Read(t.Context(), whole(), oneroster.Options{Profile: oneroster.Default()}, func(fact.Doc) error { return stop })
@@ -313,6 +387,7 @@ func TestAProfileThatMeansNothingIsRefused(t *testing.T) {
 		"orgs.school":      func(p *oneroster.Profile) { p.Orgs["school"] = "Hus" },
 		"classes.homeroom": func(p *oneroster.Profile) { p.Classes["homeroom"] = "Rum" },
 		"grades.kg":        func(p *oneroster.Profile) { p.Grades["kg"] = "7A" },
+		"mayBeEmpty[1]":    func(p *oneroster.Profile) { p.MayBeEmpty = []string{"classes", "users"} },
 		"marking":          func(p *oneroster.Profile) { p.Marking.Column = "x" },
 		"marking.words.s": func(p *oneroster.Profile) {
 			p.Marking = oneroster.Marking{Column: "x", Words: map[string]string{"s": "hemlig"}}

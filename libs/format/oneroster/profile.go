@@ -13,7 +13,7 @@ import (
 type Profile struct {
 	// CivicNoFrom lists where the identity number stands, best first: "identifier", or "userIds:" and a type of id.
 	CivicNoFrom []string `yaml:"civicNoFrom"`
-	// Roles say what a role of a user is: "pupil", "ignore", or a word of SS 12000 for a duty.
+	// Roles say what a role of a user is: "pupil", "ignore", or a word of SS 12000 for a duty. "" is who has none.
 	Roles map[string]string `yaml:"roles"`
 	// Orgs say what a type of org is: "Huvudman", "Skola", "Skolenhet", or "ignore".
 	Orgs map[string]string `yaml:"orgs"`
@@ -21,6 +21,9 @@ type Profile struct {
 	Classes map[string]string `yaml:"classes"`
 	// Grades say what årskurs a grade is; a grade that is not here is read as it stands.
 	Grades map[string]string `yaml:"grades"`
+	// MayBeEmpty lists the files that a whole set may have without a row: "classes" and "enrollments" of an exporter who has
+	// no groups. Of all others that takes nobody away.
+	MayBeEmpty []string `yaml:"mayBeEmpty"`
 	// Marking is the mark of protected persons, for which OneRoster has no column.
 	Marking Marking `yaml:"marking"`
 }
@@ -92,6 +95,11 @@ func (p Profile) Validate(problems tenant.Problems) {
 		_, _, ok := roster.ParseSchoolYear("", s)
 		return ok
 	})
+	for i, name := range p.MayBeEmpty {
+		if name != "classes" && name != "enrollments" {
+			problems.At("mayBeEmpty[%d]", i).Add("write classes or enrollments")
+		}
+	}
 	check("marking.words", p.Marking.Words, "a mark in the words of SS 12000", func(s string) bool {
 		return roster.SecurityMarking(s).Known()
 	})

@@ -22,9 +22,10 @@ func (r *reader) tables() []table {
 		{name: "orgs", columns: []string{"sourcedId", "name", "type"}, each: r.org},
 		{name: "academicSessions", columns: []string{"sourcedId", "startDate", "endDate"}, each: r.term},
 		{name: "courses", columns: []string{"sourcedId"}, each: r.course},
-		{name: "classes", columns: []string{"sourcedId", "title", "classType", "schoolSourcedId"}, each: r.class},
+		{name: "classes", columns: []string{"sourcedId", "title", "classType", "schoolSourcedId"}, filled: []string{"schoolSourcedId"}, each: r.class},
 	}
 	roles := []string{"sourcedId", "userSourcedId", "role", "orgSourcedId"}
+	ties := []string{"classSourcedId", "userSourcedId"}
 	if r.roles {
 		list = append(list, table{name: "roles", columns: roles, each: r.hasRole, again: true})
 	}
@@ -33,7 +34,7 @@ func (r *reader) tables() []table {
 		list = append(list, table{name: "roles", columns: roles, each: r.role})
 	}
 	return append(list, table{
-		name: "enrollments", columns: []string{"sourcedId", "classSourcedId", "userSourcedId", "role"}, each: r.enrollment,
+		name: "enrollments", columns: append([]string{"sourcedId", "role"}, ties...), filled: ties, each: r.enrollment,
 	})
 }
 
@@ -75,7 +76,7 @@ func (r *reader) term(x row) error {
 	from, errFrom := roster.ParseDate(x.get("startDate"))
 	to, errTo := roster.ParseDate(x.get("endDate"))
 	switch {
-	case errFrom != nil || errTo != nil:
+	case errFrom != nil || errTo != nil || to < from: // a class of a term that is on no day would be over
 		r.find(reason.DateUnreadable, fact.Warning, x)
 	case !x.ended():
 		r.terms[x.get("sourcedId")] = roster.Interval{Start: from, End: to}
@@ -125,6 +126,7 @@ func (r *reader) days(terms []string) (days roster.Interval, known bool) {
 // user is what is kept of a user of 1.2 until the roles are read.
 type user struct {
 	stated bool // a row of users.csv is there
+	listed bool // a row of roles.csv is there
 	wanted bool // one of the roles is not to be ignored
 	grade  string
 }
@@ -134,8 +136,7 @@ type user struct {
 func (r *reader) as(role string, x row) (kind string, known bool) {
 	kind, known = r.Profile.Roles[strings.ToLower(role)]
 	if !known && !x.ended() {
-		r.find(reason.RoleUnknown, fact.Serious, x)
-		r.complete = false
+		r.unread(x, reason.RoleUnknown)
 	}
 	return kind, known
 }
@@ -143,6 +144,7 @@ func (r *reader) as(role string, x row) (kind string, known bool) {
 func (r *reader) hasRole(x row) error {
 	kind, known := r.Profile.Roles[strings.ToLower(x.get("role"))]
 	u := r.users[x.get("userSourcedId")]
+	u.listed = true
 	u.wanted = u.wanted || known && kind != ignore && !x.ended()
 	r.users[x.get("userSourcedId")] = u
 	return nil
@@ -164,40 +166,49 @@ func (r *reader) user(x row) error {
 			return r.state(x, "user", person)
 		case x.delta:
 			return r.wait(x) // who has another role, or is a guardian
+		case !u.listed && !r.parts["roles"].delta:
+			r.as("", x)
+			return nil
 		default:
 			return nil
 		}
 	}
 	var ties []fact.Fact
 	wanted, understood := false, true
-	for _, role := range x.list("role") {
+	roles := x.list("role")
+	if len(roles) == 0 {
+		roles = []string{""}
+	}
+	for _, role := range roles {
 		kind, known := r.as(role, x)
 		if understood = understood && known; !known || kind == ignore {
 			continue
 		}
 		wanted = true
-		for _, org := range x.list("orgSourcedIds") {
+		orgs := x.list("orgSourcedIds")
+		if kind == pupil && len(orgs) == 0 && !x.ended() {
+			r.unread(x, reason.RowUnreadable)
+			understood = false
+		}
+		for _, org := range orgs {
 			ties = append(ties, tie(kind, id, org, r.grade(x), "", "")...)
 		}
-		if len(ties) == 0 {
+		if len(orgs) == 0 && kind != pupil { // of the whole organisation
 			person.Role = string(roster.RoleStaff)
-			if kind == pupil {
-				person.Role = string(roster.RolePupil)
-			}
 		}
 	}
 	switch {
-	case wanted || marked:
-		return r.state(x, "user", append([]fact.Fact{person}, ties...)...)
-	case understood || x.ended():
+	case x.ended() || understood && !wanted && !marked:
 		return r.state(x, "user")
+	case understood || marked:
+		return r.state(x, "user", append([]fact.Fact{person}, ties...)...)
 	default:
-		return nil
+		return nil // one of the roles is not understood: what is known of the user stays
 	}
 }
 
 func (r *reader) role(x row) error {
-	id := x.get("userSourcedId")
+	id, org := x.get("userSourcedId"), x.get("orgSourcedId")
 	kind, known := r.as(x.get("role"), x)
 	u := r.users[id]
 	switch {
@@ -205,10 +216,13 @@ func (r *reader) role(x row) error {
 		return r.state(x, "role")
 	case !known:
 		return nil
+	case kind != ignore && (id == "" || org == ""):
+		r.unread(x, reason.RowUnreadable)
+		return nil
 	case x.delta && kind == pupil && !u.stated:
 		return r.wait(x) // the school year stands with the user
 	default:
-		return r.state(x, "role", tie(kind, id, x.get("orgSourcedId"), u.grade, x.get("beginDate"), x.get("endDate"))...)
+		return r.state(x, "role", tie(kind, id, org, u.grade, x.get("beginDate"), x.get("endDate"))...)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type table struct {
 	name    string   // without its ending, as OneRoster writes it
 	columns []string // without which it is not read
+	filled  []string // columns in which every row has something, if it is not over
 	each    func(row) error
 	again   bool // it is read once more, and only then counted
 }
@@ -58,6 +59,14 @@ func (x row) where() string { return fmt.Sprintf("%s line %d", x.file, x.line) }
 func (x row) ended() bool {
 	status := strings.ToLower(x.get("status"))
 	return status == "tobedeleted" || status == "inactive"
+}
+
+// fits tells whether a row has the cells of the header, and something in each of these columns.
+func (x row) fits(filled []string) bool {
+	if len(x.fields) < x.width || slices.ContainsFunc(x.fields[x.width:], func(s string) bool { return strings.TrimSpace(s) != "" }) {
+		return false
+	}
+	return x.ended() || !slices.ContainsFunc(filled, func(column string) bool { return x.get(column) == "" })
 }
 
 // table reads a file of the set, if the set has it.
@@ -104,6 +113,9 @@ func (r *reader) header(t table, x *row) error {
 	x.columns, x.width = map[string]int{}, len(x.fields)
 	for i, name := range x.fields {
 		name = strings.ToLower(strings.TrimSpace(name))
+		if strings.ContainsAny(name, "\r\n") { // lines that end in a carriage return only are all one header
+			return r.refuse(reason.Unreadable, ErrMalformed, x.file, x.line, "the name of a column has a line end in it; lines have to end in LF or CRLF")
+		}
 		if _, twice := x.columns[name]; twice {
 			return r.refuse(reason.Unreadable, ErrAmbiguous, x.file, x.line, "two columns have one name")
 		}
@@ -128,20 +140,25 @@ func (r *reader) row(t table, x row) error {
 	if t.name == manifest {
 		return t.each(x)
 	}
-	extra := len(x.fields) > x.width && slices.ContainsFunc(x.fields[x.width:], func(s string) bool { return strings.TrimSpace(s) != "" })
-	fits, named := !extra && len(x.fields) >= x.width, x.get("sourcedId") != ""
 	if !t.again {
 		r.seen[t.name]++
-		if r.complete = r.complete && fits && named; !fits {
-			r.find(reason.RowUnreadable, fact.Serious, x)
-		} else if !named {
-			r.find(reason.ElementWithoutID, fact.Serious, x)
-		}
 	}
-	if fits && named {
+	switch {
+	case x.fits(t.filled) && x.get("sourcedId") != "":
 		return t.each(x)
+	case t.again:
+	case x.get("sourcedId") == "" && x.fits(nil):
+		r.unread(x, reason.ElementWithoutID)
+	default:
+		r.unread(x, reason.RowUnreadable)
 	}
 	return nil
+}
+
+// unread counts a row that was left out. It may be about anybody, so that nobody counts as gone.
+func (r *reader) unread(x row, code reason.Code) {
+	r.complete = false
+	r.find(code, fact.Serious, x)
 }
 
 // end says what the end of a file means.

@@ -32,6 +32,7 @@ type clay struct {
 	told     int // the version up to which a reader that acknowledges early has been told
 	mended   chan struct{}
 	kept     []fact.Doc
+	read     time.Time // what had which time when it was last read
 }
 
 func newClay(flaw string) *clay {
@@ -139,6 +140,9 @@ func (c *clay) Hold(t sourcetest.Town) error {
 		sum := fmt.Sprint(d.Facts)
 		delete(before, d.ID)
 		delete(c.gone, d.ID)
+		if c.flaw == "misses what changes in the moment of a read" && c.sums[d.ID] != "" && c.read.Equal(t.At) {
+			continue
+		}
 		if c.sums[d.ID] != sum && (c.flaw != "forgets who moved" || c.versions[d.ID] == 0) {
 			c.sums[d.ID], c.versions[d.ID] = sum, c.version
 		}
@@ -231,6 +235,7 @@ func (r reader) Read(ctx context.Context, since source.Cursor, emit func(fact.Do
 		mended := make(chan struct{})
 		go func() { <-mended }()
 	}
+	r.read = r.town.At
 	from, err := strconv.Atoi(string(since))
 	res.Complete = err != nil || from > r.version
 	if r.flaw == "takes any cursor" && len(since) > 0 {
@@ -271,8 +276,16 @@ func (r reader) emit(ctx context.Context, delta bool, from int, emit func(fact.D
 		}
 		all = slices.Values(list)
 	}
+	if r.flaw == "reads one page" {
+		list := slices.Collect(all)
+		all = slices.Values(list[:min(len(list), 100)])
+	}
 	half := len(r.versions) / 2
 	for d := range all {
+		if p, ok := d.Facts[0].(fact.Person); ok && delta && r.flaw == "drops the mark of protection from what changed" {
+			p.Marking = string(roster.MarkingNone)
+			d.Facts[0] = p
+		}
 		if ctx.Err() != nil && r.flaw != "does not listen" {
 			return n, ctx.Err()
 		}

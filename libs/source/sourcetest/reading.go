@@ -154,6 +154,10 @@ func (s *suite) complete() {
 			t.Error("R10: the read does not say what was read: fill in Result.Origin")
 		}
 		s.claimsAre(t, w.last)
+		many := s.world(t, t.Context())
+		many.hold(invent(300))
+		many.read()
+		many.agrees("a first read of more than a page")
 	})
 	s.Case("a register that has not changed publishes nothing", conformance.Idempotent, func(t *testing.T) {
 		w := s.world(t, t.Context())
@@ -165,6 +169,26 @@ func (s *suite) complete() {
 				t.Errorf("R5: it is read again, unchanged, and %d changes are published: %v", w.log.Messages()-before, run.Counts)
 			}
 		}
+	})
+}
+
+// moments: what changes while it is read has the same time as what was read.
+func (s *suite) moments() {
+	s.Case("what changes in the very moment of a read is seen by the next one", conformance.Complete, func(t *testing.T) {
+		s.eachWay(t, func(t *testing.T, read func(*world) (source.Run, error)) {
+			w := s.world(t, t.Context())
+			w.hold(invent(12))
+			w.read()
+			at := w.town.At
+			after(&w.town)
+			if w.town.At = at; w.Register.Hold(w.town.Clone()) != nil {
+				t.Fatal("the register does not take a town")
+			}
+			if run, err := read(w); err != nil || !run.Believed() {
+				t.Fatalf("nothing was wrong with the register, and the read is %s: %s (%v)", run.State, why(run), err)
+			}
+			w.agrees("a change that has the time of the read before it")
+		})
 	})
 }
 
@@ -441,45 +465,57 @@ func (s *suite) stable() {
 // protects: what the defaults claim about protected persons holds.
 func (s *suite) protects() {
 	s.Case("a protected person is kept as the connector says", conformance.Protects, func(t *testing.T) {
-		w := s.world(t, t.Context())
-		w.hold(invent(12))
-		w.read()
-		p := *w.town.Person("p-4")
-		ref := roster.Ref{Kind: roster.KindPerson, Key: w.keyer.Person(w.name, "", roster.ParseCivicNo(p.CivicNo, roster.Today(w.now)))}
-		w.change(func(t *Town) { t.Person("p-4").Protected = true })
-		run := w.readAll()
-		marked := slices.ContainsFunc(w.last.docs, func(d fact.Doc) bool {
-			return slices.ContainsFunc(d.Facts, func(f fact.Fact) bool {
-				x, ok := f.(fact.Person)
-				return ok && roster.SecurityMarking(x.Marking).Protects()
-			})
+		t.Run("by a read of everything", func(t *testing.T) { s.protectsOne(t, (*world).readAll) })
+		t.Run("by a read of what changed", func(t *testing.T) {
+			if s.Claims.NoDelta != "" {
+				s.DoesNotApply(t, "%s", s.Claims.NoDelta)
+			}
+			s.protectsOne(t, (*world).read)
 		})
-		tombstone := w.log.Tombstone(ref)
-		switch d := s.Connector.Defaults; {
-		case d.Protected == source.ProtectedNone:
-			if marked {
-				t.Error("R9: its defaults say that it knows nothing of protection, and yet a doc has a mark: let them say flag")
-			}
-		case d.Protected == source.ProtectedFlag && !marked:
-			t.Error("R9: a person is marked as protected in the register, and no doc says so")
-		case d.Protected == source.ProtectedOmits && marked:
-			t.Error("R9: its defaults say that protected persons are left out, and yet a doc marks one: let them say flag")
-		case d.MayBeEmpty:
-			if !slices.ContainsFunc(w.log.Standing(), func(r roster.Record) bool {
-				return r.Ref == ref && r.Person != nil && r.Person.Marking.Protects()
-			}) {
-				t.Error("R9: the log has no record that protects the person")
-			}
-		case tombstone == nil || tombstone.Reason != roster.TombstoneProtected:
-			t.Errorf("R9: the person still stands in the log after a %s read", run.State)
-		}
-		if !s.Connector.Defaults.MayBeEmpty && s.Connector.Defaults.Protected != source.ProtectedNone {
-			w.agrees("the protection")
-		}
-		w.change(func(t *Town) { t.Person("p-4").Protected = false })
-		w.readAll()
-		w.agrees("the end of the protection")
 	})
+}
+
+// protectsOne has the register mark a person, and take that back.
+func (s *suite) protectsOne(t *testing.T, read func(*world) source.Run) {
+	t.Helper()
+	w := s.world(t, t.Context())
+	w.hold(invent(12))
+	w.read()
+	p := *w.town.Person("p-4")
+	ref := roster.Ref{Kind: roster.KindPerson, Key: w.keyer.Person(w.name, "", roster.ParseCivicNo(p.CivicNo, roster.Today(w.now)))}
+	w.change(func(t *Town) { t.Person("p-4").Protected = true })
+	run := read(w)
+	marked := slices.ContainsFunc(w.last.docs, func(d fact.Doc) bool {
+		return slices.ContainsFunc(d.Facts, func(f fact.Fact) bool {
+			x, ok := f.(fact.Person)
+			return ok && roster.SecurityMarking(x.Marking).Protects()
+		})
+	})
+	tombstone := w.log.Tombstone(ref)
+	switch d := s.Connector.Defaults; {
+	case d.Protected == source.ProtectedNone:
+		if marked {
+			t.Error("R9: its defaults say that it knows nothing of protection, and yet a doc has a mark: let them say flag")
+		}
+	case d.Protected == source.ProtectedFlag && !marked:
+		t.Error("R9: a person is marked as protected in the register, and no doc says so")
+	case d.Protected == source.ProtectedOmits && marked:
+		t.Error("R9: its defaults say that protected persons are left out, and yet a doc marks one: let them say flag")
+	case d.MayBeEmpty:
+		if !slices.ContainsFunc(w.log.Standing(), func(r roster.Record) bool {
+			return r.Ref == ref && r.Person != nil && r.Person.Marking.Protects()
+		}) {
+			t.Error("R9: the log has no record that protects the person")
+		}
+	case tombstone == nil || tombstone.Reason != roster.TombstoneProtected:
+		t.Errorf("R9: the person still stands in the log after a %s read", run.State)
+	}
+	if !s.Connector.Defaults.MayBeEmpty && s.Connector.Defaults.Protected != source.ProtectedNone {
+		w.agrees("the protection")
+	}
+	w.change(func(t *Town) { t.Person("p-4").Protected = false })
+	w.readAll() // what changed is the person: the groups, which do not, tell of her or him again when all is read
+	w.agrees("the end of the protection")
 }
 
 // known tells whether a run says why it is not believed, in words that a person understands.

@@ -104,6 +104,7 @@ func Test(t *testing.T, u Under) {
 	s := &suite{Under: u, Suite: conformance.New(t, "source-"+u.Connector.System, u.Against), heard: &heard{said: map[string]bool{}}, numbers: map[string]bool{}}
 	s.settings()
 	s.complete()
+	s.moments()
 	s.changes()
 	s.histories()
 	s.stable()

@@ -43,7 +43,7 @@ func (f *fake) under() targettest.Under {
 		Peer: func(*testing.T) (targettest.Peer, string) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			p := &peer{complete: f.complete, things: map[string]thing{"n0": {mine: false, fields: target.Fields{{Name: "name", Value: "foreign"}}}}, serial: 1}
+			p := &peer{complete: f.complete, things: map[string]thing{"n0": {mine: false, fields: target.Fields{{Name: "name", Value: "foreign"}}}}, serial: 1, cache: map[target.ID]target.Held{}}
 			f.peers = append(f.peers, p)
 			return p, "peer: " + strconv.Itoa(len(f.peers))
 		},
@@ -82,6 +82,9 @@ func (c *config) Open(env target.Env) (*target.Target, error) {
 	c.fake.mu.Lock()
 	defer c.fake.mu.Unlock()
 	s := &sink{fake: c.fake, peer: c.fake.peers[c.Peer-1], seen: map[target.ID]target.Held{}}
+	if c.fake.is("believes itself") {
+		s.seen = s.peer.cache
+	}
 	spec := budget.Spec{Name: "fake", Scope: strconv.Itoa(c.Peer), Rate: c.Rate}
 	switch {
 	case c.fake.is("has a budget for every link"):
@@ -183,122 +186,6 @@ func (m *mapping) Map(v target.View, e roster.Ref) []target.Wish {
 	}
 }
 
-// thing is what the peer holds under an id of its own.
-type thing struct {
-	mine bool
-	target.Held
-	fields target.Fields
-}
-
-// peer is a system that takes calls or sets.
-type peer struct {
-	complete bool
-
-	mu     sync.Mutex
-	things map[string]thing
-	serial int
-	calls  int
-	writes int
-	fault  targettest.Fault
-	of     target.ID
-	taken  int
-}
-
-func (p *peer) Holds() (out []target.Held, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, x := range p.things {
-		if x.mine {
-			out = append(out, x.Held)
-		}
-	}
-	return out, nil
-}
-
-func (p *peer) Others() (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var out []string
-	for id, x := range p.things {
-		if !x.mine {
-			out = append(out, id+x.fields[0].Value.Reveal())
-		}
-	}
-	return strings.Join(out, ","), nil
-}
-
-func (p *peer) Writes() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.writes
-}
-
-func (p *peer) Calls() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.calls
-}
-
-func (p *peer) Fail(f targettest.Fault, of target.ID) error {
-	if p.complete && f == targettest.RefuseOne {
-		return targettest.Cannot("nothing is wrong with any row")
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fault, p.of, p.taken = f, of, 0
-	return nil
-}
-
-func (p *peer) Heal() error { return p.Fail("", target.ID{}) }
-
-func (p *peer) Tamper(how targettest.Tampering, id target.ID) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.complete && how == targettest.Change {
-		return targettest.Cannot("nobody can write into a set")
-	}
-	for native, x := range p.things {
-		switch {
-		case !x.mine || x.ID != id:
-		case how == targettest.Lose:
-			delete(p.things, native)
-		default:
-			x.Fields = target.Fields{{Name: "given", Value: "somebody else"}}
-			p.things[native] = x
-		}
-	}
-	return nil
-}
-
-// write answers a write: whether it is done, and what is said.
-func (p *peer) write(id target.ID) (done bool, status int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.calls++
-	p.writes++
-	p.taken++
-	switch p.fault {
-	case "":
-		return true, 200
-	case targettest.RefuseOne:
-		if id == p.of {
-			return false, 422
-		}
-		return true, 200
-	case targettest.HalfBatch:
-		if p.taken == 1 && !p.complete {
-			return true, 200
-		}
-		return false, 500
-	case targettest.LostAnswer:
-		return true, 500
-	default:
-		return false, map[targettest.Fault]int{
-			targettest.Throttle: 429, targettest.Bare: 429, targettest.Broken: 500, targettest.Garbage: 0, targettest.Hang: -1, targettest.SignIn: 401,
-		}[p.fault]
-	}
-}
-
 // sink is the connector's.
 type sink struct {
 	fake   *fake
@@ -381,6 +268,19 @@ func (s *sink) answer(ctx context.Context, status int, op target.Operation) erro
 }
 
 func (s *sink) Apply(ctx context.Context, ops []target.Operation) []target.Outcome {
+	out := s.applyAll(ctx, ops)
+	if s.fake.is("answers in another order") {
+		slices.Reverse(out)
+	}
+	for i := range out {
+		if s.fake.is("keeps the target's ids to itself") {
+			out[i].Native = ""
+		}
+	}
+	return out
+}
+
+func (s *sink) applyAll(ctx context.Context, ops []target.Operation) []target.Outcome {
 	if s.fake.is("leaves something running") {
 		go func() { select {} }()
 	}
@@ -414,23 +314,52 @@ func (s *sink) apply(ctx context.Context, op target.Operation) (out target.Outco
 	if op.Verb == target.Delete && !there {
 		return out
 	}
+	if op.Verb == target.Update && !there && s.fake.is("takes what is not there for done") {
+		return out
+	}
 	if op.Verb == target.Create && there && !s.fake.is("makes again what it made") || op.Verb != target.Create && !there {
 		out.Err = reason.Errorf(reason.Conflict, nil, reason.ItemChanged, "address", "fake")
 		return out
 	}
 	done, status := s.peer.write(id)
-	p := s.peer
-	if done {
-		p.mu.Lock()
+	if two := s.fake.is("changes members in two calls"); done && len(op.SetsDrop) > 0 && (two || s.fake.is("forgets that members failed")) {
+		leave := op
+		leave.Resource.Sets = s.without(native, op.SetsDrop)
+		s.do(leave, &native)
+		if done, status = s.peer.write(id); !done && !two {
+			status = 200
+		}
+	}
+	switch {
+	case done:
 		s.do(op, &native)
-		p.mu.Unlock()
+	case there && s.fake.is("disables who could not be written"):
+		s.do(target.Operation{Verb: target.Disable, Resource: op.Resource}, &native)
 	}
 	return target.Outcome{Native: native, Err: s.answer(ctx, status, op)}
 }
 
-// do is what the peer does. The caller holds its mutex.
+// without are the sets of a thing without some of their members.
+func (s *sink) without(native string, drop []target.Set) (out []target.Set) {
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	for _, set := range s.peer.things[native].Sets {
+		stay := target.Set{Name: set.Name}
+		for _, m := range set.Members {
+			if !slices.ContainsFunc(drop, func(d target.Set) bool { return d.Name == set.Name && slices.Contains(d.Members, m) }) {
+				stay.Members = append(stay.Members, m)
+			}
+		}
+		out = append(out, stay)
+	}
+	return out
+}
+
+// do is what the peer does.
 func (s *sink) do(op target.Operation, native *string) {
 	p, f := s.peer, s.fake
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	x := p.things[*native]
 	switch op.Verb {
 	case target.Create:
@@ -475,16 +404,33 @@ func (s *sink) find(id target.ID) (native string, there bool) {
 	s.peer.mu.Lock()
 	defer s.peer.mu.Unlock()
 	for _, n := range slices.Sorted(maps.Keys(s.peer.things)) {
-		if x := s.peer.things[n]; x.mine && x.ID == id {
+		if x := s.peer.things[n]; x.mine && s.takesFor(x.Held, id) {
 			return n, true
 		}
 	}
 	return "", false
 }
 
+// takesFor tells whether it takes a thing for the one with an id.
+func (s *sink) takesFor(x target.Held, id target.ID) bool {
+	switch f := s.fake; {
+	case f.is("finds what begins alike"):
+		return x.ID.Kind == id.Kind && strings.HasPrefix(x.ID.Key, id.Key)
+	case f.is("finds what is of another kind"):
+		return x.ID.Key == id.Key
+	case f.is("remembers only in memory what it made"):
+		return s.seen[id].Native == x.Native
+	default:
+		return x.ID == id
+	}
+}
+
 func (s *sink) Lookup(ctx context.Context, id target.ID, _ string) (target.Held, error) {
 	if err := s.read(ctx); err != nil {
 		return target.Held{}, err
+	}
+	if s.fake.is("touches what it is asked about") {
+		s.peer.write(id)
 	}
 	native, there := s.find(id)
 	if !there || s.fake.is("makes again what it made") {
@@ -569,7 +515,7 @@ func (d delivery) Delivered(ctx context.Context, p target.Package) (bool, error)
 	defer d.peer.mu.Unlock()
 	n := 0
 	for _, r := range loaded.([]target.Resource) {
-		if x, there := d.peer.things[r.ID.String()]; there && slices.Equal(x.Fields, r.Fields) {
+		if x, there := d.peer.things[r.ID.String()]; there && slices.Equal(x.Fields, r.Fields) && fmt.Sprint(x.Sets) == fmt.Sprint(r.Sets) {
 			n++
 		}
 	}

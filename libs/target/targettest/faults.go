@@ -17,7 +17,7 @@ func (s *suite) faults() {
 		parts(s, t, []string{"a person", "a unit"}, s.oneBad)
 	})
 	s.Case("the other side fails in every way, and nothing is lost or made twice", conformance.CrashSafe, func(t *testing.T) {
-		parts(s, t, []Fault{HalfBatch, Broken, Garbage, Hang, LostAnswer}, s.ridesOut)
+		parts(s, t, []Fault{HalfBatch, halfMembers, Broken, Garbage, Hang, LostAnswer}, s.ridesOut)
 	})
 	s.Case("who asks to wait is waited for", conformance.RatePolite, func(t *testing.T) {
 		parts(s, t, []Fault{Throttle, Bare}, s.ridesOut)
@@ -65,9 +65,19 @@ func (s *suite) oneBad(t *testing.T, what string) {
 	w.equal("after the bad item was mended")
 }
 
+// halfMembers is half a batch in which nothing but the members of a group change: who leaves it may be one call, and who
+// joins it another.
+const halfMembers Fault = "half of the members"
+
 // ridesOut has a link work against a fault while people come, change and go, and then without it.
 func (s *suite) ridesOut(t *testing.T, fault Fault) {
 	w := s.world(t).begin()
+	if fault == halfMembers {
+		s.can(t, w.peer.Fail(HalfBatch, target.ID{}))
+		w.put(group(31, 1, 21, 11, 13, 14))
+		s.mends(t, w, fault)
+		return
+	}
 	before := w.held()
 	w.witness.errors()
 	s.can(t, w.peer.Fail(fault, target.ID{}))
@@ -85,10 +95,21 @@ func (s *suite) ridesOut(t *testing.T, fault Fault) {
 	}
 	now := w.held()
 	for id := range before {
-		if _, there := now[id]; !there {
+		switch h, there := now[id]; {
+		case !there:
 			t.Errorf("%s, and %s is gone: no fault of the other side removes anything (R6)", fault, id)
+		case h.Disabled:
+			t.Errorf("%s, and nobody can use %s: no fault of the other side keeps anybody out (R6)", fault, id)
 		}
 	}
+	s.mends(t, w, fault)
+	w.put(gone(pupil(18, 2)), gone(roster.Record{Ref: personRef(17), Source: register}), group(31, 1, 21, 11, 12, 13))
+	w.equal("after " + string(fault) + ", and on")
+}
+
+// mends has the other side answer again, and a link make good what it could not do.
+func (s *suite) mends(t *testing.T, w *world, fault Fault) {
+	t.Helper()
 	if err := w.peer.Heal(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +118,11 @@ func (s *suite) ridesOut(t *testing.T, fault Fault) {
 		w.settle()
 	}
 	w.equal("after " + string(fault))
-	w.put(gone(pupil(18, 2)), gone(roster.Record{Ref: personRef(17), Source: register}), group(31, 1, 21, 11, 12, 13))
-	w.equal("after " + string(fault) + ", and on")
+	writes := w.peer.Writes()
+	w.pass(2 * time.Hour)
+	if w.settle(); w.peer.Writes() != writes {
+		t.Errorf("%s is over, all is well again, and it is written once more: what is confirmed is done (R5)", fault)
+	}
 }
 
 // judge holds an answer to what the fault was.
@@ -117,6 +141,8 @@ func (s *suite) judge(t *testing.T, fault Fault, a answer) {
 	}
 	if after := reason.AfterOf(a.err); fault == Throttle && after < Wait {
 		t.Errorf("%s: the %s says to wait for %v, and it was asked for %v: whoever calls again too soon is locked out", fault, a.call, after, Wait)
+	} else if fault == Throttle && after > 10*Wait {
+		t.Errorf("%s: the %s says to wait for %v, and it was asked for %v: look at the unit", fault, a.call, after, Wait)
 	}
 	if deadline := s.under.Claims.Deadline; a.took > deadline+time.Second {
 		t.Errorf("%s: the %s took %v, and %v is claimed: every call has a deadline of its own", fault, a.call, a.took.Round(time.Millisecond), deadline)

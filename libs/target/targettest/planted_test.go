@@ -12,7 +12,7 @@ import (
 
 // What is right passes, whatever its sink.
 func TestTheSuitePassesWhatIsRight(t *testing.T) {
-	for name, f := range map[string]*fake{"calls": {}, "sets": {complete: true}} {
+	for name, f := range map[string]*fake{"calls": {}, "sets": {complete: true}, "calls for members": {broken: "changes members in two calls"}} {
 		f.deadline = 1200 * time.Millisecond // long enough to tell a stop from a time-out
 		t.Run(name, func(t *testing.T) { targettest.Test(t, f.under()) })
 	}
@@ -69,6 +69,15 @@ var planted = []struct {
 	{"clears away what is not its own", false, "nothing is touched that is not ours", "something that is not ours is another, or gone"},
 	{"does not say what people sign in with", false, "a mass change waits for a person", "Watched the fields by which they sign in"},
 	{"tells who it was in its errors", false, "no name, number or secret is in an error or a log line", "has a name, an identity number or a secret in it"},
+	{"answers in another order", false, "one bad item in a good batch stops nobody else, and what needs it waits", "one bad item delays no other"},
+	{"remembers only in memory what it made", false, "the other side fails in every way, and nothing is lost or made twice", "twice"},
+	{"keeps the target's ids to itself", false, "what the target says that it holds is what is there", "Outcome.Native"},
+	{"finds what begins alike", false, "what the target says that it holds is what is there", "only alike"},
+	{"finds what is of another kind", false, "what the target says that it holds is what is there", "only alike"},
+	{"touches what it is asked about", false, "what the target says that it holds is what is there", "a preview and a check ask too"},
+	{"takes what is not there for done", false, "what others took away is made again when it changes next", "what is not there is a conflict"},
+	{"disables who could not be written", false, "the other side fails in every way, and nothing is lost or made twice", "keeps anybody out"},
+	{"forgets that members failed", false, "the other side fails in every way, and nothing is lost or made twice", "has other members"},
 	{"leaves something running", false, "nothing runs on when the connector is done", "left a goroutine running"},
 	{"writes the time into its file", true, "the same set is the same bytes under the same name", "a time or a random id is in it"},
 	{"clears the inbox first", true, "the other side fails in every way, and nothing is lost or made twice", "no fault of the other side removes anything"},

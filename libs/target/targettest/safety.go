@@ -48,12 +48,34 @@ func (s *suite) safety() {
 			}
 		})
 	})
+	s.Case("what others took away is made again when it changes next", conformance.Reconciles, func(t *testing.T) {
+		w := s.world(t)
+		if w.made.Applier == nil {
+			s.DoesNotApply(t, "a complete set is delivered whole, whatever was lost")
+		}
+		w.begin()
+		for _, r := range []roster.Record{pupil(12, 1), group(31, 1, 21, 11, 12, 13)} {
+			for _, id := range w.of(r.Ref) {
+				s.can(t, w.peer.Tamper(Lose, id))
+			}
+			w.put(renamed(r))
+			w.pass(2 * time.Hour)
+			w.settle()
+			w.equal("after " + string(r.Ref.Kind) + " was lost, and got a new name: what is not there is a conflict, never done;")
+		}
+	})
 	s.Case("what the target says that it holds is what is there", conformance.Reconciles, func(t *testing.T) {
 		w := s.world(t)
 		if w.made.Applier == nil {
 			s.DoesNotApply(t, "a complete set is known by its name, not row by row")
 		}
 		w.begin()
+		for _, e := range w.ledgerEntries() {
+			if h := w.held()[e.ID]; e.Held && e.Native != h.Native {
+				t.Errorf("%s has another id there than Apply said: an outcome tells the target's own id (Outcome.Native)", e.ID)
+			}
+		}
+		writes := w.peer.Writes()
 		told := map[target.ID]target.Held{}
 		for id := range w.held() {
 			h, err := w.made.Applier.Lookup(t.Context(), id, "")
@@ -68,8 +90,12 @@ func (s *suite) safety() {
 		if _, err := w.made.Applier.Lookup(t.Context(), target.ID{Kind: w.made.Applier.Kinds()[0], Key: key(99).String()}, ""); !errors.Is(err, target.ErrNotFound) {
 			t.Errorf("Lookup of what is not there says %v, want ErrNotFound", err)
 		}
+		for id := range told {
+			s.exact(t, w, id)
+		}
 		lister, ok := w.made.Applier.(target.Lister)
 		if !ok {
+			w.untouched(writes)
 			return
 		}
 		listed := map[target.ID]target.Held{}
@@ -85,6 +111,7 @@ func (s *suite) safety() {
 		for id := range listed {
 			t.Errorf("List tells of %s, which is not ours (R6)", id)
 		}
+		w.untouched(writes)
 	})
 	s.Case("nothing is touched that is not ours", conformance.Owns, func(t *testing.T) {
 		w := s.world(t)
@@ -177,6 +204,32 @@ func (s *suite) safety() {
 		}
 	})
 	s.Case("no name, number or secret is in an error or a log line", conformance.Private, s.private)
+}
+
+// untouched holds what was only asked to having written nothing.
+func (w *world) untouched(writes int) {
+	w.t.Helper()
+	if n := w.peer.Writes() - writes; n > 0 {
+		w.t.Errorf("what was only asked (Lookup, List) wrote %d times: a preview and a check ask too", n)
+	}
+}
+
+// exact looks for ids that are only like one that is there: searches of vendors find them.
+func (s *suite) exact(t *testing.T, w *world, id target.ID) {
+	t.Helper()
+	alike := []target.ID{{Kind: id.Kind, Key: id.Key[:len(id.Key)-1]}, {Kind: id.Kind, Key: id.Key + "0"}}
+	for _, kind := range w.made.Applier.Kinds() {
+		if other := (target.ID{Kind: kind, Key: id.Key}); kind != id.Kind {
+			if _, there := w.held()[other]; !there {
+				alike = append(alike, other)
+			}
+		}
+	}
+	for _, other := range alike {
+		if h, err := w.made.Applier.Lookup(t.Context(), other, ""); !errors.Is(err, target.ErrNotFound) {
+			t.Errorf("Lookup of %s, which is not there, finds %s (%v): what is only alike is somebody else's (R6)", other, h.ID, err)
+		}
+	}
 }
 
 // unverified ends the case of a target that is claimed to see no loss, unless it does.

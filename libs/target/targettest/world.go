@@ -61,19 +61,26 @@ func (s *suite) worldWith(t *testing.T, more string) *world {
 	w.budgets = budget.NewSet(w.now, w.doze)
 	peer, settings := s.under.Peer(t)
 	w.peer, w.settings = peer, settings+"\n"+more
-	config, err := s.config(w.settings)
+	w.witness = &witness{}
+	w.open()
+	return w
+}
+
+// open opens the connector as a new process does: what the one before it had in mind is gone.
+func (w *world) open() {
+	w.t.Helper()
+	config, err := w.suite.config(w.settings)
 	if err == nil {
 		w.made, err = config.Open(w.env())
 	}
 	switch {
 	case err != nil:
-		t.Fatalf("the settings of the test are refused: %v", err)
+		w.t.Fatalf("the settings of the test are refused: %v", err)
 	case w.made.Mapping == nil || (w.made.Applier == nil) == (w.made.Deliverer == nil):
-		t.Fatal("the target must have a mapping, and either an applier or a deliverer")
+		w.t.Fatal("the target must have a mapping, and either an applier or a deliverer")
 	}
 	w.made.Every = 0 // the suite delivers as often as it looks
-	w.witness = watch(w.made)
-	return w
+	w.witness.watch(w.made)
 }
 
 // env is what the connector is opened with.
@@ -121,8 +128,10 @@ func (w *world) run(do func(context.Context, *target.Link) error) (sum target.Se
 
 // runIn is run in a process that is told to stop when ctx ends.
 func (w *world) runIn(ctx context.Context, do func(context.Context, *target.Link) error) (sum target.Settled, err error) {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	w.open()
 	logger := slog.New(slog.DiscardHandler)
 	feed := target.NewFeed(w.log, nil, logger, w.now)
 	settled := make(chan target.Settled, 1000)
@@ -384,9 +393,8 @@ type answer struct {
 	took time.Duration
 }
 
-// watch puts a witness in front of the sink.
-func watch(made *target.Target) *witness {
-	w := &witness{}
+// watch puts the witness in front of a sink.
+func (w *witness) watch(made *target.Target) {
 	if lister, ok := made.Applier.(target.Lister); ok {
 		made.Applier = listing{applying{made.Applier, w}, lister, w}
 	} else if made.Applier != nil {
@@ -394,7 +402,6 @@ func watch(made *target.Target) *witness {
 	} else {
 		made.Deliverer = delivering{made.Deliverer, w}
 	}
-	return w
 }
 
 func (w *witness) note(call string, begun time.Time, op target.Operation, err error) {

@@ -1,21 +1,21 @@
 package rostercsv_test
 
 import (
-	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"eventful.se/ess/libs/source/sourcetest"
-	"eventful.se/ess/libs/testbed"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
 )
 
 func TestCases(t *testing.T) {
 	sourcetest.Cases(t, rostercsv.Connector(), func(t *testing.T) sourcetest.Side {
-		server := testbed.SSHD(t, testbed.Options{ReadOnly: true})
-		return sourcetest.Side{Hold: sourcetest.Folder(server.Root), Values: map[string]string{
-			"folder": server.Root,
-			"sftp": fmt.Sprintf("{host: %s, port: %d, user: %s, key: 'file:%s', hostKeys: ['%s']}",
-				server.Host, server.Port, server.User, server.KeyFile, server.Fingerprints[0]),
-		}}
+		r := newRegister(t)
+		folder := filepath.Join(r.dir, "export")
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return sourcetest.Side{Hold: sourcetest.Folder(folder), Values: map[string]string{"folder": "/export", "sftp": r.sftp()}}
 	})
 }

@@ -3,18 +3,24 @@ package rostercsv_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source/sourcetest"
-	"eventful.se/ess/libs/testbed"
+	"eventful.se/ess/libs/transport/sftp/sftpserver"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
 )
 
@@ -34,9 +40,9 @@ func TestConformance(t *testing.T) {
 			r.settings() + "profile: {roles: {mentor: someone}}":           "profile.roles.mentor",
 			r.settings() + "profile: {marking: {column: metadata.secret}}": "profile.marking",
 		},
-		Secrets:  []string{"hunter2"},
+		Secrets:  []string{password, "hunter2"},
 		Register: r,
-		Against:  "zip archives of OneRoster 1.2 on OpenSSH's sshd, behind a relay in the test's process",
+		Against:  "zip archives of OneRoster 1.2 on an SFTP server in the test's process; whole reads of both versions on OpenSSH's sshd",
 		Steps: map[sourcetest.Fault]string{
 			sourcetest.Unreachable: "connect", sourcetest.SignIn: "sign-in", sourcetest.OtherPeer: "host key",
 			sourcetest.Rights: "directory", sourcetest.Nothing: "newest",
@@ -45,37 +51,68 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// register is a system that exports OneRoster CSV, and the servers that answer at the address of its SFTP server.
+const password = "hush-by-the-sea"
+
+// register is a system that exports OneRoster CSV, and the SFTP server on which the export lies.
 type register struct {
-	good     *testbed.Server
-	closed   *testbed.Server // knows nobody
-	barred   *testbed.Server // lets us in, and not at the data
-	stranger *testbed.Server // has a key that is not pinned
-	relay    *relay
-	export   []byte
-	town     sourcetest.Town
+	dir    string
+	secret string // the file with the password
+	key    ssh.Signer
+	addr   string
+	server *sftpserver.Server
+	before atomic.Pointer[func(method string) error] // what happens before a request
+	hung   chan struct{}                             // closed when the server answers again
+	export []byte
+	town   sourcetest.Town
 }
 
 func newRegister(t *testing.T) *register {
 	t.Helper()
-	r := &register{good: testbed.SSHD(t, testbed.Options{ReadOnly: true}), stranger: testbed.SSHD(t, testbed.Options{})}
-	r.closed = testbed.SSHD(t, testbed.Options{Config: []string{"PubkeyAuthentication no", "PasswordAuthentication yes"}})
-	r.barred = testbed.SSHD(t, testbed.Options{Config: []string{
-		"AuthorizedKeysFile " + filepath.Join(filepath.Dir(r.good.KeyFile), "authorized"), "ForceCommand internal-sftp -P opendir",
-	}})
-	r.relay = newRelay(t, r.good.Addr)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &register{dir: t.TempDir(), secret: filepath.Join(t.TempDir(), "password"), key: key, addr: "127.0.0.1:0"}
+	if err := errors.Join(os.WriteFile(r.secret, []byte(password), 0o600), r.start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.server.Close() })
+	r.addr = r.server.Addr()
 	return r
 }
 
-func (r *register) settings() string {
-	return "sftp: " + r.sftp() + "\ndirectory: " + r.good.Root + "\n"
+// start starts the server as it should be, but for what change does.
+func (r *register) start(change ...func(*sftpserver.Options)) (err error) {
+	o := sftpserver.Options{
+		Dir: r.dir, User: "kommun", Password: password, HostKey: r.key, Addr: r.addr,
+		Before: func(method, _ string) error {
+			if do := r.before.Load(); do != nil {
+				return (*do)(method)
+			}
+			return nil
+		},
+	}
+	for _, do := range change {
+		do(&o)
+	}
+	r.server, err = sftpserver.Start(context.Background(), o)
+	return err
 }
 
+func (r *register) restart(change ...func(*sftpserver.Options)) error {
+	return errors.Join(r.server.Close(), r.start(change...))
+}
+
+func (r *register) settings() string { return "sftp: " + r.sftp() + "\n" }
+
 func (r *register) sftp() string {
-	pinned := []string{r.good.Fingerprints[0], r.closed.Fingerprints[0], r.barred.Fingerprints[0]}
-	host, port, _ := strings.Cut(r.relay.addr, ":")
-	return fmt.Sprintf("{host: %s, port: %s, user: %s, key: 'file:%s', hostKeys: ['%s'], connectTimeout: 5s}",
-		host, port, r.good.User, r.good.KeyFile, strings.Join(pinned, "', '"))
+	host, port, _ := strings.Cut(r.addr, ":")
+	return fmt.Sprintf("{host: %s, port: %s, user: kommun, password: 'file:%s', hostKeys: ['%s'], connectTimeout: 5s}",
+		host, port, r.secret, r.server.Fingerprint())
 }
 
 // Hold exports a town.
@@ -88,27 +125,38 @@ func (r *register) Hold(t sourcetest.Town) (err error) {
 }
 
 func (r *register) put(data []byte) error {
-	path := filepath.Join(r.good.Root, "export.zip")
+	path := filepath.Join(r.dir, "export.zip")
 	return errors.Join(os.WriteFile(path, data, 0o600), os.Chtimes(path, r.town.At, r.town.At))
 }
 
 // Break breaks the server or the export.
 func (r *register) Break(f sourcetest.Fault) (string, error) {
+	when := func(do func(method string) error) (string, error) {
+		r.before.Store(&do)
+		return "", nil
+	}
 	switch f {
 	case sourcetest.Unreachable:
-		return "", r.relay.down()
+		return "", r.server.Close()
 	case sourcetest.SignIn:
-		r.relay.lead(r.closed.Addr)
+		return "", r.restart(func(o *sftpserver.Options) { o.Password = "another" })
 	case sourcetest.OtherPeer:
-		r.relay.lead(r.stranger.Addr)
+		return "", r.restart(func(o *sftpserver.Options) { o.HostKey = nil })
 	case sourcetest.Rights:
-		r.relay.lead(r.barred.Addr)
+		return when(func(method string) error {
+			if method == "List" {
+				return os.ErrPermission
+			}
+			return nil
+		})
 	case sourcetest.Hang:
-		r.relay.lead("")
+		r.hung = make(chan struct{})
+		until := r.hung
+		return when(func(string) error { <-until; return nil })
 	case sourcetest.Slow:
-		r.relay.pause.Store(int64(10 * time.Millisecond))
+		return when(func(string) error { time.Sleep(20 * time.Millisecond); return nil })
 	case sourcetest.Nothing:
-		return "", os.Remove(filepath.Join(r.good.Root, "export.zip"))
+		return "", os.Remove(filepath.Join(r.dir, "export.zip"))
 	case sourcetest.Empty:
 		return "", r.putSet(setOf(sourcetest.Town{}))
 	case sourcetest.Cut:
@@ -123,18 +171,25 @@ func (r *register) Break(f sourcetest.Fault) (string, error) {
 	default:
 		return "", fmt.Errorf("no such fault: %q", f)
 	}
-	return "", nil
+}
+
+// Mend starts the server anew, with the export that it had.
+func (r *register) Mend() error {
+	r.before.Store(nil)
+	if r.hung != nil {
+		close(r.hung)
+		r.hung = nil
+	}
+	err := r.server.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil // it was down
+	}
+	return errors.Join(err, r.start(), r.put(r.export))
 }
 
 func (r *register) putSet(set map[string]string) error {
 	data, err := packed(set)
 	return errors.Join(err, r.put(data))
-}
-
-// Mend leads to the server again, with the export that it had.
-func (r *register) Mend() error {
-	r.relay.pause.Store(0)
-	return errors.Join(r.relay.up(r.good.Addr), r.put(r.export))
 }
 
 // packed makes an archive.
@@ -156,17 +211,17 @@ func packed(set map[string]string) ([]byte, error) {
 
 // setOf writes a town as OneRoster 1.2.
 func setOf(t sourcetest.Town) map[string]string {
-	set := map[string]string{}
+	texts := map[string]*strings.Builder{}
 	file := func(name, header string) func(...string) {
-		set[name] = header + "\n"
+		var b strings.Builder
+		b.WriteString(header + "\n")
+		texts[name] = &b
+		w := csv.NewWriter(&b)
 		return func(fields ...string) {
-			var b strings.Builder
-			w := csv.NewWriter(&b)
 			if err := w.Write(fields); err != nil {
 				b.WriteString(err.Error())
 			}
 			w.Flush()
-			set[name] += b.String()
 		}
 	}
 	manifest := file("manifest.csv", "propertyName,value")
@@ -192,6 +247,10 @@ func setOf(t sourcetest.Town) map[string]string {
 			role := map[roster.MemberRole]string{roster.MemberPupil: "student", roster.MemberTeacher: "teacher"}[m.Role]
 			enrollment("e-"+g.ID+"-"+m.Person, "", "", g.ID, g.Unit, m.Person, role, "", "", "")
 		}
+	}
+	set := map[string]string{}
+	for name, b := range texts {
+		set[name] = b.String()
 	}
 	return set
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,16 +96,17 @@ func (s *rostercsv) archive(ctx context.Context, spool *sftp.Spool, emit func(fa
 	return s.read(ctx, set, oneroster.Options{Name: spool.Name}, spool.ModTime, emit)
 }
 
-// folder reads files that lie side by side. One that was written long before the newest is of an earlier export, or the
-// newer one is not all there yet.
+// folder reads files that lie side by side, and leaves those alone that nothing is read of. One that was written long
+// before the newest is of an earlier export, or the newer one is not all there yet.
 func (s *rostercsv) folder(ctx context.Context, files []sftp.File, emit func(fact.Doc) error) (source.Result, error) {
 	set := folder{}
 	defer set.close()
 	newest := files[0]
+	files = slices.DeleteFunc(files, func(f sftp.File) bool { return !oneroster.Reads(f.Name()) })
+	if len(files) > 0 {
+		newest = files[0]
+	}
 	for _, f := range files {
-		if !isCSV(f.Name()) {
-			continue
-		}
 		if s.spread > 0 && newest.ModTime.Sub(f.ModTime) > s.spread {
 			return source.Result{}, reason.Errorf(reason.Transient, nil, reason.FileGrowing, "file", fmt.Sprintf("%q", path.Dir(f.Path)+"/*"+ending))
 		}

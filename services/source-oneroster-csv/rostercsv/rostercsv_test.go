@@ -37,6 +37,7 @@ func town() sourcetest.Town {
 	return sourcetest.Town{
 		Units:   []sourcetest.Unit{{ID: "u", Name: "Provskolan"}},
 		Persons: []sourcetest.Person{{ID: "p", CivicNo: "189001019802", GivenName: "Testa", FamilyName: "Åkesdotter", Role: "pupil", Unit: "u"}},
+		Groups:  []sourcetest.Group{{ID: "g", Name: "7A", Unit: "u", Members: []sourcetest.Member{{Person: "p", Role: "pupil"}}}},
 	}
 }
 
@@ -71,7 +72,7 @@ func TestAnArchiveThatAPersonHolds(t *testing.T) {
 			}
 			docs := 0
 			res, err := f.ReadFile(t.Context(), "mine.zip", bytes.NewReader(c.file), func(fact.Doc) error { docs++; return nil })
-			if c.want == "" && (err != nil || !res.Complete || res.Origin != "mine.zip" || docs != 3) {
+			if c.want == "" && (err != nil || !res.Complete || res.Origin != "mine.zip" || docs != 5) {
 				t.Errorf("got %d docs, %+v, %v", docs, res, err)
 			}
 			if c.want != "" && (reason.Of(err).Code != c.want || res.Complete || !strings.Contains(err.Error(), "mine.zip")) {
@@ -88,12 +89,14 @@ func TestAnArchiveThatAPersonHolds(t *testing.T) {
 func TestAFolderOfTwoExportsIsNoneYet(t *testing.T) {
 	r := newRegister(t)
 	now := time.Now().Truncate(time.Second)
-	for name, text := range setOf(town()) {
+	set := setOf(town())
+	set["demographics.csv"] = "\"" // which is not read
+	for name, text := range set {
 		at := now
-		if name == "enrollments.csv" {
+		if name == "enrollments.csv" || name == "demographics.csv" {
 			at = now.Add(-2 * time.Hour)
 		}
-		path := filepath.Join(r.good.Root, name)
+		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +106,10 @@ func TestAFolderOfTwoExportsIsNoneYet(t *testing.T) {
 	if _, err := open(t, settings).Read(t.Context(), nil, none); reason.Of(err).Code != reason.FileGrowing || reason.FaultOf(err) != reason.Transient {
 		t.Errorf("R3: enrollments of the export before are read with the users of this one: %v", err)
 	}
-	for _, wide := range []string{"spread: 3h", "spread: 0s"} {
+	if err := os.Chtimes(filepath.Join(r.dir, "enrollments.csv"), now, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, wide := range []string{"", "spread: 3h", "spread: 0s"} {
 		if res, err := open(t, settings+wide).Read(t.Context(), nil, none); err != nil || !res.Complete || !res.DataTime.Equal(now) {
 			t.Errorf("%s: got %+v, %v", wide, res, err)
 		}
