@@ -39,6 +39,9 @@ type Host struct {
 	// Off, it is another program's.
 	Complete bool
 
+	// Pace has links and reads begin a few at a time; nil has all of them begin at once.
+	Pace *Pace
+
 	purpose purpose
 }
 
@@ -69,6 +72,7 @@ type Tenant struct {
 	owner     target.Owner
 	controls  *Controls
 	places    *places
+	pace      *Pace
 	now       func() time.Time
 	logger    *slog.Logger
 }
@@ -85,6 +89,7 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		Scheduler: source.NewScheduler(logger, h.Now),
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
 		controls:  h.Controls,
+		pace:      h.Pace,
 		places:    h.Telemetry.places,
 		now:       h.Now,
 		members:   h.Members,
@@ -117,7 +122,7 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 			continue
 		}
 		t.Readers[s.Ref()] = r
-		job := source.Job{Name: s.Ref().String(), Schedule: orElse(s.Schedule, c.Defaults.Schedule), Run: r.Run}
+		job := source.Job{Name: s.Ref().String(), Schedule: orElse(s.Schedule, c.Defaults.Schedule), Run: h.paced(SourceItem(d.Tenant, s.Ref()), r.Run)}
 		if h.CatchUp {
 			job.Last = h.lastRead(d.Tenant, s.Ref())
 		}
@@ -142,6 +147,17 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		return nil, fmt.Errorf("tenant %s: %w", d.Tenant, err)
 	}
 	return t, nil
+}
+
+// paced returns a read that waits until it may begin.
+func (h *Host) paced(name string, run func(context.Context) (source.Run, error)) func(context.Context) (source.Run, error) {
+	return func(ctx context.Context) (source.Run, error) {
+		if err := h.Pace.enter(ctx, name); err != nil {
+			return source.Run{}, err
+		}
+		defer h.Pace.through(name)
+		return run(ctx)
+	}
 }
 
 // lastRead returns what tells when a source was last read so that no repetition is due. A refusal is not repeated: it
@@ -264,6 +280,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
 		Observer: func(s target.Settled) {
+			h.Pace.through(LinkItem(d.Tenant, l.Ref()))
 			if s.Held != held && s.Status.Mode == target.ModeHeld {
 				logger.Warn("a part of what the link would do is held", "reason", s.Status.Reason.String(), "next_step", s.Status.Reason.Next(reason.English))
 			}
@@ -404,8 +421,13 @@ func (t *Tenant) keep(ctx context.Context, ref roster.Source, link *target.Link)
 
 // claim runs a link once no other replica has it.
 func (t *Tenant) claim(ctx context.Context, ref roster.Source, link *target.Link) error {
+	name := LinkItem(t.Name, ref)
 	for waits := false; ; waits = true {
+		if err := t.pace.enter(ctx, name); err != nil {
+			return err
+		}
 		err := link.Run(ctx)
+		t.pace.through(name)
 		if !errors.Is(err, target.ErrOwned) {
 			return err
 		}

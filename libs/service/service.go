@@ -146,7 +146,7 @@ func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted,
 
 // fleet returns the fleet of this program.
 func (p Process) fleet(st *store.Store, members *Members, budgets *budget.Set, telemetry *Telemetry, controls *Controls, sources []source.Connector, targets []target.Connector) *fleet {
-	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, CatchUp: true, Complete: p.Complete, Controls: controls}
+	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, Pace: NewPace(), CatchUp: true, Complete: p.Complete, Controls: controls}
 	f := newFleet(p.Logger, "put its document into "+p.Config)
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"

@@ -304,7 +304,7 @@ func (c *control) asksCancelCommand() *cobra.Command {
 		Use:     "cancel ASK --tenant TENANT --why REASON",
 		Short:   "Take back what nobody has done yet; what is under way is not begun again",
 		Example: `  essctl asks cancel 5b1f09c2 --tenant lund --why "asked the wrong link"`,
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := d.who()
 			if err != nil {

@@ -82,6 +82,9 @@ func (c *control) findings(ctx context.Context, st *store.Store, tenant string, 
 		return err
 	}
 	if found == nil {
+		if err := c.hasSource(ctx, st, tenant, ref); err != nil {
+			return advised(err)
+		}
 		return fmt.Errorf("no findings of %s are kept: there is no such run, or it broke off before; see essctl runs", ref)
 	}
 	across, err := service.AcrossSources(ctx, st, tenant, c.now())

@@ -50,6 +50,14 @@ func (g *guarded) ref() (roster.Source, error) {
 	return (&scope{g.tenant, g.source + g.link}).ref()
 }
 
+// hasGuard refuses a source or a link that the tenant does not have.
+func (c *control) hasGuard(ctx context.Context, st *store.Store, of guarded, ref roster.Source) error {
+	if of.link != "" {
+		return c.hasLink(ctx, st, of.tenant, ref)
+	}
+	return c.hasSource(ctx, st, of.tenant, ref)
+}
+
 // holds returns where its guard keeps what it holds.
 func (g *guarded) holds(st *store.Store) *store.Holds {
 	if g.link != "" {
@@ -108,6 +116,9 @@ func (c *control) show(ctx context.Context, st *store.Store, of guarded, ref ros
 		return err
 	}
 	if g.Hold == nil {
+		if err := c.hasGuard(ctx, st, of, ref); err != nil {
+			return advised(err)
+		}
 		return c.print(nil, func(w *tabwriter.Writer) { fmt.Fprintf(w, "Nothing of %s is held.\n", ref) })
 	}
 	groups := g.Groups(c.now())
@@ -214,7 +225,7 @@ func (c *control) decideCommand(v guard.Verdict) *cobra.Command {
 DIGEST is what essctl held show printed: when a read came between, it is another one, and nothing is decided. Without
 --group the decision is on all of it.`,
 		Example: "  essctl held " + verb + ` 4f1c2a9be077 --tenant lund --source alvis --group 81d5a0c3 --why "class 9B, called the school"`,
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := of.ref()
 			if err != nil {

@@ -17,6 +17,7 @@ import (
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/service"
 	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/target"
 )
 
 func (c *control) linksCommand() *cobra.Command {
@@ -71,7 +72,13 @@ func (c *control) linkCommand(use string, verb store.Verb, short, why string, mo
 					return advised(err)
 				}
 				a.Place, a.Verb, a.By = store.LinkPlace(x.tenant, ref), verb, by
-				return c.ask(cmd.Context(), st, x, []store.Ask{a})
+				if err := c.ask(cmd.Context(), st, x, []store.Ask{a}); err != nil || verb != store.VerbResume {
+					return err
+				}
+				if s, err := c.subject(cmd.Context(), st, x.tenant); err == nil && s.Links[ref] == target.ModePaused {
+					return fmt.Errorf("%s is paused by its document too: apply one with mode: active", ref)
+				}
+				return nil
 			})
 		},
 	}
@@ -244,7 +251,7 @@ func (c *control) syncOneCommand(noun, arg, what, example string, find func(*des
 		Use:     noun + " " + arg + " --tenant TENANT [--link TARGET ...] --why REASON",
 		Short:   "Bring " + what + ", to the targets now",
 		Example: "  essctl links sync " + noun + " " + example + ` --tenant lund --why "called by the school"`,
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return x.run(cmd.Context(), c, func(d *desk) ([]roster.Ref, error) { return find(d, args[0]) })
 		},
@@ -396,6 +403,10 @@ func (p shownLink) why() string {
 		return fmt.Sprintf("by %s since %s: %s", p.Paused.By, clock(p.Paused.Since), p.Paused.Why)
 	case p.Why != nil:
 		return p.Why.What[reason.English]
+	case p.Mode == target.ModePaused:
+		return "by its document (mode: paused)"
+	case !p.Settled && p.Mode == target.ModeActive:
+		return "has never come to an end"
 	default:
 		return "-"
 	}

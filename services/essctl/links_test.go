@@ -199,6 +199,12 @@ func TestAPauseHoldsOverARestart(t *testing.T) {
 	if len(w.inboxed()) != 1 {
 		t.Error("a link that was resumed does not go on")
 	}
+
+	w.essctl(0, args([]string{"tenants", "apply", w.document("mode: active", "mode: paused")}, because)...)
+	contains(t, w.essctl(0, args([]string{"links", "list"}, ofLink[:2])...), "by its document")
+	if _, stderr := w.asks(1, args([]string{"links", "resume"}, ofLink, because)...); !strings.Contains(stderr, "paused by its document too") {
+		t.Errorf("what its document pauses was resumed: %s", stderr)
+	}
 }
 
 func TestWhatIsAskedStandsInTheAuditAndADryRunNowhere(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/service"
 	"eventful.se/ess/libs/store"
@@ -47,7 +48,10 @@ What changes anything takes --dry-run, and stands in the tenant's audit: who, wh
 Exit status: 0 when all went well, 1 after an error.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if f := cmd.Flags().Lookup("tenant"); f != nil {
+				c.about = f.Value.String()
+			}
 			if !slices.Contains([]string{"table", "json", "yaml"}, c.format) {
 				return fmt.Errorf("-o is %q: write table, json or yaml", c.format)
 			}
@@ -99,6 +103,7 @@ type control struct {
 	nats        string
 	credentials string
 	format      string
+	about       string // the tenant that the command names; empty for none
 	getenv      func(string) string
 	now         func() time.Time
 	in          io.Reader
@@ -142,7 +147,18 @@ func (c *control) within(ctx context.Context, wait time.Duration, do func(*store
 	if err := st.Healthy(prompt); err != nil {
 		return err
 	}
-	return do(st)
+	return c.unknownTenant(ctx, st, do(st))
+}
+
+// unknownTenant says of a tenant that has no log that there is none, unless a document of it is in force: then its log is lost.
+func (c *control) unknownTenant(ctx context.Context, st *store.Store, err error) error {
+	if c.about == "" || reason.Of(err).Code != reason.LogMissing || !strings.Contains(err.Error(), "-"+c.about+" ") {
+		return err
+	}
+	if v, asked := newest(ctx, st, c.about); asked != nil || v.InForce() {
+		return err
+	}
+	return fmt.Errorf("there is no tenant %s here: look at the name, and at --nats; essctl tenants list shows those that were applied. If it is right, its log is lost: %w", c.about, err)
 }
 
 // scope is the source that a command is about.
@@ -203,4 +219,12 @@ func require(cmd *cobra.Command, flags ...string) {
 			cmd.RunE = func(*cobra.Command, []string) error { return err }
 		}
 	}
+}
+
+// oneArgument refuses anything but one argument, and says what it would be.
+func oneArgument(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return fmt.Errorf("%d arguments are given where one is wanted: %s", len(args), strings.TrimSuffix(cmd.UseLine(), " [flags]"))
 }

@@ -186,7 +186,7 @@ func TestRuns(t *testing.T) {
 func TestFindings(t *testing.T) {
 	w := newTown(t)
 	_, stderr := w.essctl(1, "findings", "--tenant", "lund", "--source", "alvis")
-	if !strings.Contains(stderr, "no findings") {
+	if !strings.Contains(stderr, "has no source") { // no document names it, and it never ran
 		t.Errorf("of no run: %s", stderr)
 	}
 	w.reg.bad = 2
@@ -232,7 +232,13 @@ func TestWhatCannotBeDone(t *testing.T) {
 		"another set":              {[]string{"held", "approve", "d", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-changed"},
 		"no group":                 {[]string{"held", "reject", w.held().Digest, "--group", "x", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "hold-group-unknown"},
 		"no tenant":                {[]string{"runs", "--source", "alvis"}, "tenant"},
-		"unknown tenant":           {[]string{"runs", "--tenant", "malmo", "--source", "alvis"}, "apply the tenant if it is new"},
+		"no digest":                {[]string{"held", "approve", "--tenant", "lund", "--source", "alvis", "--why", "x"}, "essctl held approve DIGEST"},
+		"unknown tenant":           {[]string{"runs", "--tenant", "malmo", "--source", "alvis"}, "there is no tenant malmo here"},
+		"runs of no source":        {[]string{"runs", "--tenant", "lund", "--source", "alvs"}, "tenant lund has no source alvs/default"},
+		"findings of no source":    {[]string{"findings", "--tenant", "lund", "--source", "alvs"}, "tenant lund has no source alvs/default"},
+		"held of no source":        {[]string{"held", "show", "--tenant", "lund", "--source", "alvs"}, "tenant lund has no source alvs/default"},
+		"held of no link":          {[]string{"held", "show", "--tenant", "lund", "--link", "appel"}, "tenant lund has no link appel/default"},
+		"versions of no tenant":    {[]string{"tenants", "list", "--tenant", "malmo"}, "ever applied here"},
 		"not a source":             {[]string{"runs", "--tenant", "lund", "--source", "/"}, "system/instance"},
 		"not a format":             {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table, json or yaml"},
 		"nobody listening":         {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "unreachable"},

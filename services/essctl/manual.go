@@ -282,7 +282,7 @@ func (c *control) removeCommand() *cobra.Command {
 		Use:     "remove ID --tenant TENANT --why REASON",
 		Short:   "Take a decision back",
 		Example: `  essctl manual remove 5b1f09c2 --tenant lund --why "utredningen avslutad"`,
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return x.onDesk(cmd.Context(), c, func(d *desk, deed printedDeed) error {
 				i := slices.IndexFunc(d.lies, func(o manual.OnDesk) bool { return o.ID == args[0] })

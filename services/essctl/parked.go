@@ -114,7 +114,7 @@ func (c *control) parkedShowCommand() *cobra.Command {
 		Use:     "show RESOURCE --tenant TENANT --link TARGET",
 		Short:   "Show one resource: why it is stuck, and what to do",
 		Example: "  essctl parked show student/3f0c5b1e-… --tenant lund --link apple-school-manager",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withStuck(cmd.Context(), tenant, link, func(list []printedStuck) error {
 				i := slices.IndexFunc(list, func(p printedStuck) bool { return p.Resource == args[0] || p.Entity == args[0] })

@@ -49,6 +49,11 @@ func (c *control) runsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(history) == 0 { // is there such a source at all?
+					if err := c.hasSource(cmd.Context(), st, s.tenant, ref); err != nil {
+						return advised(err)
+					}
+				}
 				slices.SortFunc(history, func(x, y source.Run) int { return cmp.Or(y.Started.Compare(x.Started), cmp.Compare(x.ID, y.ID)) })
 				if limit > 0 && len(history) > limit {
 					history = history[:limit]

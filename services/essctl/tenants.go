@@ -67,6 +67,9 @@ func (c *control) listCommand() *cobra.Command {
 				if err != nil {
 					return advised(err)
 				}
+				if one != "" && len(list) == 0 {
+					return fmt.Errorf("no document of tenant %s was ever applied here: essctl tenants list shows whose were", one)
+				}
 				slices.SortFunc(list, func(a, b store.TenantVersion) int {
 					return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(b.Number, a.Number))
 				})
@@ -99,7 +102,7 @@ func (c *control) getCommand() *cobra.Command {
 		Use:     "get TENANT [--version N]",
 		Short:   "Print a tenant's document as it was applied",
 		Example: "  essctl tenants get lund > lund.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(st *store.Store) error {
 				v, err := documentOf(cmd.Context(), st, args[0], number)
@@ -146,7 +149,7 @@ func (c *control) diffCommand() *cobra.Command {
 		Long: `Show what differs between two versions of a tenant's document: by default the one in force and the one before it; with --file
 the one in force and a file that is not applied yet.`,
 		Example: "  essctl tenants diff lund --file lund.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(st *store.Store) error {
 				ctx := cmd.Context()

@@ -35,7 +35,7 @@ the one in force does not; and put them in force. Everything that is wrong is sa
 A document that takes anything away is refused until --approve names the digest that was printed: of exactly that. A tenant
 that is new gets its streams. Programs that read their documents from the cluster act on it within two seconds.`,
 		Example: `  essctl tenants apply lund.yaml --why "the new school is added" --dry-run`,
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			docs, err := c.readDocuments(args[0])
 			if err != nil {

@@ -38,7 +38,7 @@ second step, and it is refused while the document in force still has it.
 
 Nothing is done until --approve names the digest that was printed: of exactly that.`,
 		Example: `  essctl tenants retire lund --source schoolsoft/vux --why "all of vux is in Alvis now"`,
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.Tenant = args[0]
 			if r.by, err = r.who(); err != nil {

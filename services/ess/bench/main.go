@@ -1,5 +1,6 @@
 // Command bench measures what ESS does for one large municipality, each step in processes of its own, beside the
-// fastest plain tool for the same step. `make bench` builds and runs it; docs/benchmarks.md says what the rows mean.
+// fastest plain tool for the same step; and with idle or latency, what it does for hundreds of tenants. `make bench` builds and
+// runs it; docs/benchmarks.md says what the rows mean.
 package main
 
 import (
@@ -20,8 +21,10 @@ func main() {
 	defer stop()
 	do := bench
 	args := os.Args[1:]
-	if len(args) > 0 && args[0] == childWord {
-		do, args = child, args[1:]
+	if len(args) > 0 {
+		if step, ok := map[string]func(context.Context, []string, io.Writer, io.Writer) error{childWord: child, "idle": idle, "latency": latency}[args[0]]; ok {
+			do, args = step, args[1:]
+		}
 	}
 	if err := do(ctx, args, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
