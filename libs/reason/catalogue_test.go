@@ -16,7 +16,7 @@ import (
 // constants returns the name and value of every Code in the catalogue's file.
 func constants(t *testing.T) map[string]Code {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "catalogue.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "codes.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

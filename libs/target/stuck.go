@@ -1,6 +1,7 @@
 package target
 
 import (
+	"maps"
 	"slices"
 
 	"eventful.se/ess/libs/roster"
@@ -13,9 +14,7 @@ func (h Holding) Stuck(hidden func(roster.Ref) bool) (list []Entry) {
 	for i := range h.entries {
 		all[h.entries[i].ID] = &h.entries[i]
 	}
-	for id, e := range h.set {
-		all[id] = e
-	}
+	maps.Copy(all, h.set)
 	for _, e := range all {
 		about := func(id ID) bool { n := all[id]; return n != nil && n.Entity != e.Entity && hidden(n.Entity) }
 		switch e.State {

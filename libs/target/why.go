@@ -384,7 +384,7 @@ func (e *explaining) rest() {
 // unmet leaves of what resources wait for what does not come by itself, and adds it, if it is not told of yet: the unit
 // that is closed, the class that is left out.
 func (e *explaining) unmet(around map[ID]Wish) {
-	for i := 0; i < len(e.out); i++ { // it grows
+	for i := 0; i < len(e.out); i++ { //nolint:intrange // it grows meanwhile
 		var stuck []ID
 		for _, need := range e.out[i].Unmet {
 			w, near := around[need]

@@ -187,8 +187,8 @@ func TestF28ReplicasUnderLoad(t *testing.T) {
 		}
 	}
 	after("one", a)
-	far, from := testbed.NewProxy(t, strings.TrimPrefix(d.nats, "nats://")), ""
-	from = fmt.Sprintf("nats://%s:%d", far.Host, far.Port)
+	far := testbed.NewProxy(t, strings.TrimPrefix(d.nats, "nats://"))
+	from := fmt.Sprintf("nats://%s:%d", far.Host, far.Port)
 	b, c, e := d.writer(d.nats), d.writer(from), d.writer(d.nats)
 	after("four", a, b, c, e)
 	b.kill()

@@ -103,7 +103,7 @@ func (w *tracedWorld) settled() tracetest.SpanStubs {
 func attribute(s tracetest.SpanStub, key string) string {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -175,7 +175,7 @@ func TestOneTraceFromTheReadToTheTarget(t *testing.T) {
 			}
 		}
 	}
-	for _, line := range strings.Split(w.log.String(), "\n") {
+	for line := range strings.SplitSeq(w.log.String(), "\n") {
 		if strings.Contains(line, "msg=delivered") && !strings.Contains(line, "trace_id=") {
 			t.Errorf("a line names no trace: %s", line)
 		}

@@ -61,7 +61,7 @@ answer is that nobody is found.`,
 				if err != nil {
 					return advised(err)
 				}
-				return c.print(w, func(t *tabwriter.Writer) { told{w, l}.print(t) })
+				return c.print(w, func(t *tabwriter.Writer) { told{w, l}.show(t) })
 			})
 		},
 	}
@@ -204,7 +204,7 @@ type told struct {
 	l reason.Language
 }
 
-func (w told) print(t *tabwriter.Writer) {
+func (w told) show(t *tabwriter.Writer) {
 	fmt.Fprintf(t, "%s, %s\n", w.Person, clock(w.At))
 	for _, s := range w.Short {
 		w.say(t, "  ", s)
@@ -235,10 +235,9 @@ func (w told) say(t *tabwriter.Writer, indent string, r service.Told) {
 
 func (w told) source(t *tabwriter.Writer, s service.WhySource) {
 	line := []string{s.Source}
-	switch {
-	case s.State == "":
+	if s.State == "" {
 		line = append(line, w.word("never read", "aldrig läst"))
-	default:
+	} else {
 		line = append(line, fmt.Sprintf("%s %s", s.State, clock(s.Read)))
 		if !s.Believed.Equal(s.Read) {
 			line = append(line, fmt.Sprintf("%s %s", w.word("last believed", "senast trodd"), clock(s.Believed)))

@@ -84,8 +84,15 @@ links:
 	}
 	// Only who is in the north has a class, and there is one whom nothing is wrong with.
 	for _, p := range []pupil{
-		{ID: "fine", CivicNo: "189001019802"}, {ID: "south", Unit: "s"}, {ID: "nameless", Username: "-"}, {ID: "marked", Marking: string(roster.MarkingConfidential)},
-		{ID: "unmarked", Marking: "?"}, {ID: "ended", End: "2020-06-10"}, {ID: "excluded"}, {ID: "refused"}, {ID: "leaver"},
+		{ID: "fine", CivicNo: "189001019802"},
+		{ID: "south", Unit: "s"},
+		{ID: "nameless", Username: "-"},
+		{ID: "marked", Marking: string(roster.MarkingConfidential)},
+		{ID: "unmarked", Marking: "?"},
+		{ID: "ended", End: "2020-06-10"},
+		{ID: "excluded"},
+		{ID: "refused"},
+		{ID: "leaver"},
 	} {
 		a.pupils = append(a.pupils, a.complete(p))
 	}

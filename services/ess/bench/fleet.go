@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,9 +114,9 @@ func (f *fleet) close() {
 	if f.st != nil {
 		f.st.Close()
 	}
-	for n := len(f.all) - 1; n >= 0; n-- {
-		_ = f.all[n].Process.Kill()
-		_ = f.all[n].Wait() // it was killed
+	for _, program := range slices.Backward(f.all) {
+		_ = program.Process.Kill()
+		_ = program.Wait() // it was killed
 	}
 	if f.drop != nil {
 		_ = f.drop.Close()

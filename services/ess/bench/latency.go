@@ -141,10 +141,13 @@ func load(ctx context.Context, f *fleet, persons int) error {
 			return len(files) > 0, err
 		})
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		fmt.Fprintln(f.stderr, "bench: the changes were done before the load was")
-		return nil
+	case err != nil:
+		return err
+	default:
+		fmt.Fprintf(f.stderr, "bench: %d persons are with Apple after %s\n", persons, round(time.Since(begun)))
 	}
-	fmt.Fprintf(f.stderr, "bench: %d persons are with Apple after %s\n", persons, round(time.Since(begun)))
-	return err
+	return nil
 }
