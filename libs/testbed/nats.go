@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -99,10 +100,58 @@ func (c *Cluster) Kill() {
 
 // Await returns when every server that runs has all that it should have of every stream.
 func (c *Cluster) Await() {
+	running := 0
 	for _, s := range c.Servers {
 		s.t.Helper()
-		s.await()
+		if s.await() {
+			running++
+		}
 	}
+	if len(c.Servers) > 1 && running == len(c.Servers) {
+		c.gather()
+	}
+}
+
+// gather returns when the servers have a leader that sees all of them: until then streams have no place.
+func (c *Cluster) gather() {
+	s := c.Servers[0]
+	s.t.Helper()
+	var last error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for _, s := range c.Servers {
+			var seen int
+			if seen, last = s.sees(); last == nil && seen == len(c.Servers)-1 {
+				return
+			}
+		}
+	}
+	s.t.Fatalf("no leader sees all nats-servers after a minute (%v):\n%s", last, s.Log())
+}
+
+// sees returns how many others a leader sees; none where the server does not lead.
+func (s *NATSServer) sees() (n int, err error) {
+	resp, err := (&http.Client{Timeout: time.Second}).Get("http://" + s.monitor + "/jsz")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var state struct {
+		Meta struct {
+			Replicas []struct {
+				Current bool `json:"current"`
+				Offline bool `json:"offline"`
+			} `json:"replicas"`
+		} `json:"meta_cluster"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&state); err != nil {
+		return 0, err
+	}
+	for _, r := range state.Meta.Replicas {
+		if r.Current && !r.Offline {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Start starts a server that does not run, and does not wait until it can be used.
@@ -131,12 +180,12 @@ func (s *NATSServer) start() {
 }
 
 // await returns when it can be used, if it runs. Its ports may be another's for a moment after a restart: then it is tried again.
-func (s *NATSServer) await() {
+func (s *NATSServer) await() (runs bool) {
 	s.t.Helper()
 	client := http.Client{Timeout: time.Second}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		s.mu.Lock()
-		runs := s.cmd != nil
+		runs = s.cmd != nil
 		if runs {
 			select {
 			case <-s.gone:
@@ -147,7 +196,7 @@ func (s *NATSServer) await() {
 		}
 		s.mu.Unlock()
 		if !runs {
-			return
+			return false
 		}
 		resp, err := client.Get("http://" + s.monitor + "/healthz")
 		if err != nil {
@@ -155,10 +204,11 @@ func (s *NATSServer) await() {
 		}
 		_ = resp.Body.Close()
 		if resp.StatusCode == http.StatusOK {
-			return
+			return true
 		}
 	}
 	s.t.Fatalf("nats-server %s cannot be used after a minute:\n%s", s.Name, s.Log())
+	return false
 }
 
 // Kill ends it as a power cut would, and returns when it is gone.

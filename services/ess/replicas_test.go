@@ -55,12 +55,12 @@ func (d *district) change(ctx context.Context) {
 	for ctx.Err() == nil {
 		for n, s := range d.towns {
 			d.mu.Lock()
-			at := d.published[n][s.version]
+			at := d.published[n][s.version()]
 			if waits := time.Since(at); waits > d.unserved {
 				d.unserved, d.worst = waits, d.names[n]
 			}
 			d.mu.Unlock()
-			if s.delivered() < s.version {
+			if s.delivered() < s.version() {
 				continue
 			}
 			s.write(d.t)
@@ -71,7 +71,7 @@ func (d *district) change(ctx context.Context) {
 				d.t.Errorf("ask for a read: %v", err)
 			}
 			d.mu.Lock()
-			d.published[n][s.version] = time.Now()
+			d.published[n][s.version()] = time.Now()
 			d.mu.Unlock()
 		}
 		time.Sleep(100 * time.Millisecond)

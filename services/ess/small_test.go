@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -15,7 +16,7 @@ import (
 type small struct {
 	dir     string
 	persons int
-	version int
+	newest  atomic.Int64 // the version of the register
 }
 
 // object is an object of the directory.
@@ -50,21 +51,23 @@ links: [{target: memory, mode: active, settings: {file: %s, journal: %s}}]
 `, name, pepper, s.path("register.json"), s.path("directory.json"), s.path("journal.json"))
 }
 
+func (s *small) version() int { return int(s.newest.Load()) }
+
 func stamped(version int) string { return fmt.Sprintf("V%06d", version) }
 
 // write writes the next version of the register.
 func (s *small) write(t testing.TB) {
 	t.Helper()
-	s.version++
+	version := int(s.newest.Add(1))
 	var b strings.Builder
-	fmt.Fprintf(&b, `{"version": %d, "since": 0, "units": [{"id": "u", "version": 1, "name": "Provskolan"}], "persons": [`, s.version)
+	fmt.Fprintf(&b, `{"version": %d, "since": 0, "units": [{"id": "u", "version": 1, "name": "Provskolan"}], "persons": [`, version)
 	for n := range s.persons {
 		fmt.Fprintf(&b, `%s{"id": "p-%d", "version": %d, "givenName": "Testa", "familyName": "%s", "username": "p-%d", "email": "p-%d@skola.example", "role": "pupil", "unit": "u", "marking": "Ingen"}`,
-			comma(n), n, s.version, stamped(s.version), n, n)
+			comma(n), n, version, stamped(version), n, n)
 	}
 	b.WriteString(`], "groups": [`)
 	for n := range s.groups() {
-		fmt.Fprintf(&b, `%s{"id": "g-%d", "version": %d, "name": "%s", "type": "Klass", "unit": "u", "members": [`, comma(n), n, s.version, stamped(s.version))
+		fmt.Fprintf(&b, `%s{"id": "g-%d", "version": %d, "name": "%s", "type": "Klass", "unit": "u", "members": [`, comma(n), n, version, stamped(version))
 		for m := n * classOf; m < min((n+1)*classOf, s.persons); m++ {
 			fmt.Fprintf(&b, `%s{"person": "p-%d", "role": "pupil"}`, comma(m-n*classOf), m)
 		}
@@ -105,7 +108,7 @@ func (s *small) delivered() int {
 	if err != nil || len(objects) != 1+s.persons+s.groups() {
 		return 0
 	}
-	oldest := s.version
+	oldest := s.version()
 	for _, o := range objects {
 		if v := versionOf(o); o.Type != "unit" {
 			oldest = min(oldest, v)
@@ -123,7 +126,7 @@ func versionOf(o object) (v int) {
 // await returns when the directory equals the register.
 func (s *small) await(t testing.TB, what string, log fmt.Stringer) {
 	t.Helper()
-	until(t, fmt.Sprintf("%s that equals version %d of the register", what, s.version), log, func() bool { return s.delivered() == s.version })
+	until(t, fmt.Sprintf("%s that equals version %d of the register", what, s.version()), log, func() bool { return s.delivered() == s.version() })
 }
 
 // checkJournal checks that no object was written as an older version after a newer one, and no two ways of one version, whoever wrote.
