@@ -28,7 +28,7 @@ var catalogue = map[Code]entry{
 	},
 	WrongCredentials: {
 		"{address} godkände inte inloggningen för {user}.", "{address} did not accept the credentials of {user}.",
-		"Kontrollera användarnamn och hemlighet hos leverantören; vi försöker inte igen förrän de är ändrade.", "Check the user name and the secret with the vendor; we do not try again until they have changed.",
+		"Kontrollera användarnamn och hemlighet med den som driver {address}. En källa läses inte om av sig själv före nästa schemalagda läsning, för försök låser konton; en länk prövar igen, allt mer sällan.", "Check the user name and the secret with whoever runs {address}. A source is not read again by itself before its next scheduled read, for attempts lock accounts; a link tries again, ever more seldom.",
 	},
 	HostKeyUnknown: {
 		"{address} har en värdnyckel som inte är godkänd: {fingerprint}.", "{address} shows a host key that is not pinned: {fingerprint}.",
@@ -301,6 +301,14 @@ var catalogue = map[Code]entry{
 	DeskIncomplete: {
 		"Av det som är beslutat med kommando gick bara {found} beslut att läsa; inget tas tillbaka.", "Of what was decided by command only {found} decisions could be read; nothing is taken back.",
 		"Blir det kvar: återställ kundens ström ESS-LEDGER från säkerhetskopia.", "If it stays: restore the tenant's stream ESS-LEDGER from backup.",
+	},
+	NATSUnreachable: {
+		"NATS på {address} kunde inte nås.", "NATS at {address} could not be reached.",
+		"Kontrollera adressen, nätet dit och att NATS är igång. Ett program som är igång försöker tills det går; essctl ber du en gång till.", "Check the address, the network to it and that NATS runs. A program that runs tries until it can; essctl you call again.",
+	},
+	NATSCredentials: {
+		"NATS på {address} godkände inte inloggningen för {user}.", "NATS at {address} did not accept the credentials of {user}.",
+		"Kontrollera ESS_NATS_CREDS (eller --credentials) och användaren i NATS inställningar. Ett program som är igång försöker tills det går; essctl ber du en gång till.", "Check ESS_NATS_CREDS (or --credentials) and the user in the settings of NATS. A program that runs tries until it can; essctl you call again.",
 	},
 	LogRefused: {
 		"NATS nekar {operation} på {subject}.", "NATS refuses {operation} on {subject}.",

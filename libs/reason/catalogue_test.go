@@ -109,3 +109,34 @@ func TestAFieldIsASchoolsWord(t *testing.T) {
 		t.Errorf("an operator is told %q", got)
 	}
 }
+
+func TestAdviceIsTrueWhereverItIsGiven(t *testing.T) {
+	for _, c := range []struct {
+		code      Code
+		says      map[Language][]string
+		saysNever map[Language][]string
+	}{
+		{
+			WrongCredentials,
+			map[Language][]string{English: {"x.example", "A source is not read again by itself", "a link tries again"}, Swedish: {"x.example", "En källa läses inte om av sig själv", "en länk prövar igen"}},
+			map[Language][]string{English: {"until they have changed"}, Swedish: {"förrän de är ändrade"}},
+		},
+		{NATSUnreachable, map[Language][]string{English: {"NATS"}, Swedish: {"NATS"}}, map[Language][]string{English: {"vendor", "allow list"}, Swedish: {"leverantör"}}},
+		{NATSCredentials, map[Language][]string{English: {"ESS_NATS_CREDS"}, Swedish: {"ESS_NATS_CREDS"}}, map[Language][]string{English: {"vendor", "source"}, Swedish: {"leverantör", "källa"}}},
+	} {
+		r := New(c.code, "address", "x.example", "user", "ess")
+		for _, l := range []Language{English, Swedish} {
+			text := r.Text(l) + " " + r.Next(l)
+			for _, s := range c.says[l] {
+				if !strings.Contains(text, s) {
+					t.Errorf("%s does not say %q: %s", c.code, s, text)
+				}
+			}
+			for _, s := range c.saysNever[l] {
+				if strings.Contains(text, s) {
+					t.Errorf("%s says %q: %s", c.code, s, text)
+				}
+			}
+		}
+	}
+}

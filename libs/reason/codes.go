@@ -89,6 +89,8 @@ const (
 	LogMissing        Code = "log-missing"
 	MembersMissing    Code = "members-missing"
 	DeskIncomplete    Code = "desk-incomplete"
+	NATSUnreachable   Code = "nats-unreachable"
+	NATSCredentials   Code = "nats-wrong-credentials"
 	LogRefused        Code = "log-refused"
 	OutcomeUnknown    Code = "outcome-unknown"
 	SchemaNewer       Code = "schema-newer"

@@ -118,7 +118,7 @@ func (p Process) connect(ctx context.Context, ready *readiness) (st *store.Store
 	wait.MaxInterval = 5 * time.Second
 	st, err = backoff.Retry(ctx, func() (*store.Store, error) {
 		st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
-		if code := reason.Of(err).Code; err != nil && code != reason.Unreachable && code != reason.WrongCredentials && code != reason.SecretUnusable {
+		if code := reason.Of(err).Code; err != nil && code != reason.NATSUnreachable && code != reason.NATSCredentials && code != reason.SecretUnusable {
 			err = backoff.Permanent(err)
 		}
 		return st, err

@@ -79,9 +79,9 @@ func Connect(ctx context.Context, o Options) (*Store, error) {
 	}
 	if s.nc, err = nats.Connect(o.URL, opts...); err != nil {
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) {
-			return nil, reason.Errorf(reason.Misconfigured, err, reason.WrongCredentials, "address", s.address, "user", o.Name)
+			return nil, reason.Errorf(reason.Misconfigured, err, reason.NATSCredentials, "address", s.address, "user", o.Name)
 		}
-		return nil, reason.Errorf(reason.Transient, err, reason.Unreachable, "address", s.address)
+		return nil, reason.Errorf(reason.Transient, err, reason.NATSUnreachable, "address", s.address)
 	}
 	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.timeout)); err != nil {
 		s.Close()
@@ -192,7 +192,7 @@ func (s *Store) Close() {
 // the last minute.
 func (s *Store) Healthy(ctx context.Context) error {
 	if !s.nc.IsConnected() {
-		return reason.Errorf(reason.Transient, s.nc.LastError(), reason.Unreachable, "address", s.address)
+		return reason.Errorf(reason.Transient, s.nc.LastError(), reason.NATSUnreachable, "address", s.address)
 	}
 	if r, ok := s.bad.since(s.now().Add(-time.Minute)); ok {
 		return r.err(nil)
@@ -200,7 +200,7 @@ func (s *Store) Healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.nc.FlushWithContext(ctx); err != nil { // this takes no permission
-		return reason.Errorf(reason.Transient, err, reason.Unreachable, "address", s.address)
+		return reason.Errorf(reason.Transient, err, reason.NATSUnreachable, "address", s.address)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 	t.Run("F23 wrong credentials", func(t *testing.T) {
 		t.Setenv("ESS_TEST_WRONG", "y")
 		_, err := Connect(t.Context(), Options{URL: srv.URL(), Name: "reader", User: "reader", Password: "env:ESS_TEST_WRONG"})
-		wantCode(t, err, reason.WrongCredentials, reason.Misconfigured)
+		wantCode(t, err, reason.NATSCredentials, reason.Misconfigured)
 	})
 	t.Run("F68 credentials that cannot be read", func(t *testing.T) {
 		_, err := Connect(t.Context(), Options{URL: srv.URL(), Name: "reader", Credentials: tenant.Secret("file:" + filepath.Join(t.TempDir(), "none"))})
@@ -130,6 +130,6 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 	})
 	t.Run("F21 no server", func(t *testing.T) {
 		_, err := Connect(t.Context(), Options{URL: "nats://127.0.0.1:1", Name: "reader"})
-		wantCode(t, err, reason.Unreachable, reason.Transient)
+		wantCode(t, err, reason.NATSUnreachable, reason.Transient)
 	})
 }

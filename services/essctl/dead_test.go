@@ -127,11 +127,11 @@ func TestEveryCommandSaysWithinTenSecondsThatNATSCannotBeUsed(t *testing.T) {
 		words     []string // one of them is said
 		works     []string // commands that such a server is enough for
 	}{
-		{"a closed port", "nats://127.0.0.1:1", []string{"unreachable"}, nil},
-		{"a port that says nothing", "nats://" + afterBytes(t, "", 0), []string{"unreachable"}, nil},
-		{"a server that hangs in mid-answer", "nats://" + afterBytes(t, addr, inAnswer), []string{"unreachable", "outcome-unknown", "no answer"}, nil},
-		{"a connection that breaks in mid-answer", "nats://" + net.JoinHostPort(cut.Host, strconv.Itoa(cut.Port)), []string{"unreachable", "outcome-unknown", "no answer"}, nil},
-		{"wrong credentials", locked.URL(), []string{"wrong-credentials"}, nil},
+		{"a closed port", "nats://127.0.0.1:1", []string{"nats-unreachable"}, nil},
+		{"a port that says nothing", "nats://" + afterBytes(t, "", 0), []string{"nats-unreachable"}, nil},
+		{"a server that hangs in mid-answer", "nats://" + afterBytes(t, addr, inAnswer), []string{"nats-unreachable", "outcome-unknown", "no answer"}, nil},
+		{"a connection that breaks in mid-answer", "nats://" + net.JoinHostPort(cut.Host, strconv.Itoa(cut.Port)), []string{"nats-unreachable", "outcome-unknown", "no answer"}, nil},
+		{"wrong credentials", locked.URL(), []string{"nats-wrong-credentials"}, nil},
 		{"no streams", bare.URL(), []string{"log-missing", "members-missing", "no document"}, []string{"tenants apply"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
