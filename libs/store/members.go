@@ -69,6 +69,8 @@ type Roll struct {
 	TTL     time.Duration // after which one that does not renew is dropped
 	// Age is how old the stream is. Until it is as old as the TTL, one who lives may be missing.
 	Age time.Duration
+	// Now is when the look was taken, by the clock of NATS.
+	Now time.Time
 	// Log names the stream: another time is another stream.
 	Log time.Time
 	// Seq is the last message of the stream. One that is less than in an earlier look has lost something since.
@@ -134,22 +136,17 @@ func (m *Members) Lives(ctx context.Context, session string) (Roll, error) {
 func (m *Members) look(ctx context.Context, filter string) (r Roll, err error) {
 	var i *jetstream.StreamInfo
 	err = m.s.request(ctx, membersStream, "", "ask about "+membersStream, func(ctx context.Context) error {
-		st := m.stream.Load()
-		if st == nil {
-			found, err := m.s.js.Stream(ctx, membersStream)
-			if err != nil {
-				return err
-			}
-			st = &found
-			m.stream.Store(st)
+		st, err := m.open(ctx)
+		if err != nil {
+			return err
 		}
-		i, err = (*st).Info(ctx, jetstream.WithSubjectFilter(filter))
+		i, err = st.Info(ctx, jetstream.WithSubjectFilter(filter))
 		return err
 	})
 	if err != nil {
 		return r, m.missing(err)
 	}
-	r = Roll{TTL: i.Config.MaxAge, Age: i.TimeStamp.Sub(i.Created), Log: i.Created.UTC(), Seq: i.State.LastSeq}
+	r = Roll{TTL: i.Config.MaxAge, Age: i.TimeStamp.Sub(i.Created), Now: i.TimeStamp.UTC(), Log: i.Created.UTC(), Seq: i.State.LastSeq}
 	if r.TTL <= 0 {
 		return r, fmt.Errorf("stream %s keeps members for good: give it a max age of %s", membersStream, DefaultTTL)
 	}
@@ -165,6 +162,41 @@ func (m *Members) look(ctx context.Context, filter string) (r Roll, err error) {
 	}
 	slices.SortFunc(r.Members, func(a, b Member) int { return strings.Compare(a.prefix(), b.prefix()) })
 	return r, nil
+}
+
+// Renewed returns when NATS took the last renewal of a member of a roll, by its clock; zero when it stands no longer.
+func (m *Members) Renewed(ctx context.Context, who Member) (at time.Time, err error) {
+	if err := who.validate(); err != nil {
+		return at, err
+	}
+	err = m.s.request(ctx, membersStream, "", "read "+membersStream, func(ctx context.Context) error {
+		st, err := m.open(ctx)
+		if err != nil {
+			return err
+		}
+		msg, err := st.GetLastMsgForSubject(ctx, who.prefix()+"*")
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		at = msg.Time.UTC()
+		return nil
+	})
+	return at, m.missing(err)
+}
+
+// open returns the stream, which it looks for once.
+func (m *Members) open(ctx context.Context) (jetstream.Stream, error) {
+	if st := m.stream.Load(); st != nil {
+		return *st, nil
+	}
+	st, err := m.s.js.Stream(ctx, membersStream)
+	if err == nil {
+		m.stream.Store(&st)
+	}
+	return st, err
 }
 
 // missing says what to do about a stream that is not there.

@@ -28,6 +28,7 @@ func TestMembers(t *testing.T) {
 		"look":  func() error { _, err := m.Look(t.Context(), ""); return err },
 		"renew": func() error { return m.Renew(t.Context(), a) },
 		"leave": func() error { return m.Leave(t.Context(), a) },
+		"when":  func() error { _, err := m.Renewed(t.Context(), a); return err },
 	} {
 		if err := call(); reason.Of(err).Code != reason.MembersMissing || reason.FaultOf(err) != reason.Misconfigured {
 			t.Errorf("%s without a stream: %v", name, err)
@@ -64,7 +65,15 @@ func TestMembers(t *testing.T) {
 	leaving := b
 	leaving.Leaving = true
 	renew(leaving)
-	want("one that is leaving", "target-apple", a, leaving)
+	now := want("one that is leaving", "target-apple", a, leaving).Now
+	first, errFirst := m.Renewed(t.Context(), a)
+	then, errThen := m.Renewed(t.Context(), leaving)
+	if errors.Join(errFirst, errThen) != nil || !first.Before(then) || now.Before(then) || now.Sub(first) > quick {
+		t.Errorf("renewed at %s (%v) and %s (%v), looked at %s", first, errFirst, then, errThen, now)
+	}
+	if at, err := m.Renewed(t.Context(), Member{Program: "target-apple", Instance: "pod-a", Session: "s-d"}); err != nil || !at.IsZero() {
+		t.Errorf("nobody renewed at %s, %v", at, err)
+	}
 	for session, lives := range map[string]int{"s-a": 1, "s-b": 1, "s-c": 1, "s-d": 0} {
 		if r, err := m.Lives(t.Context(), session); err != nil || len(r.Members) != lives {
 			t.Errorf("%s: %+v, %v; want %d", session, r.Members, err, lives)

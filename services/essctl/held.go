@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -68,10 +69,10 @@ func (g *guarded) holds(st *store.Store) *store.Holds {
 
 // printedHold is a frozen set as JSON.
 type printedHold struct {
-	Digest  string         `json:"digest"`
+	Digest  string         `json:"digest"` // empty when nothing is held
 	Run     string         `json:"run,omitempty"`
-	Since   time.Time      `json:"since"`
-	Seen    time.Time      `json:"seen"`
+	Since   time.Time      `json:"since,omitzero"`
+	Seen    time.Time      `json:"seen,omitzero"`
 	Expired bool           `json:"expired"`
 	Doubt   string         `json:"doubt,omitempty"`
 	Groups  []printedGroup `json:"groups"`
@@ -93,9 +94,12 @@ type printedGroup struct {
 
 func (c *control) showCommand() *cobra.Command {
 	var of guarded
+	var all bool
 	cmd := &cobra.Command{
-		Use:     "show --tenant TENANT {--source SOURCE | --link TARGET}",
-		Short:   "Show what waits, by unit, class and operation",
+		Use:   "show --tenant TENANT {--source SOURCE | --link TARGET} [--all]",
+		Short: "Show what waits, by unit, class and operation",
+		Long: fmt.Sprintf(`Show what waits, by unit, class and operation: first how much there is of each operation, and last how to decide about it.
+Of more than %d groups the table shows the first ones; --all shows every one, and so does -o json.`, shownGroups),
 		Example: "  essctl held show --tenant lund --source alvis\n  essctl held show --tenant lund --link apple-school-manager",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,14 +107,18 @@ func (c *control) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.with(cmd.Context(), func(st *store.Store) error { return c.show(cmd.Context(), st, of, ref) })
+			return c.with(cmd.Context(), func(st *store.Store) error { return c.show(cmd.Context(), st, of, ref, all) })
 		},
 	}
 	of.flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "every group in the table, however many they are")
 	return cmd
 }
 
-func (c *control) show(ctx context.Context, st *store.Store, of guarded, ref roster.Source) error {
+// shownGroups is how many groups the table has without --all.
+const shownGroups = 40
+
+func (c *control) show(ctx context.Context, st *store.Store, of guarded, ref roster.Source, all bool) error {
 	g, err := of.holds(st).Kept(ctx, ref)
 	if err != nil {
 		return err
@@ -119,7 +127,7 @@ func (c *control) show(ctx context.Context, st *store.Store, of guarded, ref ros
 		if err := c.hasGuard(ctx, st, of, ref); err != nil {
 			return advised(err)
 		}
-		return c.print(nil, func(w *tabwriter.Writer) { fmt.Fprintf(w, "Nothing of %s is held.\n", ref) })
+		return c.print(printedHold{Groups: []printedGroup{}}, func(w *tabwriter.Writer) { fmt.Fprintf(w, "Nothing of %s is held.\n", ref) })
 	}
 	groups := g.Groups(c.now())
 	named, err := names(ctx, st, of, ref, groups)
@@ -140,20 +148,67 @@ func (c *control) show(ctx context.Context, st *store.Store, of guarded, ref ros
 		}
 		h.Groups = append(h.Groups, p)
 	}
-	return c.print(h, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "%s: held since %s, last seen %s\n", h.Digest, clock(h.Since), clock(h.Seen))
-		if h.Doubt != "" {
-			fmt.Fprintln(w, h.Doubt)
+	return c.print(h, func(w *tabwriter.Writer) { h.table(w, of, ref, all) })
+}
+
+// table prints what is held: a summary, the groups, and last how to decide, which is what a long table leaves on the screen.
+func (h *printedHold) table(w io.Writer, of guarded, ref roster.Source, all bool) {
+	fmt.Fprintf(w, "%s of %s: held since %s, last seen %s\n", h.Digest, ref, clock(h.Since), clock(h.Seen))
+	if h.Doubt != "" {
+		fmt.Fprintln(w, h.Doubt)
+	}
+	fmt.Fprintln(w, "\nOPERATION\tGROUPS\tCHANGES\tWAITING\tAPPROVED\tREJECTED")
+	for _, s := range h.summary() {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\n", s.operation, s.groups, counts(s.counts), s.open, s.approved, s.rejected)
+	}
+	shown := h.Groups
+	if !all {
+		shown = shown[:min(len(shown), shownGroups)]
+	}
+	fmt.Fprintln(w, "\nGROUP\tUNIT\tCLASS\tOPERATION\tCHANGES\tWAITING\tAPPROVED\tREJECTED")
+	for _, g := range shown {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", g.ID, cmp.Or(g.Unit, "-"), cmp.Or(g.Class, "-"), g.Operation,
+			counts(g.Counts), g.Open, g.Approved, g.Rejected)
+	}
+	if more := len(h.Groups) - len(shown); more > 0 {
+		fmt.Fprintf(w, "and %d more: --all shows them\n", more)
+	}
+	if h.Expired {
+		fmt.Fprintln(w, "\nIt is too old to be decided about: nothing has looked at it for 7 days.")
+		return
+	}
+	on := "--source " + of.source
+	if of.link != "" {
+		on = "--link " + of.link
+	}
+	fmt.Fprintln(w, "\nDecide about all of it, or with --group GROUP about some:")
+	for _, verb := range []string{"approve", "reject "} {
+		fmt.Fprintf(w, "  essctl held %s %s --tenant %s %s --why REASON\n", verb, h.Digest, of.tenant, on)
+	}
+}
+
+// heldSum is how much of an operation is held.
+type heldSum struct {
+	operation                        guard.Operation
+	counts                           map[roster.Kind]int
+	groups, open, approved, rejected int
+}
+
+// summary adds the groups up by operation, in the order in which they come.
+func (h *printedHold) summary() (list []heldSum) {
+	for _, g := range h.Groups {
+		i := slices.IndexFunc(list, func(s heldSum) bool { return s.operation == g.Operation })
+		if i < 0 {
+			i, list = len(list), append(list, heldSum{operation: g.Operation, counts: map[roster.Kind]int{}})
 		}
-		if h.Expired {
-			fmt.Fprintln(w, "It is too old to be decided about: nothing has looked at it for 7 days.")
+		s := &list[i]
+		s.groups++
+		for k, n := range g.Counts {
+			s.counts[k] += n
 		}
-		fmt.Fprintln(w, "\nGROUP\tUNIT\tCLASS\tOPERATION\tCHANGES\tWAITING\tAPPROVED\tREJECTED")
-		for _, g := range h.Groups {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", g.ID, cmp.Or(g.Unit, "-"), cmp.Or(g.Class, "-"), g.Operation,
-				counts(g.Counts), g.Open, g.Approved, g.Rejected)
-		}
-	})
+		s.open, s.approved, s.rejected = s.open+g.Open, s.approved+g.Approved, s.rejected+g.Rejected
+	}
+	return list
 }
 
 // names returns what the log calls the units and classes of groups. What is held itself has none of it, for the store of

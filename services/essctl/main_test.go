@@ -117,11 +117,14 @@ func TestHeldIsShownApprovedAndAudited(t *testing.T) {
 	if out, _ := w.essctl(0, "held", "show", "--tenant", "lund", "--source", "alvis"); !strings.Contains(out, "Nothing") {
 		t.Errorf("of nothing: %s", out)
 	}
+	if h := w.held(); h.Groups == nil || len(h.Groups) != 0 || h.Digest != "" {
+		t.Errorf("of nothing, as JSON: %+v, want groups: []", h)
+	}
 	w.reg.from = 28
 	w.read(source.Held)
 	out, _ := w.essctl(0, "held", "show", "--tenant", "lund", "--source", "alvis")
 	h := w.held()
-	for _, want := range []string{h.Digest, "Testskolan", "9B", "28 person", "delete"} {
+	for _, want := range []string{h.Digest, "Testskolan", "9B", "28 person", "delete", "essctl held approve " + h.Digest + " --tenant lund --source alvis --why"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not shown:\n%s", want, out)
 		}
@@ -241,7 +244,7 @@ func TestWhatCannotBeDone(t *testing.T) {
 		"versions of no tenant":    {[]string{"tenants", "list", "--tenant", "malmo"}, "ever applied here"},
 		"not a source":             {[]string{"runs", "--tenant", "lund", "--source", "/"}, "system/instance"},
 		"not a format":             {[]string{"runs", "--tenant", "lund", "--source", "alvis", "-o", "xml"}, "table, json or yaml"},
-		"nobody listening":         {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "unreachable"},
+		"nobody listening":         {[]string{"runs", "--tenant", "lund", "--source", "alvis", "--nats", "nats://127.0.0.1:1"}, "nats-unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, stderr := w.essctl(1, c.args...); !strings.HasPrefix(stderr, "essctl: ") || !strings.Contains(stderr, c.want) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,9 @@ type printedMember struct {
 	Instance string `json:"instance"`
 	Session  string `json:"session"`
 	State    string `json:"state"` // here or leaving
+	// Heard is when it last said that it lives, and Ago how many seconds that was before the look, both by the clock of NATS.
+	Heard time.Time `json:"lastHeard"`
+	Ago   int       `json:"secondsAgo"`
 }
 
 func (c *control) membersCommand() *cobra.Command {
@@ -27,27 +31,37 @@ func (c *control) membersCommand() *cobra.Command {
 		Use:   "list [--program PROGRAM]",
 		Short: "Show which processes run",
 		Long: `Show which processes run: the replicas of each program, which share its sources or links. One that does not renew its
-membership is left out after some seconds, and the others take over what it had. An all-in-one installation has none.`,
+membership is left out after some seconds, and the others take over what it had. Until then one that died is shown too: one that
+lives was heard within the last few seconds. An all-in-one installation has none.`,
 		Example: "  essctl members list --program target-apple-school-manager",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(st *store.Store) error {
-				roll, err := st.Members().Look(cmd.Context(), program)
+				members := st.Members()
+				roll, err := members.Look(cmd.Context(), program)
 				if err != nil {
 					return advised(err)
 				}
 				list := []printedMember{}
 				for _, m := range roll.Members {
-					p := printedMember{m.Program, m.Instance, m.Session, "here"}
+					heard, err := members.Renewed(cmd.Context(), m)
+					if err != nil {
+						return advised(err)
+					}
+					if heard.IsZero() { // it went meanwhile
+						continue
+					}
+					ago := max(0, int(roll.Now.Sub(heard).Seconds())) // it may have renewed since the look
+					p := printedMember{m.Program, m.Instance, m.Session, "here", heard, ago}
 					if m.Leaving {
 						p.State = "leaving"
 					}
 					list = append(list, p)
 				}
 				return c.print(list, func(w *tabwriter.Writer) {
-					fmt.Fprintln(w, "PROGRAM\tINSTANCE\tSESSION\tSTATE")
+					fmt.Fprintln(w, "PROGRAM\tINSTANCE\tSESSION\tSTATE\tLAST HEARD")
 					for _, p := range list {
-						fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Program, p.Instance, p.Session, p.State)
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d s ago\n", p.Program, p.Instance, p.Session, p.State, p.Ago)
 					}
 				})
 			})

@@ -244,6 +244,9 @@ func TestPersonJoinSplitAndSuggestions(t *testing.T) {
 	if r := w.roster(); len(r.Suggestions()) != 0 {
 		t.Error("it is suggested still")
 	}
+	if out := w.do(0, "", "person", "suggestions", "-o", "json"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("of none, as JSON: %s", out)
+	}
 	if out := w.do(0, "", "person", "suggestions"); !strings.Contains(out, "No two keys") {
 		t.Errorf("it says\n%s", out)
 	}

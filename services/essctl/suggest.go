@@ -53,7 +53,8 @@ person join, and mend the register where it speaks of two.`,
 	return cmd
 }
 
-func pairs(r *roster.Roster) (list []printedPair) {
+func pairs(r *roster.Roster) []printedPair {
+	list := []printedPair{}
 	for _, s := range r.Suggestions() {
 		list = append(list, printedPair{string(s.Why), string(s.Sure), []printedPlace{place(r, s.Keys[0]), place(r, s.Keys[1])}})
 	}
@@ -66,7 +67,7 @@ func pairs(r *roster.Roster) (list []printedPair) {
 
 // place tells where a person is found.
 func place(r *roster.Roster, key roster.Key) printedPlace {
-	p := printedPlace{Key: key}
+	p := printedPlace{Key: key, Sources: []string{}, Units: []string{}, Classes: []string{}}
 	add := func(list *[]string, text string) {
 		if text != "" && !slices.Contains(*list, text) {
 			*list = append(*list, text)

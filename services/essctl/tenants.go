@@ -3,12 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"eventful.se/ess/libs/reason"
@@ -101,6 +103,7 @@ func (c *control) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "get TENANT [--version N]",
 		Short:   "Print a tenant's document as it was applied",
+		Long:    "Print a tenant's document as it was applied, with its comments; with -o json what it says, as JSON.",
 		Example: "  essctl tenants get lund > lund.yaml",
 		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,6 +111,13 @@ func (c *control) getCommand() *cobra.Command {
 				v, err := documentOf(cmd.Context(), st, args[0], number)
 				if err != nil {
 					return advised(err)
+				}
+				if c.format == "json" {
+					text, err := yaml.YAMLToJSON(v.Document)
+					if err != nil {
+						return fmt.Errorf("version %d of tenant %s is no YAML: %w", v.Number, v.Tenant, err)
+					}
+					return c.print(json.RawMessage(text), nil)
 				}
 				_, err = c.out.Write(v.Document)
 				return err
