@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"eventful.se/ess/libs/store"
 )
 
 // killed is what is done to the programs of an installation: it starts them, and returns when one was killed, or when
@@ -110,14 +108,11 @@ func installApart(t testing.TB) *installation {
 	t.Helper()
 	i := install(t, 300)
 	i.nats = i.serveNATS().URL()
-	st, err := store.Connect(t.Context(), store.Options{URL: i.nats, Name: "test"})
-	if err != nil {
+	// Who was killed has its links until the TTL ends, and here somebody is killed all the time.
+	if err := connect(t, i.nats).EnsureMembers(t.Context(), 1, 2*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close()
-	if err := st.EnsureTenant(t.Context(), tenantName, 1); err != nil {
-		t.Fatal(err)
-	}
+	initialise(t, i.nats, i.path("tenants"), 1)
 	return i
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -145,20 +146,26 @@ func (c *control) await(ctx context.Context, st *store.Store, a store.Ask) (stor
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	taken := make(chan struct{})
+	take := sync.OnceFunc(func() { close(taken) })
 	watched := make(chan struct{})
+	var telling sync.Mutex
+	tell := func(line string) {
+		telling.Lock()
+		defer telling.Unlock()
+		fmt.Fprintln(c.errs, line)
+	}
 	go func() {
 		defer close(watched)
-		c.watch(ctx, st, a, taken, stop)
+		watch(ctx, st, a, taken, tell, stop)
 	}()
 	last := ""
 	got, err := st.Control().Wait(ctx, a, func(a store.Ask) {
-		if a.State != store.AskNew && taken != nil {
-			close(taken)
-			taken = nil
+		if a.State != store.AskNew {
+			take()
 		}
 		if line := progress(a); line != last && a.Open() && a.State != store.AskNew {
 			last = line
-			fmt.Fprintln(c.errs, line)
+			tell(line)
 		}
 	})
 	gone := context.Cause(ctx)
@@ -182,7 +189,7 @@ func (c *control) await(ctx context.Context, st *store.Store, a store.Ask) (stor
 }
 
 // watch says once that nobody has taken an ask, and gives up waiting when NATS does not answer any more.
-func (c *control) watch(ctx context.Context, st *store.Store, a store.Ask, taken <-chan struct{}, giveUp context.CancelCauseFunc) {
+func watch(ctx context.Context, st *store.Store, a store.Ask, taken <-chan struct{}, tell func(string), giveUp context.CancelCauseFunc) {
 	late := time.After(reach)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -193,7 +200,7 @@ func (c *control) watch(ctx context.Context, st *store.Store, a store.Ask, taken
 		case <-taken:
 			taken, late = nil, nil
 		case <-late:
-			fmt.Fprintf(c.errs, "%s of %s: nobody has taken it yet; it waits for %s\n", a.Verb, a.Ref(), a.Program)
+			tell(fmt.Sprintf("%s of %s: nobody has taken it yet; it waits for %s", a.Verb, a.Ref(), a.Program))
 			late = nil
 		case <-tick.C:
 			if err := st.Healthy(ctx); err != nil && ctx.Err() == nil {
