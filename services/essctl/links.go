@@ -339,16 +339,21 @@ func (c *control) controls(ctx context.Context, st *store.Store, tenant string) 
 	return pauses, asks, err
 }
 
-func (c *control) shownLinks(ctx context.Context, st *store.Store, tenant string) ([]shownLink, error) {
+// standing returns how a tenant stands, with what was asked of its places.
+func (c *control) standing(ctx context.Context, st *store.Store, tenant string) (s service.Status, pauses map[store.Place]*printedPause, asks map[store.Place][]printedAsk, err error) {
 	subject, err := c.subject(ctx, st, tenant)
 	if err != nil {
-		return nil, err
+		return s, nil, nil, err
 	}
-	status, err := service.StatusOf(ctx, st, subject, c.now())
-	if err != nil {
-		return nil, err
+	if s, err = service.StatusOf(ctx, st, subject, c.now()); err != nil {
+		return s, nil, nil, err
 	}
-	pauses, asks, err := c.controls(ctx, st, tenant)
+	pauses, asks, err = c.controls(ctx, st, tenant)
+	return s, pauses, asks, err
+}
+
+func (c *control) shownLinks(ctx context.Context, st *store.Store, tenant string) ([]shownLink, error) {
+	status, pauses, asks, err := c.standing(ctx, st, tenant)
 	if err != nil {
 		return nil, err
 	}

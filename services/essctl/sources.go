@@ -107,15 +107,7 @@ func (p shownSource) why() string {
 }
 
 func (c *control) shownSources(ctx context.Context, st *store.Store, tenant string) ([]shownSource, error) {
-	subject, err := c.subject(ctx, st, tenant)
-	if err != nil {
-		return nil, err
-	}
-	status, err := service.StatusOf(ctx, st, subject, c.now())
-	if err != nil {
-		return nil, err
-	}
-	pauses, asks, err := c.controls(ctx, st, tenant)
+	status, pauses, asks, err := c.standing(ctx, st, tenant)
 	if err != nil {
 		return nil, err
 	}
