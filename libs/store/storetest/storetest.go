@@ -83,11 +83,24 @@ func read(ctx context.Context, js jetstream.JetStream, info *jetstream.StreamInf
 	}
 	defer messages.Stop()
 	for uint64(len(list)) < info.State.Msgs {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
+		m, err := next(ctx, messages, info.Config.MaxAge)
+		switch {
+		case err != nil && ctx.Err() == nil && info.Config.MaxAge > 0:
+			return list, nil // the rest has grown too old meanwhile
+		case err != nil:
 			return nil, err
 		}
 		list = append(list, Message{info.Config.Name, m.Subject(), m.Headers(), m.Data()})
 	}
 	return list, nil
+}
+
+// next returns the next message, and of a stream whose messages age an error when that takes so long.
+func next(ctx context.Context, messages jetstream.MessagesContext, age time.Duration) (jetstream.Msg, error) {
+	if age > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, age)
+		defer cancel()
+	}
+	return messages.Next(jetstream.NextContext(ctx))
 }
