@@ -290,7 +290,8 @@ func (m *Members) renew(ctx context.Context) (again time.Duration) {
 		m.mu.Unlock()
 	}
 	sent := m.o.Now()
-	asking, cancel := context.WithTimeout(ctx, ttl/renewals)
+	// One that is under way is awaited even when all ends: it could arrive after the word that this process has left.
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), ttl/renewals)
 	defer cancel()
 	err := m.store.Renew(asking, who)
 	var roll store.Roll

@@ -266,6 +266,13 @@ func (s *site) differs() string {
 	return ""
 }
 
+// called tells whether a replica has made a call.
+func (s *site) called(r *replica) bool {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	return s.registry.calls[r.name] > 0
+}
+
 func (s *site) renameAll() {
 	for _, d := range s.docs {
 		s.rename(d.Tenant)
@@ -283,6 +290,10 @@ func TestF28ReplicasKeepTargetsRight(t *testing.T) {
 	s.renameAll()
 	b, c := s.host("b"), s.host("c")
 	t.Logf("two join: %s", s.equal("two join"))
+	for begun := time.Now(); (!s.called(b) || !s.called(c)) && time.Since(begun) < 15*quick; {
+		s.renameAll()
+		s.equal("two have joined")
+	}
 	s.renameAll()
 	b.stop()
 	t.Logf("one leaves: %s", s.equal("one leaves"))
@@ -308,10 +319,8 @@ func TestF28ReplicasKeepTargetsRight(t *testing.T) {
 	d.stop()
 	s.renameAll()
 	t.Logf("one is left: %s", s.equal("one is left"))
-	s.registry.mu.Lock()
-	defer s.registry.mu.Unlock()
 	for _, r := range []*replica{a, b, c, d} {
-		if s.registry.calls[r.name] == 0 {
+		if !s.called(r) {
 			t.Errorf("replica %s never did anything", r.name)
 		}
 	}

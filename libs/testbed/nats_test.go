@@ -18,7 +18,8 @@ func TestNATSCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := testbed.NATS(t, testbed.NATSOptions{Program: program, Servers: 3})
-	nc, err := nats.Connect(c.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(c.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2)) // it may be connected to the one that stands still
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -185,9 +185,10 @@ func TestEveryServiceRunsByItself(t *testing.T) {
 	i.awaitDelivery(&apple.log)
 	small.await(t, "the directory", &directory.log)
 
-	// What is decided by command goes through source-manual to target-memory within a minute.
+	// What is decided by command goes through source-manual to target-memory, at its next read.
 	essctl(t, i.nats, "person", "protect", "--tenant", "liten", "--source", "memory", "--id", "p-3", "--why", "anmält")
-	until(t, "protection of p-3 in the directory", &directory.log, func() bool {
+	essctl(t, i.nats, "sources", "read", "--tenant", "liten", "--source", "manual", "--why", "the protection")
+	until(t, "protection of p-3 in the directory", printer(func() string { return all[1].log.String() + directory.log.String() }), func() bool {
 		objects, _ := small.directory()
 		for _, o := range objects {
 			if o.Attributes["username"] == "p-3" {
