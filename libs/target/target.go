@@ -43,6 +43,10 @@ type Env struct {
 	// Budgets are those of the process. A sink that calls asks for one when it is opened, draws from it before every call,
 	// and tells it when it was refused for calling too often. What links share they draw from together.
 	Budgets *budget.Set
+	// Roles say what the link does with the accounts of each role; a role that is not in it is managed.
+	Roles map[roster.Role]Handling
+	// Passwords are the initial passwords of new accounts; nil where there are none, as in a preview.
+	Passwords Passwords
 }
 
 // Target is a mapping and a sink, ready to use. Exactly one of Applier and Deliverer is set.
@@ -67,6 +71,11 @@ type Target struct {
 	// employee's. What is wished of one of them takes the place of what is held of another, which is never let go of
 	// beside it. The sink takes it away before it makes the other, and brings along what needs it after that.
 	OneOf []string
+	// Names is set by a target that makes accounts with user names; its mapping asks for them with [UserName].
+	Names *Names
+	// Overlay returns what the target knows of a persona after it made or changed an account: user name, e-mail, eppn. Nil
+	// where it makes no such data. What it returns is published for every other target.
+	Overlay func(Held) (roster.Persona, bool)
 }
 
 // Counted returns the kinds of resource that the guard counts, as far as the target tells.
@@ -107,6 +116,7 @@ func Anchor(v View, person roster.Key) roster.Key {
 // Wish is a resource that the target should hold, or one that it should not, with the reason.
 type Wish struct {
 	Resource Resource
+	Match    bool           // the target's own account is to be found and used, and never made, changed or removed; see [Match]
 	Withheld *reason.Reason // why the target does not get it; Resource then needs only its ID and Entity
 	Fate     Fate           // what becomes of a withheld resource that the target holds
 }
