@@ -518,10 +518,13 @@ func TestR9WhoIsMarkedNeverStands(t *testing.T) {
 				}
 				for _, n := range []int{i, i + 100, i + 200} {
 					ref := roster.Ref{Kind: roster.KindPerson, Key: w.opts.Keyer.Person(name, "", roster.ParseCivicNo(pnr(n), roster.Today(w.now)))}
-					if r, known := w.log.Record(ref); known && r.Person != nil || !known && n == numbers[i] {
+					r, known := w.log.Record(ref)
+					if known && r.Person != nil || !known && n == numbers[i] {
 						rt.Fatalf("p%d is marked and stands, or is not known to be protected, after a run that is %s", i, run.State)
 					}
-					if run.State != source.Held && w.names(ref) {
+					// A key of hers under which nothing was ever published is nobody's until a complete read: she was kept
+					// back with it, and had another number when the class was read last.
+					if run.State != source.Held && known && w.names(ref) {
 						rt.Fatalf("a group names p%d, who is marked", i)
 					}
 					if slices.ContainsFunc(run.Found.Issues, func(x source.Issue) bool { return x.Ref == ref && n == numbers[i] }) {
