@@ -1,5 +1,5 @@
-// Package testbed starts real peers for tests: each on 127.0.0.1 and a free port, in a directory of its own, stopped
-// by the process that was started. Only tests import it.
+// Package testbed starts real peers for tests: each on a loopback address and a free port, in a directory of its own,
+// stopped by the process that was started. Only tests import it.
 //
 // A peer whose program is missing skips the test with a reason; with TESTBED=required in the environment it fails the
 // test, so that a green run means that the peers ran.
