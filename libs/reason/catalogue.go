@@ -302,6 +302,10 @@ var catalogue = map[Code]entry{
 		"Av det som är beslutat med kommando gick bara {found} beslut att läsa; inget tas tillbaka.", "Of what was decided by command only {found} decisions could be read; nothing is taken back.",
 		"Blir det kvar: återställ kundens ström ESS-LEDGER från säkerhetskopia.", "If it stays: restore the tenant's stream ESS-LEDGER from backup.",
 	},
+	NamesIncomplete: {
+		"Av kundens användarnamn gick bara {found} att läsa; inget nytt namn ges.", "Of the tenant's user names only {found} could be read; no new name is given.",
+		"Blir det kvar: återställ kundens ström ESS-LEDGER från säkerhetskopia.", "If it stays: restore the tenant's stream ESS-LEDGER from backup.",
+	},
 	NATSUnreachable: {
 		"NATS på {address} kunde inte nås.", "NATS at {address} could not be reached.",
 		"Kontrollera adressen, nätet dit och att NATS är igång. Ett program som är igång försöker tills det går; essctl ber du en gång till.", "Check the address, the network to it and that NATS runs. A program that runs tries until it can; essctl you call again.",

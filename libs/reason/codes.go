@@ -89,6 +89,7 @@ const (
 	LogMissing        Code = "log-missing"
 	MembersMissing    Code = "members-missing"
 	DeskIncomplete    Code = "desk-incomplete"
+	NamesIncomplete   Code = "names-incomplete"
 	NATSUnreachable   Code = "nats-unreachable"
 	NATSCredentials   Code = "nats-wrong-credentials"
 	LogRefused        Code = "log-refused"

@@ -43,15 +43,24 @@ func (s *Store) checkSize(m *nats.Msg, what fmt.Stringer) error {
 
 // publishBatch stores all of the messages or none. A batch that is on its way when ctx ends is finished.
 func (s *Store) publishBatch(ctx context.Context, stream string, msgs []*nats.Msg) error {
+	_, err := s.storeBatch(ctx, stream, msgs)
+	return err
+}
+
+// storeBatch is publishBatch, and returns the sequence of the last message.
+func (s *Store) storeBatch(ctx context.Context, stream string, msgs []*nats.Msg) (last uint64, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := s.request(ctx, stream, msgs[len(msgs)-1].Subject, fmt.Sprintf("a batch of %d messages for %s", len(msgs), stream), func(ctx context.Context) error {
-		_, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs, jetstreamext.BatchFlowControl{AckFirst: true, AckTimeout: s.timeout})
+	err = s.request(ctx, stream, msgs[len(msgs)-1].Subject, fmt.Sprintf("a batch of %d messages for %s", len(msgs), stream), func(ctx context.Context) error {
+		ack, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs, jetstreamext.BatchFlowControl{AckFirst: true, AckTimeout: s.timeout})
+		if err == nil {
+			last = ack.Sequence
+		}
 		return err
 	})
-	return s.orMissing(ctx, stream, err)
+	return last, s.orMissing(ctx, stream, err)
 }
 
 // orMissing returns, in place of the error of a message that no stream took, that the stream is gone, when it is.

@@ -10,13 +10,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/names"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/target"
 )
 
 // Purge takes everything that the log holds of a person out, in every source, with the bytes on the disk, and the older
-// messages of groups that name the person. It is refused, with [reason.PurgeTooEarly], unless a tombstone stands in
+// messages of groups that name the person; of the person's user names it leaves that they are taken. It is refused, with [reason.PurgeTooEarly], unless a tombstone stands in
 // every source that had a record and every cursor has passed it: a purge tells nobody. When a group still names the
 // person, the rest is purged and the error has the reason [reason.PurgeStillNamed].
 func (s *Store) Purge(ctx context.Context, tenant string, person roster.Key, cursors []roster.Position) error {
@@ -52,6 +54,9 @@ func (s *Store) Purge(ctx context.Context, tenant string, person roster.Key, cur
 				return err
 			}
 		}
+	}
+	if err := s.Names(tenant).forget(ctx, person); err != nil {
+		return err
 	}
 	if standing > 0 {
 		return reason.Errorf(reason.Conflict, nil, reason.PurgeStillNamed, "ref", ref, "groups", standing)
@@ -142,6 +147,27 @@ func (s *Store) forget(ctx context.Context, tenant string, entities map[roster.R
 		err = errors.Join(err, s.LinkHolds(tenant).forget(ctx, link, keys))
 	}
 	return n, err
+}
+
+// forget leaves of a person's user names only that they are somebody's: given to somebody else they would bring her or his
+// mail to that one.
+func (n *Names) forget(ctx context.Context, person roster.Key) error {
+	const attempts = 3
+	for attempt := 1; ; attempt++ {
+		list, version, err := n.Load(ctx)
+		if err != nil {
+			return err
+		}
+		var freed []names.Claim
+		for _, c := range list {
+			if c.Owner.Person == person {
+				freed = append(freed, names.Claim{Name: c.Name, Since: c.Since, Ended: c.Ended, Former: c.Former})
+			}
+		}
+		if _, err = n.Save(ctx, freed, version); !errors.Is(err, target.ErrNamesChanged) || attempt == attempts {
+			return err
+		}
+	}
 }
 
 // forget takes out of what the kept runs of a source found what is about some persons.

@@ -19,6 +19,7 @@ const (
 	linkHoldSubjects = "ess-link-hold."
 	auditSubjects    = "ess-audit."
 	deskSubjects     = "ess-desk."
+	nameSubjects     = "ess-names."
 	tenantSubjects   = "ess-tenants."
 	controlSubjects  = "ess-control."
 	memberSubjects   = "ess-member."
