@@ -13,7 +13,9 @@ type Owner struct {
 // Name is what a persona is called.
 type Name struct {
 	Current string
-	Former  []string // oldest first; they stay the owner's, and may be kept as aliases
+	// Former are the names that it had before and keeps as aliases, oldest first. A tenant whose policy is [Rename] keeps no
+	// aliases, and they are none; the names stay the owner's all the same.
+	Former []string
 }
 
 // Subject is whom a name is for, as the patterns see it.
@@ -29,6 +31,7 @@ type Claim struct {
 	Name   string
 	Owner  Owner       // zero: somebody's outside of ESS, so that nobody gets it
 	Wanted string      // the first choice when the name was given; another first choice is another name of the person
+	Rules  string      // [Rules.Version] by which Wanted was made; by other rules another first choice says nothing
 	Since  roster.Date // when it was given
 	Ended  roster.Date // when the last account with it was deleted; open while there is one
 	Former bool        // its owner has another one now

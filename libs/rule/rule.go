@@ -48,20 +48,13 @@ const longest = 16 << 10
 // Compile checks an expression and returns its rule. The error names every mistake with its line and column: what is no
 // CEL, a name that does not exist, a comparison that cannot be true, or a result that is not true or false.
 func Compile(text string) (*Rule, error) {
-	if len(text) > longest {
-		return nil, fmt.Errorf("has %d bytes: write at most %d", len(text), longest)
-	}
 	env, err := environment()
 	if err != nil {
 		return nil, err
 	}
-	ast, issues := env.Compile(text)
-	if issues.Err() != nil {
-		var all []string
-		for _, e := range issues.Errors() {
-			all = append(all, fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, e.Message))
-		}
-		return nil, errors.New(strings.Join(all, "; "))
+	ast, err := check(env, text)
+	if err != nil {
+		return nil, err
 	}
 	if out := ast.OutputType(); !out.IsExactType(types.BoolType) {
 		return nil, fmt.Errorf("gives a value of type %s: write an expression that is true or false", out)
@@ -71,6 +64,22 @@ func Compile(text string) (*Rule, error) {
 		return nil, err
 	}
 	return &Rule{strings.TrimSpace(text), program}, nil
+}
+
+// check returns the expression as CEL understands it, or every mistake.
+func check(env *cel.Env, text string) (*cel.Ast, error) {
+	if len(text) > longest {
+		return nil, fmt.Errorf("has %d bytes: write at most %d", len(text), longest)
+	}
+	ast, issues := env.Compile(text)
+	if issues.Err() != nil {
+		var all []string
+		for _, e := range issues.Errors() {
+			all = append(all, fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, e.Message))
+		}
+		return nil, errors.New(strings.Join(all, "; "))
+	}
+	return ast, nil
 }
 
 // String returns the expression.

@@ -30,7 +30,7 @@ func environment() (*cel.Env, error) {
 		return nil, fmt.Errorf("make the types of rules: %w", err)
 	}
 	return cel.NewEnv(
-		cel.CustomTypeProvider(provider{base}),
+		cel.CustomTypeProvider(provider{base, tables{unitType: unitFields, personType: personFields, groupType: groupFields}}),
 		cel.Variable("kind", cel.StringType),
 		cel.Variable("unit", cel.ObjectType(unitType)),
 		cel.Variable("units", cel.ListType(cel.ObjectType(unitType))),
@@ -46,19 +46,8 @@ type field struct {
 	get func(of any) (ref.Val, error)
 }
 
-// fields returns those of a type, nil when there is no such type.
-func fields(typeName string) map[string]field {
-	switch typeName {
-	case unitType:
-		return unitFields
-	case personType:
-		return personFields
-	case groupType:
-		return groupFields
-	default:
-		return nil
-	}
-}
+// tables are the fields of types, by the types' names.
+type tables map[string]map[string]field
 
 var unitFields = map[string]field{
 	"id":          {cel.StringType, func(of any) (ref.Val, error) { return text(of.(*unit).key.String()), nil }},
@@ -153,12 +142,15 @@ func (s *subject) emailDomains() (domains []string) {
 	return domains
 }
 
-// provider tells CEL of the types above.
-type provider struct{ types.Provider }
+// provider tells CEL of types.
+type provider struct {
+	types.Provider
+	of tables
+}
 
 // FindStructType returns a type by its name.
 func (p provider) FindStructType(name string) (*types.Type, bool) {
-	if fields(name) != nil {
+	if p.of[name] != nil {
 		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
 	}
 	return p.Provider.FindStructType(name)
@@ -166,7 +158,7 @@ func (p provider) FindStructType(name string) (*types.Type, bool) {
 
 // FindStructFieldNames returns the fields of a type.
 func (p provider) FindStructFieldNames(name string) ([]string, bool) {
-	if all := fields(name); all != nil {
+	if all := p.of[name]; all != nil {
 		names := make([]string, 0, len(all))
 		for n := range all {
 			names = append(names, n)
@@ -179,7 +171,7 @@ func (p provider) FindStructFieldNames(name string) ([]string, bool) {
 
 // FindStructFieldType returns a field of a type.
 func (p provider) FindStructFieldType(name, fieldName string) (*types.FieldType, bool) {
-	all := fields(name)
+	all := p.of[name]
 	if all == nil {
 		return p.Provider.FindStructFieldType(name, fieldName)
 	}
