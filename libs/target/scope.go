@@ -1,6 +1,7 @@
 package target
 
 import (
+	"slices"
 	"time"
 
 	"eventful.se/ess/libs/reason"
@@ -36,11 +37,21 @@ func planTaken(e *Entry, why *reason.Reason, l look, leaver bool, d departure, t
 		return planRemoval(e, why), true
 	case t.lets(e, l):
 		return planOutside(e, why, d, t), true
-	case leaver:
+	case leaver, t.outgrown(e, l):
 		return planLeaver(e, why, d), true
 	default:
 		return planRemoval(e, why), true
 	}
+}
+
+// outgrown tells whether a person who stays has no more use for one of several accounts, as a teacher has none for that of
+// the courses she took: people keep their work in it, so it goes by the stages.
+func (t terms) outgrown(e *Entry, l look) bool {
+	if e.Entity.Kind != roster.KindPerson || !slices.Contains(t.accounts, e.ID.Kind) {
+		return false
+	}
+	i := slices.IndexFunc(l.wishes, func(w Wish) bool { return w.Resource.ID == e.ID })
+	return i < 0 || l.wishes[i].Fate == Leaves
 }
 
 // lets tells whether nothing but the configuration takes out what is held for an entity that stands.
