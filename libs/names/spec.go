@@ -98,19 +98,14 @@ type Problem struct {
 // Problems returns everything that is wrong.
 func (s Spec) Problems() []Problem {
 	p := &problems{}
-	texts, err := functions()
-	if err != nil {
-		p.add("", err)
-		return p.list
-	}
-	p.role(texts, "", RoleSpec{s.Patterns, s.Neutral, s.OnRename}, roles()...)
+	p.role("", RoleSpec{s.Patterns, s.Neutral, s.OnRename}, roles()...)
 	for _, role := range slices.Sorted(maps.Keys(s.Roles)) {
 		path := fmt.Sprintf("roles.%s", role)
 		if role != roster.RolePupil && role != roster.RoleStaff {
 			p.addf(path, "%q is not a role: write pupil or staff", role)
 			continue
 		}
-		p.role(texts, path+".", s.Roles[role], role)
+		p.role(path+".", s.Roles[role], role)
 	}
 	if s.Digits < 0 || s.Digits > manyDigits {
 		p.addf("digits", "%d is not 1 to %d", s.Digits, manyDigits)
@@ -133,32 +128,44 @@ func (p *problems) add(path string, err error) { p.list = append(p.list, Problem
 func (p *problems) addf(path, format string, args ...any) { p.add(path, fmt.Errorf(format, args...)) }
 
 // role checks what is said of some roles, below a path.
-func (p *problems) role(texts *rule.Texts, path string, s RoleSpec, of ...roster.Role) {
+func (p *problems) role(path string, s RoleSpec, of ...roster.Role) {
 	if len(s.Patterns) > manyPatterns {
 		p.addf(path+"patterns", "are %d: write at most %d", len(s.Patterns), manyPatterns)
 		s.Patterns = nil
 	}
-	good := map[roster.Role]bool{}
-	before := len(p.list)
-	for i, pattern := range s.Patterns {
-		text, err := texts.Compile(pattern)
-		if err != nil {
-			p.add(fmt.Sprintf("%spatterns[%d]", path, i), err)
-			continue
-		}
-		for _, role := range of {
-			name, err := text.Of(sample(role))
-			good[role] = good[role] || err == nil && clean(name, "") != ""
-		}
-	}
-	if len(s.Patterns) > 0 && len(p.list) == before && !slices.ContainsFunc(of, func(r roster.Role) bool { return good[r] }) {
-		p.addf(path+"patterns", "give nobody a name, not even Anna Andersson: write one such as %s", DefaultPatterns()[0])
+	if len(s.Patterns) > 0 {
+		p.patterns(path+"patterns", s.Patterns, of)
 	}
 	if s.Neutral != "" && (clean(s.Neutral, "") != s.Neutral || len(s.Neutral) > manyLetters) {
 		p.addf(path+"neutral", "%q is no word for a name: write a-z only, at most %d letters, such as elev", s.Neutral, manyLetters)
 	}
 	if !slices.Contains([]Policy{"", Keep, Rename, RenameWithAlias}, s.OnRename) {
 		p.addf(path+"onRename", "%q is not known: write keep, rename or renameWithAlias", s.OnRename)
+	}
+}
+
+// patterns checks those of some roles: what is no expression, and that they give anybody a name.
+func (p *problems) patterns(path string, list []string, of []roster.Role) {
+	texts, err := functions()
+	if err != nil {
+		p.add(path, err)
+		return
+	}
+	good := false
+	before := len(p.list)
+	for i, pattern := range list {
+		text, err := texts.Compile(pattern)
+		if err != nil {
+			p.add(fmt.Sprintf("%s[%d]", path, i), err)
+			continue
+		}
+		for _, role := range of {
+			name, err := text.Of(sample(role))
+			good = good || err == nil && clean(name, "") != ""
+		}
+	}
+	if !good && len(p.list) == before {
+		p.addf(path, "give nobody a name, not even Anna Andersson: write one such as %s", DefaultPatterns()[0])
 	}
 }
 

@@ -251,7 +251,7 @@ func TestClaimsComeThrough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := names.Claim{
 			Name: genText.Draw(t, "name"), Wanted: genText.Draw(t, "wanted"), Since: genDate.Draw(t, "since"),
-			Ended: genDate.Draw(t, "ended"), Former: rapid.Bool().Draw(t, "former"),
+			Ended: genDate.Draw(t, "ended"), Former: rapid.Bool().Draw(t, "former"), Rules: genText.Draw(t, "rules"),
 			Owner: names.Owner{Person: genKey.Draw(t, "person"), Role: roster.Role(genText.Draw(t, "role"))},
 		}
 		b, err := encodeClaim(c)

@@ -10,7 +10,7 @@ import (
 func encodeClaim(c names.Claim) ([]byte, error) {
 	return marshal(&essv1.NameClaim{
 		Schema: schemaMajor, Name: c.Name, Person: keyTo(c.Owner.Person), Role: string(c.Owner.Role), Wanted: c.Wanted,
-		Since: int32(c.Since), Ended: int32(c.Ended), Former: c.Former,
+		Since: int32(c.Since), Ended: int32(c.Ended), Former: c.Former, Rules: c.Rules,
 	})
 }
 
@@ -21,7 +21,7 @@ func decodeClaim(b []byte) (c names.Claim, err error) {
 	}
 	c = names.Claim{
 		Name: p.GetName(), Owner: names.Owner{Role: roster.Role(p.GetRole())}, Wanted: p.GetWanted(),
-		Since: roster.Date(p.GetSince()), Ended: roster.Date(p.GetEnded()), Former: p.GetFormer(),
+		Since: roster.Date(p.GetSince()), Ended: roster.Date(p.GetEnded()), Former: p.GetFormer(), Rules: p.GetRules(),
 	}
 	c.Owner.Person, err = keyFrom(p.GetPerson())
 	return c, err

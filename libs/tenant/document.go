@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
+	"eventful.se/ess/libs/names"
 	"eventful.se/ess/libs/roster"
 )
 
@@ -33,11 +34,13 @@ type Document struct {
 	// Quiet are the spans of every year in which absence ends nothing, such as 06-10..08-20.
 	Quiet []Season `yaml:"quiet"`
 	// SchoolYear is the day on which a new läsår begins; default 07-01.
-	SchoolYear Day      `yaml:"schoolYear"`
-	Status     Status   `yaml:"status"`  // who is told every morning how the tenant stands
-	Units      []Unit   `yaml:"units"`   // what is said of units beside the registers, for every link
-	Sources    []Source `yaml:"sources"` // in order of precedence: the first one's attributes win
-	Links      []Link   `yaml:"links"`
+	SchoolYear Day    `yaml:"schoolYear"`
+	Status     Status `yaml:"status"` // who is told every morning how the tenant stands
+	Units      []Unit `yaml:"units"`  // what is said of units beside the registers, for every link
+	// Names says what people are called in the targets that make accounts; see package names.
+	Names   names.Spec `yaml:"names"`
+	Sources []Source   `yaml:"sources"` // in order of precedence: the first one's attributes win
+	Links   []Link     `yaml:"links"`
 
 	secrets []Ending // those that say when they end
 }
@@ -226,6 +229,9 @@ func (d *Document) validate(p Problems) {
 		p.At("status.webhook").Check(d.Status.Webhook.Validate())
 	}
 	d.validateUnits(p)
+	for _, wrong := range d.Names.Problems() {
+		p.At("names").At("%s", wrong.Path).Check(wrong.Err)
+	}
 	seen := map[roster.Source]bool{}
 	for i, s := range d.Sources {
 		checkRef(p.At("sources[%d]", i), "system", s.Ref(), seen)
