@@ -38,6 +38,26 @@ const (
 	ArchiveEncrypted  Code = "archive-encrypted"
 	ArchiveAmbiguous  Code = "archive-ambiguous"
 
+	// Reaching a directory over LDAP, and writing to it.
+	CertificateUnknown Code = "certificate-unknown"
+	CertificateName    Code = "certificate-other-name"
+	CertificateExpired Code = "certificate-expired"
+	EncryptionRequired Code = "encryption-required"
+	AccountLocked      Code = "account-locked"
+	AccountDisabled    Code = "account-disabled"
+	AccountExpired     Code = "account-expired"
+	PasswordExpired    Code = "password-expired"
+	SignInRestricted   Code = "sign-in-restricted"
+	RightMissing       Code = "right-missing"
+	OtherDomain        Code = "other-domain"
+	OtherController    Code = "other-controller"
+	DirectoryFailed    Code = "directory-failed"
+	DirectoryLimit     Code = "directory-limit"
+	DirectoryLacks     Code = "directory-lacks"
+	ObjectMissing      Code = "object-missing"
+	PasswordRefused    Code = "password-refused"
+	NotEmpty           Code = "not-empty"
+
 	// What a target does not get.
 	NotFound           Code = "not-found" // the neutral answer for a protected person
 	NoActiveRole       Code = "no-active-role"

@@ -67,7 +67,7 @@ func StartSambaAD(t testing.TB, o SambaOptions) *SambaAD {
 	template := sambaTemplate(t, program)
 	s := &SambaAD{Addr: freeLoopback(t), ServerName: SambaServerName, BaseDN: SambaBaseDN, AdminUPN: SambaAdminUPN, AdminPassword: SambaAdminPassword, t: t}
 	s.URL, s.PlainURL = "ldaps://"+s.Addr, "ldap://"+s.Addr
-	dir, err := os.MkdirTemp(sambaHome(t), "dc-")
+	dir, err := os.MkdirTemp(sambaHome(t), "dc-") //nolint:usetesting // t.TempDir lies on a disk
 	if err != nil {
 		t.Fatal(err)
 	}
