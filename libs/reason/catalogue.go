@@ -358,6 +358,22 @@ var catalogue = map[Code]entry{
 		"Målsystemet tog inte emot {count} medlemmar.", "The target did not take {count} members.",
 		"Se skälet vid varje medlem.", "See the reason at each member.",
 	},
+	Unmatched: {
+		"Målsystemet har inget eget som är just den här, och länken skapar inget sådant. Närmast: {candidates}.", "The target has nothing of its own that is this one, and the link makes none. Closest: {candidates}.",
+		"Rätta nyckeln i registret eller i målsystemet, eller skapa kontot där. Länken letar igen när något ändras, och en gång om dagen.", "Correct the key in the register or in the target, or make the account there. The link looks again when something changes, and once a day.",
+	},
+	Ambiguous: {
+		"Målsystemet har flera som kan vara den här: {candidates}.", "The target has several that may be this one: {candidates}.",
+		"Bestäm vilken det är, och ta bort nyckeln från de andra i målsystemet. Länken letar igen när något ändras, och en gång om dagen.", "Decide which it is, and take the key from the others in the target. The link looks again when something changes, and once a day.",
+	},
+	AdoptionRefused: {
+		"Målsystemet har {candidate}, som inte får tas över: {what}.", "The target has {candidate}, which cannot be taken over: {what}.",
+		"Ta bort nyckeln från den i målsystemet, eller undanta personen. Länken letar igen när något ändras, och en gång om dagen.", "Take the key from it in the target, or exclude the person. The link looks again when something changes, and once a day.",
+	},
+	ListDoubted: {
+		"Målsystemets lista saknar {missing} av {held} som borde finnas: den tros inte, och inget ändras.", "The target's list lacks {missing} of {held} that should be there: it is not believed, and nothing is changed.",
+		"Se att kontot får läsa allt. Är de verkligen borta: essctl links resync --verify.", "See that the account may read all of it. If they are really gone: essctl links resync --verify.",
+	},
 	PreflightFailed: {
 		"Förhandskontrollen fann {count} fel; inget levererades. Det första: {first}", "The pre-flight found {count} problems; nothing was delivered. The first: {first}",
 		"Rätta dem i registret eller i länkens inställningar.", "Mend them in the register or in the settings of the link.",

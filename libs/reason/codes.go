@@ -85,6 +85,10 @@ const (
 	PlaceTaken      Code = "place-taken"
 	StillNeeded     Code = "still-needed"
 	MembersRefused  Code = "members-refused"
+	Unmatched       Code = "unmatched"
+	Ambiguous       Code = "ambiguous"
+	AdoptionRefused Code = "adoption-refused"
+	ListDoubted     Code = "list-doubted"
 	PreflightFailed Code = "preflight-failed"
 
 	// Why a person is, or is not, in a target.

@@ -87,7 +87,7 @@ func toldSettled(s target.Settled, err error) answer {
 		return answer{err: err, text: err.Error(), again: reason.FaultOf(err) != reason.Misconfigured}
 	}
 	a := answer{counts: map[string]int{
-		"created": s.Created, "updated": s.Updated, "disabled": s.Disabled, "deleted": s.Deleted,
+		"created": s.Created, "updated": s.Updated, "disabled": s.Disabled, "moved": s.Moved, "deleted": s.Deleted,
 		"waiting": s.Status.Waiting, "parked": s.Status.Parked, "withheld": s.Status.Withheld, "held": s.Held, "orphans": s.Orphans,
 	}}
 	switch {

@@ -111,7 +111,7 @@ func (e *Effect) compare(does, will []target.Row) {
 			continue
 		}
 		e.Counts[row.Verb]++
-		if row.Verb == target.Delete || row.Verb == target.Disable {
+		if row.Verb == target.Delete || row.Verb == target.Disable || row.Verb == target.Move {
 			e.Taken = append(e.Taken, row)
 		}
 	}

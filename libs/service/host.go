@@ -257,11 +257,13 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	}
 	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
 	h.reveal(logger, config)
-	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now, Budgets: h.Budgets})
+	roles := handlings(l, c, p)
+	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now, Budgets: h.Budgets, Roles: roles})
 	if err != nil {
 		p.Check(err)
 		return nil
 	}
+	checkAbilities(l, made, roles, p)
 	var limits guard.Limits
 	if err := tenant.Decode(l.Guard, &limits); err != nil {
 		p.At("guard").Check(err)
@@ -276,7 +278,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	}
 	return target.NewLink(target.LinkOptions{
 		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
-		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l),
+		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
 		Observer: func(s target.Settled) {
@@ -324,7 +326,7 @@ func (h *Host) settled(logger *slog.Logger, name string, link roster.Source, s t
 	ctx := context.Background()
 	h.Telemetry.settled(ctx, name, link, s)
 	attrs := []any{
-		"created", s.Created, "updated", s.Updated, "disabled", s.Disabled, "deleted", s.Deleted, "waiting", s.Status.Waiting,
+		"created", s.Created, "updated", s.Updated, "disabled", s.Disabled, "moved", s.Moved, "deleted", s.Deleted, "waiting", s.Status.Waiting,
 		"parked", s.Status.Parked, "withheld", s.Status.Withheld, "held", s.Held, "mode", s.Status.Mode, "orphans", s.Status.Orphans, "cursor", s.Cursor.Seq, "took", s.Took,
 	}
 	if len(s.Runs) > 0 {

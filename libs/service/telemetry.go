@@ -105,7 +105,7 @@ func (t *Telemetry) run(ctx context.Context, tenantName string, r source.Run) {
 func (t *Telemetry) settled(ctx context.Context, tenantName string, link roster.Source, s target.Settled) {
 	t.places.settled(place{tenantName, link}, s)
 	of := []attribute.KeyValue{attribute.String("tenant", tenantName), attribute.String("target", link.String())}
-	for verb, n := range map[target.Verb]int{target.Create: s.Created, target.Update: s.Updated, target.Disable: s.Disabled, target.Delete: s.Deleted} {
+	for verb, n := range map[target.Verb]int{target.Create: s.Created, target.Update: s.Updated, target.Disable: s.Disabled, target.Move: s.Moved, target.Delete: s.Deleted} {
 		t.operations.Add(ctx, int64(n), metric.WithAttributes(append(of, attribute.String("verb", string(verb)))...))
 	}
 	t.settleTime.Record(ctx, s.Took.Seconds(), metric.WithAttributes(of...))

@@ -41,6 +41,14 @@ func encodeEntry(e target.Entry) ([]byte, error) {
 		}
 		p.Sets = append(p.Sets, set)
 	}
+	p.FoundBy, p.Untouched = e.FoundBy, e.Untouched
+	for _, n := range e.Near {
+		c := &essv1.Candidate{Native: n.Native, By: n.By, Refused: n.Refused}
+		for _, f := range n.Fields {
+			c.Fields = append(c.Fields, &essv1.Field{Name: f.Name, Value: f.Value.Reveal()})
+		}
+		p.Near = append(p.Near, c)
+	}
 	return marshal(p)
 }
 
@@ -67,6 +75,14 @@ func decodeEntry(b []byte) (e target.Entry, err error) {
 		}
 		e.Sets = append(e.Sets, set)
 	}
+	e.FoundBy, e.Untouched = p.GetFoundBy(), p.GetUntouched()
+	for _, c := range p.GetNear() {
+		n := target.Candidate{Native: c.GetNative(), By: c.GetBy(), Refused: c.GetRefused()}
+		for _, f := range c.GetFields() {
+			n.Fields = append(n.Fields, target.Field{Name: f.GetName(), Value: roster.Personal(f.GetValue())})
+		}
+		e.Near = append(e.Near, n)
+	}
 	if e.Entity.Key, err = keyFrom(p.GetEntityKey()); err != nil {
 		return e, err
 	}
@@ -82,6 +98,7 @@ func encodeMark(m target.Mark) ([]byte, error) {
 	return marshal(&essv1.Mark{
 		Schema: schemaMajor, Cursor: &essv1.Position{Log: timeTo(m.Cursor.Log), Seq: m.Cursor.Seq}, WakeAt: timeTo(m.WakeAt),
 		Mapping: m.Mapping, Set: setRefTo(m.Set), InFlight: setRefTo(m.InFlight), Status: statusTo(m.Status),
+		Reconciled: timeTo(m.Reconciled), Listed: m.Listed,
 	})
 }
 
@@ -91,14 +108,14 @@ func statusTo(s target.Status) *essv1.Status {
 	}
 	return &essv1.Status{
 		Mode: string(s.Mode), Reason: reasonTo(s.Reason), Since: timeTo(s.Since), Waiting: int64(s.Waiting), Parked: int64(s.Parked),
-		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans),
+		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans), Drift: int64(s.Drift),
 	}
 }
 
 func statusFrom(p *essv1.Status) target.Status {
 	return target.Status{
 		Mode: target.Mode(p.GetMode()), Reason: reasonFrom(p.GetReason()), Since: timeFrom(p.GetSince()), Waiting: int(p.GetWaiting()),
-		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()),
+		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()), Drift: int(p.GetDrift()),
 	}
 }
 
@@ -110,6 +127,7 @@ func decodeMark(b []byte) (m target.Mark, err error) {
 	return target.Mark{
 		Cursor: roster.Position{Log: timeFrom(p.GetCursor().GetLog()), Seq: p.GetCursor().GetSeq()}, WakeAt: timeFrom(p.GetWakeAt()),
 		Mapping: p.GetMapping(), Set: setRefFrom(p.GetSet()), InFlight: setRefFrom(p.GetInFlight()), Status: statusFrom(p.GetStatus()),
+		Reconciled: timeFrom(p.GetReconciled()), Listed: p.GetListed(),
 	}, nil
 }
 

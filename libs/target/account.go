@@ -17,6 +17,14 @@ const (
 	Ignore Handling = "ignore" // has nothing to do with them
 )
 
+// Handling returns what the link does with the accounts of a role.
+func (e Env) Handling(role roster.Role) Handling {
+	if h, ok := e.Roles[role]; ok {
+		return h
+	}
+	return Manage
+}
+
 // Names is the connector's word on user names, for a target that makes accounts.
 type Names struct {
 	Max    int    // most characters; 0 for no limit

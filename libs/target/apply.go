@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,17 +22,22 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 	c.going = map[ID]struct{}{}       // they leave every set first, so that no set is left with what is not there
 	for _, in := range intents {
 		switch {
+		case in.match:
+			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
 		case in.verb == "" && c.unsure(in):
 			if err := c.lookAgain(ctx, in, next); err != nil {
 				return err
 			}
 		case in.verb == "":
+			if known := c.book.entries[in.resource.ID]; known != nil && known.Held && in.entry.State == Matched && !in.entry.Held {
+				next.add(in.entry.Entity) // forgotten once it has left its groups
+			}
 			c.put(in.entry)
 		case in.contain:
 			contains[in.resource.ID.Kind] = append(contains[in.resource.ID.Kind], in)
 		case in.verb == Delete && in.by != nil:
 			replaced[in.by.ID.Kind] = append(replaced[in.by.ID.Kind], in)
-		case in.verb == Disable || in.verb == Delete:
+		case in.verb == Disable || in.verb == Move || in.verb == Delete:
 			if in.verb == Delete {
 				c.going[in.resource.ID] = struct{}{}
 			}
@@ -53,7 +59,11 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 				return err
 			}
 		}
-		for batch := range slices.Chunk(byKind[kind], batchSize) {
+		met, err := c.meet(ctx, byKind[kind], force, s, next)
+		if err != nil || s.Halted != nil {
+			return err
+		}
+		for batch := range slices.Chunk(met, batchSize) {
 			if err := c.adopt(ctx, batch, s, next); err != nil || s.Halted != nil {
 				return err
 			}
@@ -96,7 +106,7 @@ func (c *calls) lookAgain(ctx context.Context, in intent, next *work) error {
 		c.delay(&known, err)
 		c.put(known)
 	default:
-		c.put(asHeld(known, held))
+		c.put(c.asHeld(known, held))
 		next.add(known.Entity)
 	}
 	return nil
@@ -107,6 +117,9 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 	now := c.link.o.Now()
 	var out []intent
 	for _, in := range batch {
+		if in.verb == "" { // it is planned anew
+			continue
+		}
 		known := c.book.entries[in.resource.ID]
 		if known != nil && !known.Left.IsOpen() && in.verb == Update { // back: who leaves again leaves anew
 			back := *known
@@ -117,7 +130,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		if known != nil && known.NextTry.After(now) && !force {
 			continue
 		}
-		if in.verb == Disable || in.verb == Delete || in.verb == Contain {
+		if in.verb == Disable || in.verb == Move || in.verb == Delete || in.verb == Contain {
 			if why := c.stays(in, force); why != nil {
 				c.put(waiting(known, why))
 				continue
@@ -142,7 +155,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		}
 		in.resource.Sets, in.entry.Sets = stand, stand
 		if known != nil && !force {
-			if !known.Begun && !known.off() && same(known, in.resource.Fields, stand) {
+			if !known.Begun && !known.Untouched && !known.off() && same(known, in.resource.Fields, stand) {
 				settled := *known
 				settled.State, settled.Reason, settled.Refused, settled.Attempts, settled.NextTry, settled.As = in.entry.State, in.entry.Reason, "", 0, time.Time{}, in.entry.As
 				settled.Needs = in.entry.Needs
@@ -207,6 +220,10 @@ func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *wor
 		case errors.Is(err, ErrNotFound):
 			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Gone})
 			in.verb, in.entry.Native = Create, ""
+			if _, matches := c.link.o.Made.Applier.(Matcher); matches { // which is asked first
+				in.verb = ""
+				next.add(in.resource.Entity)
+			}
 		case errors.Is(err, ErrUnsupported) && known.Begun:
 			blind := *known // who cannot be asked is told again
 			blind.Begun, blind.Fields = false, nil
@@ -222,7 +239,7 @@ func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *wor
 			if ours.State == Released {
 				ours.State = Applied
 			}
-			c.put(asHeld(ours, held))
+			c.put(c.asHeld(ours, held))
 		}
 	}
 	return nil
@@ -272,7 +289,11 @@ func (c *calls) operation(in intent) Operation {
 	if known := c.book.entries[in.resource.ID]; known != nil && known.Held {
 		op.Native, op.Before, op.Enable = known.Native, known.Fields, known.off() && in.verb == Update
 		op.SetsAdd, op.SetsDrop = difference(in.resource.Sets, known.Sets), difference(known.Sets, in.resource.Sets)
+		if removes := in.verb == Disable || in.verb == Move || in.verb == Delete; removes && !in.contain {
+			op.Left, op.Why = cmp.Or(in.entry.Left, known.Left), in.entry.Reason
+		}
 	}
+	op.Natives = c.nativesOf(op)
 	return op
 }
 
@@ -351,6 +372,9 @@ func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work)
 	case Disable:
 		s.Disabled++
 		d.Disabled++
+	case Move:
+		s.Moved++
+		d.Moved++
 	case Delete:
 		s.Deleted++
 		d.Deleted++
@@ -404,7 +428,7 @@ func (c *calls) save(ctx context.Context) error {
 }
 
 func equalEntry(a, b Entry) bool {
-	return a.Entity == b.Entity && a.Anchor == b.Anchor && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
+	return a.Entity == b.Entity && a.FoundBy == b.FoundBy && a.Untouched == b.Untouched && slices.EqualFunc(a.Near, b.Near, equalCandidate) && a.Anchor == b.Anchor && a.Native == b.Native && a.Held == b.Held && a.State == b.State &&
 		a.Left == b.Left && a.Buried == b.Buried && a.Approved == b.Approved && a.Begun == b.Begun && slices.Equal(a.Needs, b.Needs) && a.As == b.As && a.Refused == b.Refused && a.Attempts == b.Attempts && a.NextTry.Equal(b.NextTry) &&
 		slices.Equal(a.Fields, b.Fields) && slices.EqualFunc(a.Sets, b.Sets, equalSet) && equalReason(a.Reason, b.Reason)
 }

@@ -71,8 +71,14 @@ func (c *calls) readBack(ctx context.Context, e Entry) error {
 	case err != nil:
 		return err
 	}
-	c.put(asHeld(e, held))
+	c.put(c.asHeld(e, held))
 	return nil
+}
+
+// asHeld is asHeld with the sets in the words of the link.
+func (c *calls) asHeld(e Entry, h Held) Entry {
+	h.Sets = c.members(e.ID.Kind, h.Sets, e.Sets)
+	return asHeld(e, h)
 }
 
 // asHeld returns an entry as it is once the target has told what it holds. What is not ours stays so, and of a contained
@@ -81,6 +87,7 @@ func asHeld(e Entry, h Held) Entry {
 	next := Entry{
 		ID: e.ID, Entity: e.Entity, Anchor: e.Anchor, Native: h.Native, Held: true, Fields: h.Fields, Sets: h.Sets,
 		State: Applied, Cause: e.Cause, Left: e.Left, Buried: e.Buried, Approved: e.Approved, As: e.As, Needs: e.Needs,
+		FoundBy: e.FoundBy, Untouched: e.Untouched,
 	}
 	switch {
 	case e.State == Aliased || e.State == Contained && h.Disabled:
@@ -89,6 +96,8 @@ func asHeld(e Entry, h Held) Entry {
 		next.Fields, next.Sets = nil, nil
 	case e.State == Released:
 		next.State, next.Reason = Released, e.Reason
+	case h.Disabled && e.State == Moved:
+		next.State = Moved
 	case h.Disabled:
 		next.State = Disabled
 	}
@@ -99,7 +108,7 @@ func (c *calls) verify(ctx context.Context) error {
 	lister, ok := c.link.o.Made.Applier.(Lister)
 	if !ok {
 		for _, e := range c.book.entries {
-			if e.Held {
+			if e.Held && e.State != Matched {
 				if err := c.readBack(ctx, *e); err != nil {
 					return fmt.Errorf("read back %s: %w", e.ID, err)
 				}
@@ -111,7 +120,9 @@ func (c *calls) verify(ctx context.Context) error {
 	err := lister.List(ctx, func(h Held) error {
 		found[h.ID] = struct{}{}
 		if e, ok := c.book.entries[h.ID]; ok {
-			c.put(asHeld(*e, h))
+			told := c.asHeld(*e, h)
+			told.Untouched = false // it has our id
+			c.put(told)
 		}
 		return nil
 	})
@@ -119,7 +130,7 @@ func (c *calls) verify(ctx context.Context) error {
 		return err
 	}
 	for id, e := range c.book.entries {
-		if _, ok := found[id]; !ok && e.Held {
+		if _, ok := found[id]; !ok && e.Held && !e.theirs() {
 			c.put(Entry{ID: id, Entity: e.Entity, State: Gone})
 		}
 	}
@@ -166,6 +177,9 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		c.detain(intents)
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {
+			if intents, err = c.meetAll(ctx, intents, &s); err != nil {
+				return s, err
+			}
 			s.count(c.preview(intents))
 			s.Held = held
 			return s, nil
@@ -226,7 +240,7 @@ func (c *calls) nextTry() (next time.Time) {
 			next = earlier(next, e.NextTry)
 		}
 		if !e.Left.IsOpen() {
-			next = earlier(next, c.link.o.Lifecycle.of(e.As).next(e.Left, today, DisableStep, DeleteStep))
+			next = earlier(next, c.link.o.Lifecycle.of(e.As).next(e.Left, today, DisableStep, MoveStep, DeleteStep))
 		}
 	}
 	return next
@@ -262,7 +276,7 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 		}
 	}
 	t := c.link.terms()
-	t.hidden = c.hidden
+	t.hidden, t.member = c.hidden, c.book.memberOf()
 	sorted := sortedRefs(c.follow(r, refs))
 	for _, ref := range sorted { // whom others must not have comes before all of them
 		if ref.Kind == roster.KindPerson && r.Contained(ref.Key) {

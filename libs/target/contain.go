@@ -32,6 +32,12 @@ func planContained(ref roster.Ref, l look, b *book, t terms) (intents []intent) 
 	}
 	for _, id := range b.byEntity[ref] {
 		e := b.entries[id]
+		if e.theirs() {
+			in := planForgotten(e, nil, t)
+			in.contain = true
+			intents = append(intents, in)
+			continue
+		}
 		in := planRemoval(e, nil)
 		if e.Held && slices.Contains(t.accounts, id.Kind) {
 			if e.State == state && !e.Begun {

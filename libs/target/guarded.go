@@ -46,7 +46,7 @@ func (c *calls) deeds(f *Feed, intents []intent) (deeds []*deed) {
 			ops = []guard.Operation{guard.Scope}
 		case in.verb == Delete:
 			ops = []guard.Operation{guard.Delete}
-		case in.verb == Disable:
+		case in.verb == Disable || in.verb == Move && known.State != Disabled:
 			ops = []guard.Operation{guard.Disable}
 		case in.verb == Update:
 			ops = l.watched(known.Fields, in.resource.Fields)
@@ -68,7 +68,7 @@ func (c *calls) judge(ctx context.Context, intents []intent, deeds []*deed, seen
 	live := map[guard.Bucket]int{}
 	if len(deeds) > 0 {
 		for id, e := range c.book.entries {
-			if e.Held {
+			if e.Held && !e.theirs() {
 				live[bucketOf(id.Kind, "")]++
 			}
 		}

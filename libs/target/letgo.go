@@ -60,7 +60,7 @@ func (h Holding) Entries() []Entry {
 }
 
 // ours tells whether an entry is of something that the target holds and that a link would change or take away.
-func ours(e *Entry) bool { return e.Held && e.State != Released && e.State != Gone }
+func ours(e *Entry) bool { return e.Held && e.State != Released && e.State != Gone && !e.theirs() }
 
 // Empty tells whether nothing is held.
 func (h Holding) Empty() bool { return len(h.Counts) == 0 }

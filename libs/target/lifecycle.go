@@ -54,6 +54,7 @@ type Step string
 const (
 	LeaveGroups Step = "leaveGroups"
 	DisableStep Step = "disable"
+	MoveStep    Step = "move" // to where the target keeps accounts of those who have left; disabled too
 	DeleteStep  Step = "delete"
 )
 

@@ -35,9 +35,10 @@ type LinkOptions struct {
 	Limits   guard.Limits // of the guard
 	// Lifecycle says what becomes of what the target holds for a person who leaves.
 	Lifecycle Lifecycle
-	Filter    *rule.Rule // for whom the link is; nil for everybody
-	Outside   Outside    // what becomes of what the target holds and the configuration takes out
-	Protected Protection // what the target has of a protected person
+	Filter    *rule.Rule               // for whom the link is; nil for everybody
+	Outside   Outside                  // what becomes of what the target holds and the configuration takes out
+	Protected Protection               // what the target has of a protected person
+	Roles     map[roster.Role]Handling // as the target was opened with
 }
 
 // Observer is told what a link did.
@@ -49,6 +50,7 @@ const DefaultIdle = 30 * time.Second
 // Settled is what one round of a link came to.
 type Settled struct {
 	Created, Updated, Disabled, Deleted int
+	Moved                               int // to where those lie who have left
 	Waiting, Parked, Withheld           int // as they stand now, not only in this round
 	Held                                int // as they stand now: what the guard holds
 	Orphans                             int // held at the target, but neither record nor tombstone is in the log
@@ -73,16 +75,16 @@ type Settled struct {
 }
 
 // Delta counts what changes in one kind of resource.
-type Delta struct{ Created, Updated, Disabled, Deleted int }
+type Delta struct{ Created, Updated, Disabled, Moved, Deleted int }
 
 // Operations is how many writes the round made or, for a complete set, how many resources changed.
-func (s Settled) Operations() int { return s.Created + s.Updated + s.Disabled + s.Deleted }
+func (s Settled) Operations() int { return s.Created + s.Updated + s.Disabled + s.Moved + s.Deleted }
 
 // add counts what was done.
 func (s *Settled) add(d differences) {
 	for kind, delta := range d {
 		s.Created, s.Updated = s.Created+delta.Created, s.Updated+delta.Updated
-		s.Disabled, s.Deleted = s.Disabled+delta.Disabled, s.Deleted+delta.Deleted
+		s.Disabled, s.Moved, s.Deleted = s.Disabled+delta.Disabled, s.Moved+delta.Moved, s.Deleted+delta.Deleted
 		s.Kinds[kind] = delta
 	}
 }

@@ -52,6 +52,11 @@ type Row struct {
 	Before Fields         // what the target is known to hold
 	After  Fields         // what it would hold
 	Reason *reason.Reason // why it would not be sent, why it is on its way out, or what the pre-flight says of it
+	// FoundBy is the configured key by which the target's own was found, and Native its id there: it would be taken over or,
+	// with [Use], used as it is. Enable says that it is disabled there and would not be any more.
+	FoundBy, Native string
+	Enable          bool
+	Near            []Candidate // what it may be, where a person has to say which
 }
 
 // rowsOf returns what a set would change, sorted by id.
@@ -100,6 +105,8 @@ func (s *Settled) count(rows []Row) {
 				n.Updated++
 			case Disable:
 				n.Disabled++
+			case Move:
+				n.Moved++
 			case Delete:
 				n.Deleted++
 			}
@@ -125,6 +132,18 @@ func (c *calls) preview(intents []intent) []Row {
 			continue // nobody is told
 		}
 		row := Row{ID: in.resource.ID, Entity: in.resource.Entity, Verb: in.verb, After: in.resource.Fields, Reason: in.entry.Reason}
+		if known != nil && known.theirs() {
+			row.FoundBy, row.Native, row.Enable = known.FoundBy, known.Native, in.verb == Update && known.off()
+		}
+		if in.match || len(in.entry.Near) > 0 {
+			if row.Near, row.After = in.entry.Near, nil; in.entry.State == Matched && in.entry.Held {
+				row.Verb, row.After = Use, known.Fields
+			}
+			if row.Verb != "" || row.Reason != nil {
+				rows = append(rows, row)
+			}
+			continue
+		}
 		if in.entry.State == Released && in.verb == "" && (known == nil || known.State != Released) {
 			row.Verb = LetGo
 		}
@@ -133,8 +152,11 @@ func (c *calls) preview(intents []intent) []Row {
 		}
 		if known != nil && known.Held {
 			row.Before = known.Fields
-			if in.verb == Update && known.State != Disabled && same(known, in.resource.Fields, in.resource.Sets) {
-				continue
+			if in.verb == Update && !known.off() && same(known, in.resource.Fields, in.resource.Sets) {
+				if !known.Untouched {
+					continue
+				}
+				row.Verb = Adopt
 			}
 		}
 		if in.verb == "" && row.Reason == nil {

@@ -15,15 +15,22 @@ import (
 type book struct {
 	entries  map[ID]*Entry
 	byEntity map[roster.Ref][]ID
+	natives  map[string]ID // of what is held, by the target's own id
 }
 
 func newBook() *book {
-	return &book{map[ID]*Entry{}, map[roster.Ref][]ID{}}
+	return &book{map[ID]*Entry{}, map[roster.Ref][]ID{}, map[string]ID{}}
 }
 
 // set records an entry; one that is gone for no reason that is worth keeping is forgotten.
 func (b *book) set(e Entry) {
 	old, known := b.entries[e.ID]
+	if known && b.natives[old.Native] == e.ID {
+		delete(b.natives, old.Native)
+	}
+	if e.Held && e.Native != "" {
+		b.natives[e.Native] = e.ID
+	}
 	if known && old.Entity != e.Entity {
 		b.unlink(old)
 		known = false
@@ -92,6 +99,7 @@ type intent struct {
 	// contain says that it is done for a contained person. It comes first, nobody holds it, and nobody counts it.
 	contain bool
 	alias   bool      // with Contain
+	match   bool      // the target's own is to be found; there is no verb
 	begun   bool      // an operation before this one has an outcome that nobody knows
 	by      *Resource // what takes the place of a resource that goes; see [Target.OneOf]
 }
@@ -105,6 +113,7 @@ type terms struct {
 	oneOf    []string // kinds of which there is one resource for a key
 	preview  bool
 	hidden   func(*Entry) bool // whether an entry is about a contained person
+	member   func(ID) bool     // whether a set of the ledger has it as a member; nil where nobody knows
 }
 
 // planEntity compares what is wished for an entity with what the ledger knows (rules R4 to R6). It reads nothing else, so
@@ -121,6 +130,9 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 	}
 	leaver := leaves(ref, l.merged, l.wishes)
 	remove := func(e *Entry, why *reason.Reason) (intent, bool) {
+		if e.theirs() {
+			return planForgotten(e, why, t), true
+		}
 		if t.hidden(e) {
 			return planHidden(e), true
 		}
@@ -144,6 +156,13 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 		if _, ok := wished[id]; ok || e.State == Gone {
 			continue
 		}
+		missing := l.merged.State == roster.Missing || l.merged.Reason == roster.TombstoneBecame
+		if e.theirs() {
+			if !missing || t.hidden(e) {
+				intents = append(intents, planForgotten(e, nil, t))
+			}
+			continue
+		}
 		if t.hidden(e) {
 			intents = append(intents, planHidden(e))
 			continue
@@ -152,7 +171,7 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 			intents = append(intents, planLeaver(e, nil, d))
 			continue
 		}
-		if l.merged.State == roster.Missing || l.merged.Reason == roster.TombstoneBecame {
+		if missing {
 			if e.State != Released {
 				orphans++ // of an entity that became another one: what it held there would go with no one having left
 			}
@@ -194,7 +213,13 @@ func planLeaver(e *Entry, why *reason.Reason, d departure) intent {
 	next := *e
 	next.Left, next.Buried, next.As, next.Reason = left, e.Buried || d.buried, as, l.leaving(left, DeleteStep)
 	in := intent{resource: Resource{ID: e.ID, Entity: e.Entity}, entry: next}
-	if (e.State != Disabled || e.Begun) && l.reached(left, d.today, DisableStep) {
+	switch {
+	case l.reached(left, d.today, MoveStep):
+		if e.State != Moved || e.Begun {
+			in.verb, in.entry.State = Move, Moved
+		}
+	case e.State == Moved: // the stages are others now: it stays where it is
+	case (e.State != Disabled || e.Begun) && l.reached(left, d.today, DisableStep):
 		in.verb, in.entry.State = Disable, Disabled
 	}
 	return in
@@ -215,11 +240,15 @@ func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) (intent, bool
 		}
 		return intent{resource: w.Resource, entry: Entry{ID: id, Entity: w.Resource.Entity, State: Withheld, Reason: w.Withheld}}, true
 	}
+	if w.Match {
+		return planMatch(w, known), true
+	}
 	next := Entry{ID: id, Entity: w.Resource.Entity, Held: true, State: Applied, Fields: w.Resource.Fields, Needs: w.Resource.Needs}
 	verb := Create
 	if ok {
-		next.Native, next.Cause = known.Native, known.Cause
-		if known.Held {
+		next.Native, next.Cause, next.FoundBy = known.Native, known.Cause, known.FoundBy
+		if known.Held && known.State != Matched { // what was only used is asked for as if it were new
+
 			verb = Update
 		}
 		if known.State == Parked || known.State == Waiting {
@@ -230,13 +259,15 @@ func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) (intent, bool
 }
 
 // off tells whether the target holds the resource so that nobody can use it as before: an update turns it on again.
-func (e *Entry) off() bool { return e.State == Disabled || e.State == Contained || e.State == Aliased }
+func (e *Entry) off() bool {
+	return e.State == Disabled || e.State == Moved || e.State == Contained || e.State == Aliased
+}
 
 // parked returns the state of a held resource that cannot be brought up to date. That nobody can use it is not forgotten.
 func parked(e *Entry) EntryState { return stuck(e, Parked) }
 
 func stuck(e *Entry, s EntryState) EntryState {
-	if e.off() || e.State == Released {
+	if e.off() || e.State == Released || e.State == Matched {
 		return e.State
 	}
 	return s

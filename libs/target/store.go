@@ -76,6 +76,10 @@ type Mark struct {
 	Set      SetRef          // the last delivered set of a Deliverer
 	InFlight SetRef          // the set that was about to be delivered
 	Status   Status          // how the link was after its last round
+	// Reconciled is when the target was last listed and compared with the ledger, and Listed from where a list of what
+	// changed since goes on; see [Reconcile].
+	Reconciled time.Time
+	Listed     string
 }
 
 // Status is how a link is. A link that has not settled yet has none.
@@ -86,6 +90,8 @@ type Status struct {
 	// Waiting, Parked and Withheld are resources in that state, Held those that the guard holds, and Orphans what the
 	// target holds of which the log has neither record nor tombstone.
 	Waiting, Parked, Withheld, Held, Orphans int
+	// Drift is what somebody else changed at the target and is left so, as of the last comparison.
+	Drift int
 }
 
 // Shown returns what a link is shown as: by what the document says of its mode and, while it is active, by what became of
@@ -116,8 +122,10 @@ const (
 	Parked   EntryState = "parked"   // cannot be applied as it is
 	Withheld EntryState = "withheld" // the mapping says why the target does not get it
 	Disabled EntryState = "disabled"
+	Moved    EntryState = "moved"    // disabled, and where the target keeps accounts of those who have left
 	OnHold   EntryState = "held"     // what was to be done to it waits for a person; the target has it as it was
 	Released EntryState = "released" // no longer ours: the target holds it as it was
+	Matched  EntryState = "matched"  // the customer's own: it is used, and never made, changed or removed
 	// Contained and Aliased say what was done for a contained person. The entry says no more than that of the account.
 	Contained EntryState = "contained"
 	Aliased   EntryState = "aliased"
@@ -145,7 +153,27 @@ type Entry struct {
 	Attempts int
 	NextTry  time.Time
 	Cause    Cause
+	// FoundBy is the configured key by which the target's own resource was found: one that is used, or ours since. It is
+	// empty for one that we made. Untouched says that it is to be ours and nothing was written to it yet: until then it is
+	// not ours to disable or delete.
+	FoundBy   string
+	Untouched bool
+	// Near is what the target holds and may be the resource, where a person has to say which: of what is ambiguous, refused
+	// or not found. It is personal.
+	Near []Candidate
 }
+
+// Candidate is something that a target holds and that may be a resource.
+type Candidate struct {
+	Native  string
+	Fields  Fields
+	By      string // the configured key that is equal; empty for one that is only close
+	Refused string // why it can never be adopted; empty where it can
+}
+
+// theirs tells whether an entry is of something that the target holds and that we have never made or changed: it can be
+// needed and be a member, and is forgotten, never taken away, when nobody wishes it any more (rule R6).
+func (e *Entry) theirs() bool { return e.State == Matched || e.Held && e.Untouched && !e.Begun }
 
 // Cause is the change in the log that made the last operation on a resource (rule R10).
 type Cause struct {

@@ -24,6 +24,9 @@ type Connector struct {
 	System string // "apple-school-manager"; the folder is target-apple-school-manager
 	Title  string // "Apple School Manager"
 	OnSite bool   // it reaches into the customer's own network, which not every service level has
+	// Roles say what a link does with the accounts of each role where its tenant says nothing of it: a directory manages
+	// pupils and matches staff. Nil for a connector that makes no difference between roles, which a link cannot then either.
+	Roles map[roster.Role]Handling
 	// New returns settings with the defaults filled in, to decode a tenant's section into.
 	New func() Config
 }
@@ -71,6 +74,11 @@ type Target struct {
 	// employee's. What is wished of one of them takes the place of what is held of another, which is never let go of
 	// beside it. The sink takes it away before it makes the other, and brings along what needs it after that.
 	OneOf []string
+	// KeepsMembers are kinds whose sets keep the members that others added. The sink then adds what SetsAdd says and takes
+	// away what SetsDrop says, and never writes a set whole; of every other kind a set is as wished and no more.
+	KeepsMembers []string
+	// Quarantine says that the target has a place for the accounts of those who have left, so that it takes [Move].
+	Quarantine bool
 	// Names is set by a target that makes accounts with user names; its mapping asks for them with [UserName].
 	Names *Names
 	// Overlay returns what the target knows of a persona after it made or changed an account: user name, e-mail, eppn. Nil
@@ -205,11 +213,21 @@ const (
 	Create  Verb = "create"
 	Update  Verb = "update"
 	Disable Verb = "disable" // keep it, but let nobody use it
-	Delete  Verb = "delete"
+	// Move puts the account of who has left where those lie who have, and keeps everybody out of it as a disable does. It is
+	// asked for where the target has such a place ([Target.Quarantine]). An update with Enable undoes it.
+	Move   Verb = "move"
+	Delete Verb = "delete"
 	// Contain keeps an account of a contained person out of everybody's sight, with all that is in it: nobody can use it,
 	// or its owner only by an alias, it is in no group or address list, and its names are neutral. What of that the
 	// system can do, and what its neutral names are, the connector knows. An update with Enable undoes it.
 	Contain Verb = "contain"
+)
+
+// Adopt says in a preview that what the target holds would be ours as it is, and Use that it would be used and never
+// touched. No sink is asked to do either; what is taken over and changed is an [Update].
+const (
+	Adopt Verb = "adopt"
+	Use   Verb = "use"
 )
 
 // LetGo says in a preview that a link would release what the target holds; see [Outside]. No sink is asked to do it.
@@ -219,12 +237,19 @@ const LetGo Verb = "release"
 type Operation struct {
 	Verb     Verb
 	Resource Resource // wanted state; for a disable or delete only ID and Entity
-	Enable   bool     // with an update: the target holds it disabled or contained
+	Enable   bool     // with an update: the target holds it disabled, moved away or contained
 	Alias    bool     // with a contain: its owner goes on to use it, by an alias
 	Native   string   // the target's own id, when known
 	Before   Fields   // what we know that the target holds
 	SetsAdd  []Set    // with an update: members to add
-	SetsDrop []Set    // with an update: members to take away
+	SetsDrop []Set    // with an update: members to take away; of kind [Foreign] those that are not ours
+	// Natives are the target's own ids of what the resource needs and has in its sets, and of what leaves them, as far as
+	// they are known: what was adopted or is only used there does not have our id.
+	Natives map[ID]string
+	// Left is since when the person has left, with a disable, move or delete of who has; Why is the reason, in words that
+	// hold nothing personal. The sink may keep both with the account.
+	Left roster.Date
+	Why  *reason.Reason
 }
 
 // Outcome is what became of one operation.

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
@@ -75,14 +77,19 @@ func (l *Link) terms() terms {
 	}
 }
 
-// version changes whenever the same roster log would give other wishes: with the mapping, the units, the filter, and the
-// sources and their precedence.
+// version changes whenever the same roster log would give other wishes: with the mapping, the units, the filter, the roles,
+// and the sources and their precedence.
 func (l *Link) version() string {
 	v := l.o.Made.Mapping.Version() + l.o.Feed.units.Digest()
-	if l.o.Filter == nil && len(l.o.Feed.precedence) == 0 {
+	unmanaged := slices.Sorted(maps.Keys(l.o.Roles))
+	unmanaged = slices.DeleteFunc(unmanaged, func(r roster.Role) bool { return l.o.Roles[r] == Manage })
+	if l.o.Filter == nil && len(l.o.Feed.precedence) == 0 && len(unmanaged) == 0 {
 		return v
 	}
 	sum := sha256.New()
+	for _, r := range unmanaged {
+		fmt.Fprintf(sum, "role %s %s\n", r, l.o.Roles[r])
+	}
 	if l.o.Filter != nil {
 		fmt.Fprintf(sum, "filter %q\n", l.o.Filter)
 	}

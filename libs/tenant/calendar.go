@@ -17,6 +17,7 @@ import (
 const (
 	LeaveGroups = "leaveGroups"
 	Disable     = "disable"
+	Move        = "move"
 	Delete      = "delete"
 )
 
@@ -211,13 +212,13 @@ func validateLeave(p Problems, stages []Stage) {
 	if len(stages) == 0 {
 		p.Add("has no stage: leave it out for the usual ones, or write [{after: 0d, do: leaveGroups}] where accounts stay for good")
 	}
-	steps := []string{LeaveGroups, Disable, Delete}
+	steps := []string{LeaveGroups, Disable, Move, Delete}
 	last := Stage{Do: LeaveGroups}
 	for i, s := range stages {
 		at := p.At("[%d]", i)
 		switch harsher := slices.Index(steps, s.Do); {
 		case harsher < 0:
-			at.At("do").Add("%q is not a step: write leaveGroups, disable or delete", s.Do)
+			at.At("do").Add("%q is not a step: write leaveGroups, disable, move or delete", s.Do)
 		case s.After < last.After || harsher < slices.Index(steps, last.Do):
 			at.Add("stands after a later or harsher stage: write them in the order in which they come")
 		default:

@@ -106,14 +106,30 @@ type Link struct {
 	OnOutOfScope string `yaml:"onOutOfScope"`
 	// Protected says what the target has of protected persons: withhold (default), or alias, by which an account that
 	// there is may go on.
-	Protected string   `yaml:"protected"`
-	Settings  ast.Node `yaml:"settings"` // the connector's own
+	Protected string `yaml:"protected"`
+	// Roles say what the link does with the accounts of each role: manage, match or ignore; default the connector's.
+	Roles    Roles    `yaml:"roles"`
+	Settings ast.Node `yaml:"settings"` // the connector's own
 }
+
+// Roles say what a link does with the accounts of each role: manage makes, changes and removes them, match uses those that
+// the customer has, ignore has nothing to do with them; empty for the connector's default.
+type Roles struct {
+	Pupil string `yaml:"pupil"`
+	Staff string `yaml:"staff"`
+}
+
+// What a link does with the accounts of a role.
+const (
+	Manage = "manage"
+	Match  = "match"
+	Ignore = "ignore"
+)
 
 // Stage is one step of leaving.
 type Stage struct {
 	After Days   `yaml:"after"`
-	Do    string `yaml:"do"` // leaveGroups, disable or delete
+	Do    string `yaml:"do"` // leaveGroups, disable, move (to where the target keeps accounts of those who have left) or delete
 }
 
 // Mode says how much a link does.
@@ -264,6 +280,11 @@ func (s Source) validate(p Problems) {
 func (l Link) validate(p Problems) {
 	if !slices.Contains([]Mode{Preview, Active, Paused}, l.Mode) {
 		p.At("mode").Add("%q is not a mode: write preview, active or paused", l.Mode)
+	}
+	for role, word := range map[string]string{"pupil": l.Roles.Pupil, "staff": l.Roles.Staff} {
+		if word != "" && !slices.Contains([]string{Manage, Match, Ignore}, word) {
+			p.At("roles.%s", role).Add("%q is not a way: write manage, match or ignore, or leave it out for the connector's", word)
+		}
 	}
 	l.validateScope(p)
 	l.validateLifecycles(p)

@@ -32,7 +32,7 @@ type Preview struct {
 // words are the texts of a workbook in one language.
 type words struct {
 	summary, tenant, link, when, kind                          string
-	create, update, disable, remove, stays                     string
+	create, update, disable, move, remove, stays               string
 	what, reason, next, before, faults, signature, none, total string
 	who, unit                                                  string
 }
@@ -41,7 +41,7 @@ func wordsIn(l reason.Language) words {
 	if l == reason.Swedish {
 		return words{
 			summary: "Sammanfattning", tenant: "Kund", link: "Mål", when: "Tid", kind: "Slag",
-			create: "skapas", update: "ändras", disable: "inaktiveras", remove: "tas bort", stays: "skickas inte eller ligger kvar",
+			create: "skapas", update: "ändras", disable: "inaktiveras", move: "flyttas undan", remove: "tas bort", stays: "skickas inte eller ligger kvar",
 			what: "Vad händer", reason: "Varför", next: "Gör så här", before: "före", faults: "Förhandskontrollens fel",
 			signature: "Godkänd av, datum:", none: "Inget ändras.", total: "Summa",
 			who: "Vem eller vad", unit: "Skola",
@@ -49,7 +49,7 @@ func wordsIn(l reason.Language) words {
 	}
 	return words{
 		summary: "Summary", tenant: "Customer", link: "Target", when: "Time", kind: "Kind",
-		create: "created", update: "changed", disable: "disabled", remove: "removed", stays: "not sent, or stays",
+		create: "created", update: "changed", disable: "disabled", move: "moved away", remove: "removed", stays: "not sent, or stays",
 		what: "What happens", reason: "Why", next: "What to do", before: "before", faults: "Problems of the pre-flight",
 		signature: "Approved by, date:", none: "Nothing changes.", total: "Total",
 		who: "Who or what", unit: "School",
@@ -64,6 +64,8 @@ func (w words) verb(v target.Verb) string {
 		return w.update
 	case target.Disable:
 		return w.disable
+	case target.Move:
+		return w.move
 	case target.Delete:
 		return w.remove
 	default:
@@ -73,7 +75,7 @@ func (w words) verb(v target.Verb) string {
 
 // verbs are in the order of the summary's columns.
 func verbs() []target.Verb {
-	return []target.Verb{target.Create, target.Update, target.Disable, target.Delete, ""}
+	return []target.Verb{target.Create, target.Update, target.Disable, target.Move, target.Delete, ""}
 }
 
 // Write writes the workbook: a summary with a line to sign, and a sheet for each kind of resource. Every cell is a text,
@@ -148,7 +150,7 @@ func (p Preview) nameOf(id target.ID) target.Name {
 
 // sorted returns rows as a school looks through them: what is taken away first, then school by school, by name.
 func (p Preview) sorted(rows []target.Row) []target.Row {
-	order := []target.Verb{target.Delete, target.Disable, target.Update, target.Create}
+	order := []target.Verb{target.Delete, target.Move, target.Disable, target.Update, target.Create}
 	weight := func(v target.Verb) int {
 		if i := slices.Index(order, v); i >= 0 {
 			return i

@@ -97,14 +97,17 @@ func (x *Owner) GetHandedOver() bool {
 
 // Mark is how far a link has come.
 type Mark struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
-	Cursor        *Position              `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	WakeAt        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=wake_at,json=wakeAt,proto3" json:"wake_at,omitempty"`
-	Mapping       string                 `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
-	Set           *SetRef                `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
-	InFlight      *SetRef                `protobuf:"bytes,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	Status        *Status                `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Schema   uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Cursor   *Position              `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	WakeAt   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=wake_at,json=wakeAt,proto3" json:"wake_at,omitempty"`
+	Mapping  string                 `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
+	Set      *SetRef                `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
+	InFlight *SetRef                `protobuf:"bytes,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	Status   *Status                `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
+	// When the target was listed last and compared with the ledger, and where a list of what changed since goes on.
+	Reconciled    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=reconciled,proto3" json:"reconciled,omitempty"`
+	Listed        string                 `protobuf:"bytes,9,opt,name=listed,proto3" json:"listed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +191,20 @@ func (x *Mark) GetStatus() *Status {
 	return nil
 }
 
+func (x *Mark) GetReconciled() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Reconciled
+	}
+	return nil
+}
+
+func (x *Mark) GetListed() string {
+	if x != nil {
+		return x.Listed
+	}
+	return ""
+}
+
 // Status is how a link was after its last round.
 type Status struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -197,11 +214,13 @@ type Status struct {
 	Reason *Reason                `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	Since  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	// How many resources are in a state that somebody may want to know of.
-	Waiting       int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	Parked        int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
-	Withheld      int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
-	Held          int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
-	Orphans       int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
+	Waiting  int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Parked   int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
+	Withheld int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Held     int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	Orphans  int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
+	// What somebody else changed at the target and is left so, as of the last comparison.
+	Drift         int64 `protobuf:"varint,9,opt,name=drift,proto3" json:"drift,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -288,6 +307,13 @@ func (x *Status) GetHeld() int64 {
 func (x *Status) GetOrphans() int64 {
 	if x != nil {
 		return x.Orphans
+	}
+	return 0
+}
+
+func (x *Status) GetDrift() int64 {
+	if x != nil {
+		return x.Drift
 	}
 	return 0
 }
@@ -448,7 +474,13 @@ type Entry struct {
 	// What the resource must have beside it at the target.
 	Needs []*ResourceId `protobuf:"bytes,21,rep,name=needs,proto3" json:"needs,omitempty"`
 	// An operation on what the target holds was begun, and its outcome is not known.
-	Begun         bool `protobuf:"varint,22,opt,name=begun,proto3" json:"begun,omitempty"`
+	Begun bool `protobuf:"varint,22,opt,name=begun,proto3" json:"begun,omitempty"`
+	// By which configured key the target's own resource was found that is used or ours since, and that it is to be ours and
+	// nothing was written to it yet.
+	FoundBy   string `protobuf:"bytes,23,opt,name=found_by,json=foundBy,proto3" json:"found_by,omitempty"`
+	Untouched bool   `protobuf:"varint,24,opt,name=untouched,proto3" json:"untouched,omitempty"`
+	// What the target holds and may be the resource, where a person has to say which.
+	Near          []*Candidate `protobuf:"bytes,25,rep,name=near,proto3" json:"near,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -637,6 +669,98 @@ func (x *Entry) GetBegun() bool {
 	return false
 }
 
+func (x *Entry) GetFoundBy() string {
+	if x != nil {
+		return x.FoundBy
+	}
+	return ""
+}
+
+func (x *Entry) GetUntouched() bool {
+	if x != nil {
+		return x.Untouched
+	}
+	return false
+}
+
+func (x *Entry) GetNear() []*Candidate {
+	if x != nil {
+		return x.Near
+	}
+	return nil
+}
+
+// Candidate is something that a target holds and that may be a resource.
+type Candidate struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Native string                 `protobuf:"bytes,1,opt,name=native,proto3" json:"native,omitempty"`
+	Fields []*Field               `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
+	// The configured key that is equal; empty for one that is only close.
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// Why it can never be adopted; empty where it can.
+	Refused       string `protobuf:"bytes,4,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Candidate) Reset() {
+	*x = Candidate{}
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Candidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Candidate) ProtoMessage() {}
+
+func (x *Candidate) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
+func (*Candidate) Descriptor() ([]byte, []int) {
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Candidate) GetNative() string {
+	if x != nil {
+		return x.Native
+	}
+	return ""
+}
+
+func (x *Candidate) GetFields() []*Field {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *Candidate) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Candidate) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
 // ResourceId names a resource of a link.
 type ResourceId struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -648,7 +772,7 @@ type ResourceId struct {
 
 func (x *ResourceId) Reset() {
 	*x = ResourceId{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +784,7 @@ func (x *ResourceId) String() string {
 func (*ResourceId) ProtoMessage() {}
 
 func (x *ResourceId) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +797,7 @@ func (x *ResourceId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceId.ProtoReflect.Descriptor instead.
 func (*ResourceId) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ResourceId) GetKind() string {
@@ -701,7 +825,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +837,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +850,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Field) GetName() string {
@@ -754,7 +878,7 @@ type ReferenceSet struct {
 
 func (x *ReferenceSet) Reset() {
 	*x = ReferenceSet{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +890,7 @@ func (x *ReferenceSet) String() string {
 func (*ReferenceSet) ProtoMessage() {}
 
 func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +903,7 @@ func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReferenceSet.ProtoReflect.Descriptor instead.
 func (*ReferenceSet) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReferenceSet) GetName() string {
@@ -808,7 +932,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[9]
+	mi := &file_ess_v1_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +944,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[9]
+	mi := &file_ess_v1_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +957,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Cause) GetSeq() uint64 {
@@ -867,7 +991,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x18\n" +
 	"\asession\x18\x03 \x01(\tR\asession\x12\x1f\n" +
 	"\vhanded_over\x18\x04 \x01(\bR\n" +
-	"handedOver\"\x8e\x02\n" +
+	"handedOver\"\xe2\x02\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12(\n" +
 	"\x06cursor\x18\x02 \x01(\v2\x10.ess.v1.PositionR\x06cursor\x123\n" +
@@ -875,7 +999,11 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\amapping\x18\x04 \x01(\tR\amapping\x12 \n" +
 	"\x03set\x18\x05 \x01(\v2\x0e.ess.v1.SetRefR\x03set\x12+\n" +
 	"\tin_flight\x18\x06 \x01(\v2\x0e.ess.v1.SetRefR\binFlight\x12&\n" +
-	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\"\xf2\x01\n" +
+	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\x12:\n" +
+	"\n" +
+	"reconciled\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reconciled\x12\x16\n" +
+	"\x06listed\x18\t \x01(\tR\x06listed\"\x88\x02\n" +
 	"\x06Status\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12&\n" +
 	"\x06reason\x18\x02 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
@@ -884,7 +1012,8 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x06parked\x18\x05 \x01(\x03R\x06parked\x12\x1a\n" +
 	"\bwithheld\x18\x06 \x01(\x03R\bwithheld\x12\x12\n" +
 	"\x04held\x18\a \x01(\x03R\x04held\x12\x18\n" +
-	"\aorphans\x18\b \x01(\x03R\aorphans\"J\n" +
+	"\aorphans\x18\b \x01(\x03R\aorphans\x12\x14\n" +
+	"\x05drift\x18\t \x01(\x03R\x05drift\"J\n" +
 	"\bPosition\x12,\n" +
 	"\x03log\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03log\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"t\n" +
@@ -892,7 +1021,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04blob\x18\x01 \x01(\tR\x04blob\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xa5\x05\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x85\x06\n" +
 	"\x05Entry\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\x02id\x18\x02 \x01(\v2\x12.ess.v1.ResourceIdR\x02id\x12\x1f\n" +
@@ -919,7 +1048,15 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x06buried\x18\x13 \x01(\bR\x06buried\x12\x1a\n" +
 	"\bapproved\x18\x14 \x01(\bR\bapproved\x12(\n" +
 	"\x05needs\x18\x15 \x03(\v2\x12.ess.v1.ResourceIdR\x05needs\x12\x14\n" +
-	"\x05begun\x18\x16 \x01(\bR\x05begun\"2\n" +
+	"\x05begun\x18\x16 \x01(\bR\x05begun\x12\x19\n" +
+	"\bfound_by\x18\x17 \x01(\tR\afoundBy\x12\x1c\n" +
+	"\tuntouched\x18\x18 \x01(\bR\tuntouched\x12%\n" +
+	"\x04near\x18\x19 \x03(\v2\x11.ess.v1.CandidateR\x04near\"t\n" +
+	"\tCandidate\x12\x16\n" +
+	"\x06native\x18\x01 \x01(\tR\x06native\x12%\n" +
+	"\x06fields\x18\x02 \x03(\v2\r.ess.v1.FieldR\x06fields\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x18\n" +
+	"\arefused\x18\x04 \x01(\tR\arefused\"2\n" +
 	"\n" +
 	"ResourceId\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
@@ -947,7 +1084,7 @@ func file_ess_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_ess_v1_ledger_proto_rawDescData
 }
 
-var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_ess_v1_ledger_proto_goTypes = []any{
 	(*Owner)(nil),                 // 0: ess.v1.Owner
 	(*Mark)(nil),                  // 1: ess.v1.Mark
@@ -955,37 +1092,41 @@ var file_ess_v1_ledger_proto_goTypes = []any{
 	(*Position)(nil),              // 3: ess.v1.Position
 	(*SetRef)(nil),                // 4: ess.v1.SetRef
 	(*Entry)(nil),                 // 5: ess.v1.Entry
-	(*ResourceId)(nil),            // 6: ess.v1.ResourceId
-	(*Field)(nil),                 // 7: ess.v1.Field
-	(*ReferenceSet)(nil),          // 8: ess.v1.ReferenceSet
-	(*Cause)(nil),                 // 9: ess.v1.Cause
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
-	(*Reason)(nil),                // 11: ess.v1.Reason
+	(*Candidate)(nil),             // 6: ess.v1.Candidate
+	(*ResourceId)(nil),            // 7: ess.v1.ResourceId
+	(*Field)(nil),                 // 8: ess.v1.Field
+	(*ReferenceSet)(nil),          // 9: ess.v1.ReferenceSet
+	(*Cause)(nil),                 // 10: ess.v1.Cause
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Reason)(nil),                // 12: ess.v1.Reason
 }
 var file_ess_v1_ledger_proto_depIdxs = []int32{
 	3,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
-	10, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
+	11, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
 	4,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
 	4,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
 	2,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
-	11, // 5: ess.v1.Status.reason:type_name -> ess.v1.Reason
-	10, // 6: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
-	10, // 7: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
-	10, // 8: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
-	6,  // 9: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
-	7,  // 10: ess.v1.Entry.fields:type_name -> ess.v1.Field
-	8,  // 11: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
-	11, // 12: ess.v1.Entry.reason:type_name -> ess.v1.Reason
-	10, // 13: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
-	9,  // 14: ess.v1.Entry.cause:type_name -> ess.v1.Cause
-	6,  // 15: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
-	6,  // 16: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
-	10, // 17: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	11, // 5: ess.v1.Mark.reconciled:type_name -> google.protobuf.Timestamp
+	12, // 6: ess.v1.Status.reason:type_name -> ess.v1.Reason
+	11, // 7: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
+	11, // 8: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
+	11, // 9: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
+	7,  // 10: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
+	8,  // 11: ess.v1.Entry.fields:type_name -> ess.v1.Field
+	9,  // 12: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
+	12, // 13: ess.v1.Entry.reason:type_name -> ess.v1.Reason
+	11, // 14: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
+	10, // 15: ess.v1.Entry.cause:type_name -> ess.v1.Cause
+	7,  // 16: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
+	6,  // 17: ess.v1.Entry.near:type_name -> ess.v1.Candidate
+	8,  // 18: ess.v1.Candidate.fields:type_name -> ess.v1.Field
+	7,  // 19: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
+	11, // 20: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_ledger_proto_init() }
@@ -1000,7 +1141,7 @@ func file_ess_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ess_v1_ledger_proto_rawDesc), len(file_ess_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

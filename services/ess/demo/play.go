@@ -209,7 +209,7 @@ func sum(before, now target.Settled) target.Settled {
 	}
 	for kind, d := range now.Kinds {
 		b := kinds[kind]
-		kinds[kind] = target.Delta{Created: b.Created + d.Created, Updated: b.Updated + d.Updated, Disabled: b.Disabled + d.Disabled, Deleted: b.Deleted + d.Deleted}
+		kinds[kind] = target.Delta{Created: b.Created + d.Created, Updated: b.Updated + d.Updated, Disabled: b.Disabled + d.Disabled, Moved: b.Moved + d.Moved, Deleted: b.Deleted + d.Deleted}
 	}
 	before.Kinds = kinds
 	if now.Withheld+now.Waiting+now.Parked > 0 {
@@ -412,7 +412,7 @@ func changes(t target.Settled) string {
 		for _, c := range []struct {
 			sign string
 			n    int
-		}{{"+", d.Created}, {"~", d.Updated}, {"⊖", d.Disabled}, {"−", d.Deleted}} {
+		}{{"+", d.Created}, {"~", d.Updated}, {"⊖", d.Disabled + d.Moved}, {"−", d.Deleted}} {
 			if c.n > 0 {
 				parts = append(parts, fmt.Sprintf("%s%d %s", c.sign, c.n, kind))
 			}

@@ -100,7 +100,8 @@ func choices() map[place][]string {
 		{"tenant.Source", "protected"}: protected, {"tenant.Source", "groupIds"}: {"stable", "yearly", "reused"},
 		{"tenant.Link", "onOutOfScope"}: {tenant.Release, tenant.AsLeaver, tenant.Delete},
 		{"tenant.Link", "protected"}:    {tenant.Withhold, tenant.Alias},
-		{"tenant.Stage", "do"}:          {tenant.LeaveGroups, tenant.Disable, tenant.Delete},
+		{"tenant.Stage", "do"}:          {tenant.LeaveGroups, tenant.Disable, tenant.Move, tenant.Delete},
+		{"tenant.Roles", "pupil"}:       {tenant.Manage, tenant.Match, tenant.Ignore}, {"tenant.Roles", "staff"}: {tenant.Manage, tenant.Match, tenant.Ignore},
 	}
 }
 
