@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 )
@@ -63,6 +64,72 @@ func TestLeaveStagesInACompleteSet(t *testing.T) {
 				p.reach(s.log)
 				if !strings.Contains(in.last(), "person/"+key(11).String()+" family=Ek") {
 					t.Errorf("she is back, and her row is not:\n%s", in.last())
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+func TestWhoHasLeftIsMovedAwayAndBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		stages []target.Stage
+		days   []string // how she is found on the days 1, 31, 61 and 181
+	}{
+		"disabled first":    {[]target.Stage{{After: 0, Do: target.LeaveGroups}, {After: 30, Do: target.DisableStep}, {After: 60, Do: target.MoveStep}, {After: 180, Do: target.DeleteStep}}, []string{"on", "off", "away", "gone"}},
+		"moved at once":     {[]target.Stage{{After: 0, Do: target.MoveStep}}, []string{"away", "away", "away", "away"}},
+		"both in one night": {[]target.Stage{{After: 30, Do: target.DisableStep}, {After: 30, Do: target.MoveStep}}, []string{"on", "away", "away", "away"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := callsSetup()
+				s.life, s.made.Quarantine = target.Lifecycle{Stages: c.stages}, true
+				s.made.Accounts = []string{"person"}
+				s.log.Publish(small()...)
+				p := start(t, s)
+				p.reach(s.log)
+				native := s.ledger.Entries[personID(11)].Native
+				find := func() string {
+					d.mu.Lock()
+					defer d.mu.Unlock()
+					switch _, held := d.held[personID(11)]; {
+					case !held:
+						return "gone"
+					case d.away[personID(11)]:
+						return "away"
+					case d.off[personID(11)]:
+						return "off"
+					}
+					return "on"
+				}
+				since := roster.Today(time.Now())
+				s.log.Publish(gone(person(11, "")), group(21, 1, 12))
+				p.reach(s.log)
+				time.Sleep(day)
+				for i, wait := range []time.Duration{0, 30 * day, 30 * day, 120 * day} {
+					time.Sleep(wait)
+					synctest.Wait()
+					if got := find(); got != c.days[i] {
+						t.Errorf("at look %d she is %s, want %s", i, got, c.days[i])
+					}
+					if i == 2 { // back, and gone again on the same day
+						calls := d.count()
+						s.log.Publish(person(11, "Ek"))
+						p.reach(s.log)
+						if got := find(); got != "on" || s.ledger.Entries[personID(11)].Native != native {
+							t.Errorf("back again she is %s as %s, want on as %s", got, s.ledger.Entries[personID(11)].Native, native)
+						}
+						if d.count() != calls+1 {
+							t.Errorf("to come back took %d calls", d.count()-calls)
+						}
+						s.log.Publish(gone(person(11, "")))
+						p.reach(s.log)
+						time.Sleep(61 * day)
+						synctest.Wait()
+					}
+				}
+				if len(d.left) == 0 || !strings.Contains(d.left[0], since.String()) || !strings.Contains(d.left[0], string(reason.Leaving)) {
+					t.Errorf("the target was told %q, want since %s and why", d.left, since)
 				}
 				_ = p.stop()
 			})

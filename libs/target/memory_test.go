@@ -77,6 +77,8 @@ type directory struct {
 	creates map[target.ID]int
 	off     map[target.ID]bool // disabled or contained
 	alias   map[target.ID]bool // of what is contained, what goes on by its alias
+	away    map[target.ID]bool // where those lie who have left
+	left    []string           // since when and why somebody was kept out
 	kinds   []string           // where they are others than those of the mapping school
 	calls   int
 	fail    func(op target.Operation) error
@@ -86,7 +88,7 @@ type directory struct {
 }
 
 func newDirectory() *directory {
-	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}, off: map[target.ID]bool{}, alias: map[target.ID]bool{}}
+	return &directory{held: map[target.ID]target.Held{}, creates: map[target.ID]int{}, off: map[target.ID]bool{}, alias: map[target.ID]bool{}, away: map[target.ID]bool{}}
 }
 
 // set changes how the directory answers.
@@ -145,8 +147,9 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 	}
 	id := op.Resource.ID
 	switch op.Verb {
-	case target.Disable:
-		d.off[id] = true
+	case target.Disable, target.Move:
+		d.off[id], d.away[id] = true, op.Verb == target.Move
+		d.left = append(d.left, fmt.Sprint(op.Verb, " ", op.Left, " ", op.Why))
 	case target.Contain:
 		h := d.held[id]
 		d.off[id], d.alias[id] = true, op.Alias
@@ -166,6 +169,7 @@ func (d *directory) apply(op target.Operation) target.Outcome {
 		}
 		delete(d.off, id)
 		delete(d.alias, id)
+		delete(d.away, id)
 		h := d.held[id]
 		h.ID, h.Fields, h.Sets = id, op.Resource.Fields, op.Resource.Sets
 		d.held[id] = h

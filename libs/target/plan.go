@@ -248,7 +248,6 @@ func planWish(w Wish, b *book, remove func(*Entry, *reason.Reason) (intent, bool
 	if ok {
 		next.Native, next.Cause, next.FoundBy = known.Native, known.Cause, known.FoundBy
 		if known.Held && known.State != Matched { // what was only used is asked for as if it were new
-
 			verb = Update
 		}
 		if known.State == Parked || known.State == Waiting {
