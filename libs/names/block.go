@@ -150,3 +150,13 @@ func (b *blocked) always(name string) bool {
 	}
 	return false
 }
+
+// Blocklist returns what tells whether a text has one of the built-in words in it, where these words count; the text is
+// in letters of a-z, digits and separators. Passwords are asked for the same.
+func Blocklist() func(text string) bool {
+	b, err := newBlocked(nil)
+	if err != nil { // the built-in words have a test
+		return func(string) bool { return true }
+	}
+	return func(text string) bool { return b.has(strings.ToLower(text)) }
+}

@@ -38,9 +38,12 @@ type Document struct {
 	Status     Status `yaml:"status"` // who is told every morning how the tenant stands
 	Units      []Unit `yaml:"units"`  // what is said of units beside the registers, for every link
 	// Names says what people are called in the targets that make accounts; see package names.
-	Names   names.Spec `yaml:"names"`
-	Sources []Source   `yaml:"sources"` // in order of precedence: the first one's attributes win
-	Links   []Link     `yaml:"links"`
+	Names names.Spec `yaml:"names"`
+	// Passwords are rules for initial passwords: the first that fits counts, and behind them stand the defaults.
+	Passwords []PasswordRule `yaml:"passwords"`
+	Handout   Handout        `yaml:"handout"` // to whom initial passwords are sealed until they are handed out
+	Sources   []Source       `yaml:"sources"` // in order of precedence: the first one's attributes win
+	Links     []Link         `yaml:"links"`
 
 	secrets []Ending // those that say when they end
 }
@@ -245,6 +248,7 @@ func (d *Document) validate(p Problems) {
 		p.At("status.webhook").Check(d.Status.Webhook.Validate())
 	}
 	d.validateUnits(p)
+	d.validatePasswords(p)
 	for _, wrong := range d.Names.Problems() {
 		p.At("names").At("%s", wrong.Path).Check(wrong.Err)
 	}

@@ -86,7 +86,8 @@ func generate(root string) ([]byte, error) {
 func required() map[string][]string {
 	return map[string][]string{
 		"tenant.Unit": {"source", "id"}, "tenant.UnitID": {"source", "id"}, "tenant.Stage": {"after", "do"}, "guard.Limit": {"operation"},
-		"tenant.Exception": {"of", "by", "reason", "until"},
+		"tenant.Exception":    {"of", "by", "reason", "until"},
+		"tenant.PasswordRule": {"form"}, "tenant.UnitHandout": {"code", "recipients"},
 	}
 }
 

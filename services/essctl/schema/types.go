@@ -37,6 +37,7 @@ func known() map[reflect.Type]object {
 		reflect.TypeFor[tenant.Days]():     text(`^\d+d$`, "30d"),
 		reflect.TypeFor[tenant.Day]():      text(`^\d{2}-\d{2}$`, "07-01"),
 		reflect.TypeFor[tenant.Season]():   text(`^\d{2}-\d{2}\.\.\d{2}-\d{2}$`, "06-10..08-20"),
+		reflect.TypeFor[tenant.Years]():    {"type": []string{"string", "integer"}, "pattern": `^\d+(-\d+)?$`, "examples": []string{"1-3"}},
 		reflect.TypeFor[tenant.Verbatim](): {"type": []string{"string", "number", "boolean"}},
 		reflect.TypeFor[roster.Date]():     day,
 		reflect.TypeFor[time.Duration]():   text(`^-?(0|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)$`, "30s"),
