@@ -126,22 +126,23 @@ func (c *Claim) over(r *Rules, today roster.Date) bool {
 // had none any more is told by [Book.Back].
 func (b *Book) Name(o Owner, r *Rules, s Subject, today roster.Date) (Name, bool) {
 	c := b.current(o)
-	rename := r.Policy(s.Role) != Keep && s.Person != nil
 	switch {
 	case c == nil:
 		c = b.give(o, r, s, today)
-	case c.over(r, today): // it could be given to another one
-		again := *c
-		again.Ended = 0
-		c = b.put(again)
-	case rename && c.Rules != r.Version(s.Role):
+	case r.Policy(s.Role) == Keep || s.Person == nil:
+	case c.Rules != r.Version(s.Role):
 		again := *c // other patterns rename nobody who is called the same
 		again.Wanted, again.Rules = r.Wanted(s), r.Version(s.Role)
 		c = b.put(again)
-	case rename && c.Wanted != r.Wanted(s):
+	case c.Wanted != r.Wanted(s):
 		if other := b.give(o, r, s, today); other != nil {
 			c = other
 		}
+	}
+	if c != nil && c.over(r, today) { // it could be given to another one
+		again := *c
+		again.Ended = 0
+		c = b.put(again)
 	}
 	if c == nil {
 		return Name{}, false
@@ -159,8 +160,10 @@ func (b *Book) Name(o Owner, r *Rules, s Subject, today roster.Date) (Name, bool
 
 // give claims the first candidate that the owner can have. What the owner was called is a former name from then on.
 func (b *Book) give(o Owner, r *Rules, s Subject, today roster.Date) *Claim {
-	for name := range r.Candidates(s) {
-		if held := b.claims[name]; held == nil || held.Owner == o || held.Owner != (Owner{}) && held.over(r, today) {
+	for name := range r.candidates(s) {
+		held := b.claims[name]
+		free := held == nil || held.Owner == o || held.Owner != (Owner{}) && held.over(r, today)
+		if free && !r.blocked.has(name) {
 			return b.become(o, name, r.Wanted(s), r.Version(s.Role), today)
 		}
 	}

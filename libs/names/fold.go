@@ -37,8 +37,10 @@ var joined = strings.NewReplacer("'", "", "’", "", "‘", "", "ʼ", "", "ʻ", 
 // latin writes a character in a-z and 0-9.
 func latin(to *strings.Builder, r rune) {
 	switch r { // what the table of the library has a sign for, or nothing
-	case 'ə', 'Ə':
+	case 'ə', 'Ə', 'ǝ', 'Ǝ':
 		r = 'e'
+	case 'ә', 'Ә', 'ӛ', 'Ӛ':
+		r = 'a'
 	}
 	ascii := string(r)
 	if r >= unicode.MaxASCII {

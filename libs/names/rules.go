@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mozillazg/go-unidecode"
+
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/rule"
 )
@@ -80,7 +82,7 @@ func Compile(s Spec, l Limits) (*Rules, error) {
 			}
 			of.patterns = append(of.patterns, text)
 		}
-		sum := sha256.Sum256(fmt.Appendf(nil, "1 %q %d %q", said.Patterns, l.Max, l.Refuse))
+		sum := sha256.Sum256(fmt.Appendf(nil, "1 %s %q %d %q", unidecode.Version(), said.Patterns, l.Max, l.Refuse))
 		of.version = hex.EncodeToString(sum[:8])
 		r.roles[role] = of
 	}
@@ -149,6 +151,18 @@ const (
 // hyphen and underscore, and not blocked; none comes twice in a row. There is an end. Of nobody there is no name.
 func (r *Rules) Candidates(s Subject) iter.Seq[string] {
 	return func(yield func(string) bool) {
+		for name := range r.candidates(s) {
+			if !r.blocked.has(name) && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// candidates yields what [Rules.Candidates] does, and names that are blocked: to see whether a name is free costs less
+// than to see whether it is blocked.
+func (r *Rules) candidates(s Subject) iter.Seq[string] {
+	return func(yield func(string) bool) {
 		if s.Person == nil {
 			return
 		}
@@ -158,7 +172,7 @@ func (r *Rules) Candidates(s Subject) iter.Seq[string] {
 				continue
 			}
 			stems = append(stems, stem)
-			if !r.blocked.has(stem) && !yield(stem) {
+			if !yield(stem) {
 				return
 			}
 		}
@@ -178,10 +192,10 @@ func (r *Rules) numbered(stem string, from, to int, yield func(string) bool) boo
 	}
 	for n := from; n <= to; n++ {
 		number := strconv.Itoa(n)
-		for len(number) < r.digits {
-			number = "0" + number
+		if len(number) < r.digits {
+			number = strings.Repeat("0", r.digits-len(number)) + number
 		}
-		if name := r.fit(stem, number); name != "" && !r.blocked.has(name) && !yield(name) {
+		if name := r.fit(stem, number); name != "" && !yield(name) {
 			return false
 		}
 	}

@@ -23,10 +23,10 @@ func TestNamesOfATenant(t *testing.T) {
   block: [bankomat, -kassa-, bank*, '*kassor*']
   roles:
     staff: {patterns: ['slug(person.givenName) + "." + slug(person.familyName)'], onRename: keep, neutral: anstalld}`, nil},
-		"a typo":           {"patterns: ['frist(person.givenName, 3)']", []string{"names.patterns[0]: line 1, column 6: undeclared reference to 'frist'"}},
-		"an unknown field": {"roles: {staff: {patterns: ['fold(person.civicNo)']}}", []string{"names.roles.staff.patterns[0]: line 1, column 12: undefined field 'civicNo'"}},
-		"no text":          {"patterns: ['person.givenName == \"\"']", []string{"names.patterns[0]: gives a value of type bool: write an expression that is a text"}},
-		"no name":          {"patterns: ['\"\"', '\"- -\"']", []string{"names.patterns: give nobody a name, not even Anna Andersson"}},
+		"a typo":                        {"patterns: ['frist(person.givenName, 3)']", []string{"names.patterns[0]: line 1, column 6: undeclared reference to 'frist'"}},
+		"an unknown field":              {"roles: {staff: {patterns: ['fold(person.civicNo)']}}", []string{"names.roles.staff.patterns[0]: line 1, column 12: undefined field 'civicNo'"}},
+		"no text":                       {"patterns: ['person.givenName == \"\"']", []string{"names.patterns[0]: gives a value of type bool: write an expression that is a text"}},
+		"no name":                       {"patterns: ['\"\"', '\"- -\"']", []string{"names.patterns: give nobody a name, not even Anna Andersson"}},
 		"an identity number is no part": {"patterns: ['person.pnr']", []string{"undefined field 'pnr'"}},
 		"much": {"onRename: often\n  digits: 9\n  reserve: -1\n  neutral: 'e lev'\n  block: ['*a*', 'två ord']\n  roles: {guardian: {}}", []string{
 			`names.onRename: "often" is not known: write keep, rename or renameWithAlias`, "names.digits: 9", "names.reserve: -1",
