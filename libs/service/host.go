@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -280,7 +282,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
-		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits,
+		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
 		Observer: func(s target.Settled) {
 			h.Pace.through(LinkItem(d.Tenant, l.Ref()))
 			if s.Held != held && s.Status.Mode == target.ModeHeld {
@@ -294,6 +296,13 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 			h.settled(logger, d.Tenant, l.Ref(), s)
 		},
 	})
+}
+
+// chance is what a link spreads its waits by: another for every link and every start.
+func chance(link roster.Source, now time.Time) *rand.Rand {
+	name := fnv.New64a()
+	_, _ = name.Write([]byte(link.String()))
+	return rand.New(rand.NewPCG(name.Sum64(), uint64(now.UnixNano()))) //nolint:gosec // it spreads waits, and guards nothing
 }
 
 // schoolYear returns what tells the läsår of a day.

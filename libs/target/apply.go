@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,7 +24,7 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 		case in.match:
 			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
 		case in.verb == "" && c.unsure(in):
-			if err := c.lookAgain(ctx, in, next); err != nil {
+			if err := c.lookAgain(ctx, in, s, next); err != nil || s.Halted != nil {
 				return err
 			}
 		case in.verb == "":
@@ -46,37 +45,30 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
 		}
 	}
+	type stage struct {
+		list  []intent
+		meets bool
+	}
+	var stages []stage
 	for _, kind := range slices.Backward(kinds) {
-		for batch := range slices.Chunk(contains[kind], batchSize) {
-			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
-				return err
-			}
-		}
+		stages = append(stages, stage{list: contains[kind]})
 	}
 	for _, kind := range kinds {
-		for batch := range slices.Chunk(replaced[kind], batchSize) {
-			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
-				return err
-			}
-		}
-		met, err := c.meet(ctx, byKind[kind], force, s, next)
-		if err != nil || s.Halted != nil {
-			return err
-		}
-		for batch := range slices.Chunk(met, batchSize) {
-			if err := c.adopt(ctx, batch, s, next); err != nil || s.Halted != nil {
-				return err
-			}
-			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
-				return err
-			}
-		}
+		stages = append(stages, stage{list: replaced[kind]}, stage{list: byKind[kind], meets: true})
 	}
 	for _, kind := range slices.Backward(kinds) {
-		for batch := range slices.Chunk(deletes[kind], batchSize) {
-			if err := c.applyBatch(ctx, c.ready(batch, force), s, next); err != nil || s.Halted != nil {
+		stages = append(stages, stage{list: deletes[kind]})
+	}
+	for _, st := range stages {
+		if st.meets {
+			met, err := c.meet(ctx, st.list, force, s, next)
+			if err != nil || s.Halted != nil {
 				return err
 			}
+			st.list = met
+		}
+		if err := c.stage(ctx, st.list, st.meets, force, s, next); err != nil || s.Halted != nil || c.cut {
+			return err
 		}
 	}
 	return nil
@@ -86,14 +78,18 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 // the last attempt.
 func (c *calls) unsure(in intent) bool {
 	known := c.book.entries[in.resource.ID]
-	return known != nil && !known.Held && !in.entry.Held && known.Attempts > 0 && known.Refused == ""
+	return known != nil && !known.Held && !in.entry.Held && (known.Attempts > 0 || known.Begun) && known.Refused == ""
 }
 
 // lookAgain asks the target for such a resource. One that is there is looked at once more; where the target does not
 // answer it is asked again later.
-func (c *calls) lookAgain(ctx context.Context, in intent, next *work) error {
+func (c *calls) lookAgain(ctx context.Context, in intent, s *Settled, next *work) error {
 	known := *c.book.entries[in.resource.ID]
-	held, err := c.link.o.Made.Applier.Lookup(ctx, known.ID, known.Native)
+	if e := c.postponed(in, &known); e != nil {
+		c.put(*e)
+		return nil
+	}
+	held, err := c.lookup(ctx, known.ID, known.Native, s)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		in.entry.Attempts, in.entry.NextTry = 0, time.Time{}
@@ -103,6 +99,8 @@ func (c *calls) lookAgain(ctx context.Context, in intent, next *work) error {
 			return context.Cause(ctx)
 		}
 		known.Attempts++
+		why := reason.Of(err)
+		known.Reason = &why
 		c.delay(&known, err)
 		c.put(known)
 	default:
@@ -116,11 +114,14 @@ func (c *calls) lookAgain(ctx context.Context, in intent, next *work) error {
 func (c *calls) ready(batch []intent, force bool) []intent {
 	now := c.link.o.Now()
 	var out []intent
+	every := force
 	for _, in := range batch {
 		if in.verb == "" { // it is planned anew
 			continue
 		}
 		known := c.book.entries[in.resource.ID]
+		_, written := c.written[in.resource.ID]
+		force := every && !written
 		if known != nil && !known.Left.IsOpen() && in.verb == Update { // back: who leaves again leaves anew
 			back := *known
 			back.Left, back.Buried, back.Approved = 0, false, false
@@ -133,6 +134,10 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		if in.verb == Disable || in.verb == Move || in.verb == Delete || in.verb == Contain {
 			if why := c.stays(in, force); why != nil {
 				c.put(waiting(known, why))
+				continue
+			}
+			if e := c.postponed(in, known); e != nil && !force {
+				c.put(*e)
 				continue
 			}
 			out = append(out, in)
@@ -170,6 +175,10 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting, Reason: placeTaken(other)})
 			continue
 		}
+		if e := c.postponed(in, known); e != nil && !force {
+			c.put(*e)
+			continue
+		}
 		out = append(out, in)
 	}
 	return out
@@ -195,38 +204,28 @@ func waiting(known *Entry, why *reason.Reason) Entry {
 }
 
 // adopt asks the target about what is wished and of which nobody knows what has become: what was let go of, which is the
-// same resource if it is still there, and what an operation was begun on whose outcome was lost. A target that answers
-// several times in a row that it cannot now is not asked about the rest of the batch.
+// same resource if it is still there, and what an operation was begun on whose outcome was lost.
 func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *work) error {
-	failures := 0
-	var silent error
 	for i := range batch {
 		in := &batch[i]
 		known := c.book.entries[in.resource.ID]
-		if known == nil || known.State != Released && !known.Begun || known.NextTry.After(c.link.o.Now()) {
+		now := c.link.o.Now()
+		if known == nil || known.State != Released && !known.Begun || known.NextTry.After(now) || c.health.paused.After(now) {
 			continue
 		}
 		in.begun = known.Begun
-		held, err := Held{}, silent
-		if silent == nil {
-			held, err = c.link.o.Made.Applier.Lookup(ctx, in.resource.ID, known.Native)
-		}
-		if err == nil || reason.FaultOf(err) != reason.Transient || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
-			failures = 0
-		} else if failures++; failures == silentAfter {
-			silent = err
-		}
+		held, err := c.lookup(ctx, in.resource.ID, known.Native, s)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, State: Gone})
-			in.verb, in.entry.Native = Create, ""
+			in.verb, in.entry.Native, in.begun = Create, "", false
 			if _, matches := c.link.o.Made.Applier.(Matcher); matches { // which is asked first
 				in.verb = ""
 				next.add(in.resource.Entity)
 			}
 		case errors.Is(err, ErrUnsupported) && known.Begun:
 			blind := *known // who cannot be asked is told again
-			blind.Begun, blind.Fields = false, nil
+			blind.Begun, blind.Fields, in.begun = false, nil, false
 			c.put(blind)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -243,45 +242,6 @@ func (c *calls) adopt(ctx context.Context, batch []intent, s *Settled, next *wor
 		}
 	}
 	return nil
-}
-
-// applyBatch marks what it is about to do, applies it, and notes what became of each operation. That is saved with the
-// marks of the next batch, or at the end of the round: whoever dies before that is asked for by the marks of this one.
-func (c *calls) applyBatch(ctx context.Context, batch []intent, s *Settled, next *work) error {
-	if len(batch) == 0 {
-		return nil
-	}
-	ops := make([]Operation, len(batch))
-	for i, in := range batch {
-		ops[i] = c.operation(in)
-		flying := in.entry
-		if known := c.book.entries[in.resource.ID]; in.verb != Create && known != nil {
-			flying, batch[i].begun = *known, known.Begun
-			flying.Begun = true
-		} else {
-			flying.Held, flying.State, flying.Fields, flying.Sets = false, InFlight, nil, nil
-		}
-		c.put(flying)
-	}
-	if err := c.save(ctx); err != nil {
-		return err
-	}
-	outcomes := c.apply(ctx, batch, ops)
-	if len(outcomes) != len(ops) {
-		return fmt.Errorf("the sink returned %d outcomes for %d operations", len(outcomes), len(ops))
-	}
-	stopped := context.Cause(ctx)
-	ctx, cancel := finish(ctx)
-	defer cancel()
-	for i, out := range outcomes {
-		if stopped != nil && out.Err != nil {
-			continue // not a fault of the target: what was in flight is read back by the next owner
-		}
-		if err := c.record(ctx, batch[i], out, s, next); err != nil {
-			return err
-		}
-	}
-	return stopped
 }
 
 func (c *calls) operation(in intent) Operation {
@@ -316,17 +276,25 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 		c.link.o.Logger.ErrorContext(ctx, "the target refuses an operation that must not wait; trying again", "target", c.link.o.Target.String(), "error", out.Err)
 		fault = reason.Transient
 	}
-	failed.Begun = failed.Held && (in.begun || fault == reason.Transient || fault == reason.Conflict) // else it said no
+	failed.Begun = in.begun || failed.Held && (fault == reason.Transient || fault == reason.Conflict) // else it said no
 	switch fault {
 	case reason.Invalid, reason.Unsupported:
 		failed.State, failed.NextTry = stuck(known, Parked), time.Time{}
 		failed.Refused = wishDigest(in.resource.Fields, in.resource.Sets)
 	case reason.Misconfigured:
-		failed.State, failed.Attempts, s.Halted, s.Refused = stuck(known, Waiting), known.Attempts, &why, true
+		failed.State, failed.Attempts = stuck(known, Waiting), known.Attempts
+		c.trip(out.Err, s)
 	case reason.Conflict:
 		if c.fence[e.ID]++; c.fence[e.ID] <= 3 {
-			next.add(e.Entity)
-			return c.readBack(ctx, failed)
+			err := c.readBack(ctx, failed)
+			if err == nil {
+				next.add(e.Entity)
+				return nil
+			}
+			if ctx.Err() != nil {
+				return err
+			}
+			c.link.o.Logger.WarnContext(ctx, "what differs from what was assumed cannot be read; trying again", "target", c.link.o.Target.String(), "error", err)
 		}
 		c.delay(&failed, out.Err)
 	default:
@@ -341,7 +309,7 @@ func (c *calls) delay(e *Entry, err error) {
 	if e.State = stuck(e, Waiting); e.State == Waiting && e.Attempts >= parkedAfter {
 		e.State = Parked
 	}
-	e.NextTry = c.link.o.Now().Add(waitAfter(e.Attempts, reason.AfterOf(err)))
+	e.NextTry = c.link.o.Now().Add(c.link.wait(e.Attempts, reason.AfterOf(err)))
 }
 
 func (c *calls) confirm(e Entry, in intent, out Outcome, s *Settled, next *work) {

@@ -8,11 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
-
-// batchSize is how many operations go to a sink at once.
-const batchSize = 500
 
 // calls is the engine of a target that takes calls.
 type calls struct {
@@ -28,12 +26,15 @@ type calls struct {
 	needers   map[ID]map[roster.Ref]struct{} // entities that wait for a resource not to need theirs any more
 	again     work                           // those of them that need not wait
 	going     map[ID]struct{}                // what this round deletes
+	health    *health
+	written   map[ID]struct{} // what a forced settlement wrote already; nil for another
+	cut       bool            // the round ended early, for somebody is to be contained
 }
 
 func (c *calls) hidden(e *Entry) bool { return c.link.hidden(e, c.book.entries, c.contained) }
 
 func (c *calls) unload() {
-	*c = calls{link: c.link}
+	*c = calls{link: c.link, health: c.health}
 }
 
 func (c *calls) load(ctx context.Context) error {
@@ -53,10 +54,13 @@ func (c *calls) load(ctx context.Context) error {
 		return err
 	}
 	c.link.load(mark)
-	for _, e := range inFlight {
-		if err := c.readBack(ctx, e); err != nil {
-			return fmt.Errorf("read back %s: %w", e.ID, err)
-		}
+	if c.health == nil {
+		c.health = newHealth()
+		was := mark.Status
+		c.health.doubt = was.Mode == ModeHalted && was.Reason != nil && was.Reason.Code != reason.LogRegressed
+	}
+	if err := c.readInFlight(ctx, inFlight); err != nil {
+		return err
 	}
 	return c.save(ctx)
 }
@@ -151,8 +155,15 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	if !ready {
 		return s, nil
 	}
+	c.link.toss()
+	if err := c.greet(ctx, &s); err != nil {
+		return s, err
+	}
+	if c.written = nil; w.force {
+		c.written = map[ID]struct{}{}
+	}
 	var boundary time.Time
-	for round := 0; round == 0 || !w.empty(); round++ {
+	for round := 0; s.Halted == nil && (round == 0 || !w.empty()); round++ {
 		var intents []intent
 		var deeds []*deed
 		var seen func(roster.Ref) bool
@@ -185,6 +196,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 			return s, nil
 		}
 		next := work{}
+		c.cut = false
 		if err := c.carryOut(ctx, intents, w.force, &s, &next); err != nil {
 			if errors.Is(err, ErrOwnerLost) {
 				return s, err
@@ -196,21 +208,30 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		if err := c.spend(ctx); err != nil {
 			return s, err
 		}
-		if w.all && s.Halted == nil {
-			c.resettle(intents, &next)
-		}
 		for ref := range c.again.refs {
 			next.add(ref)
 		}
 		c.again = work{}
-		if w = next; s.Halted != nil {
-			break
+		if c.cut { // all that is left is planned anew, and who is to be contained comes first
+			c.link.o.Feed.read(func(f *Feed) { pos = c.link.gather(f, &w) })
+			for ref := range next.refs {
+				w.add(ref)
+			}
+			continue
 		}
+		if w.all && s.Halted == nil {
+			c.resettle(intents, &next)
+		}
+		w = next
 	}
 	c.count(&s)
 	if s.Halted != nil {
 		c.link.unsettled = true
-		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(0))
+		first := firstRetry
+		if s.Refused {
+			first = firstSignIn
+		}
+		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(c.health.after, first, c.link.spread))
 	} else {
 		c.link.retry.reset()
 		c.link.mark.Cursor = pos

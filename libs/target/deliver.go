@@ -139,7 +139,12 @@ func (e *sets) withdraw(ctx context.Context, next Package) {
 // halt keeps everything as it is and tries again later.
 func (e *sets) halt(ctx context.Context, why reason.Reason, after time.Duration, s *Settled) error {
 	s.Halted, e.link.unsettled = &why, true
-	e.link.mark.WakeAt = e.link.o.Now().Add(e.link.retry.next(after))
+	first := firstRetry
+	if s.Refused {
+		first = firstSignIn
+	}
+	e.link.toss()
+	e.link.mark.WakeAt = e.link.o.Now().Add(e.link.retry.next(after, first, e.link.spread))
 	return e.link.save(ctx, nil)
 }
 

@@ -259,6 +259,11 @@ func (f *Feed) note(ctx context.Context, e roster.Event) {
 // known tells whether all that is said of an entity can be read. The caller is inside read.
 func (f *Feed) known(ref roster.Ref) bool { return len(f.unread[ref]) == 0 }
 
+// contained tells whether an entity is a contained person. The caller is inside read.
+func (f *Feed) contained(ref roster.Ref) bool {
+	return ref.Kind == roster.KindPerson && f.roster.Contained(ref.Key)
+}
+
 // noteApproval remembers whether a person approved the last change of an entity.
 func noteApproval(approvals map[roster.Ref]Cause, e roster.Event) {
 	if e.Approved {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -39,6 +40,7 @@ type LinkOptions struct {
 	Outside   Outside                  // what becomes of what the target holds and the configuration takes out
 	Protected Protection               // what the target has of a protected person
 	Roles     map[roster.Role]Handling // as the target was opened with
+	Random    *rand.Rand               // spreads the waits of links that fail together; nil for none
 }
 
 // Observer is told what a link did.
@@ -98,6 +100,7 @@ type Link struct {
 	saved    Mark // as the ledger has it
 	commands chan command
 	retry    backOff // of halts and failed deliveries
+	spread   float64 // of the waits of this round
 	trail    trail   // of the round
 	engine   engine
 	guard    *warden

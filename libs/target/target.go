@@ -58,6 +58,12 @@ type Target struct {
 	Applier   Applier       // a target that takes calls
 	Deliverer Deliverer     // a target that takes complete sets
 	Every     time.Duration // shortest time between two deliveries of complete sets
+	// Parallel is how many calls of Apply the sink takes at once, 0 and 1 for one. No resource is in two of them, and all of
+	// them are about one kind; a Lookup may come beside them.
+	Parallel int
+	// Pace returns how many operations a second the sink may make now, and 0 where nothing limits it: the Rate of the budget
+	// that it draws from. Batches are the smaller for a slow one. It may be nil.
+	Pace func() float64
 	// Omission is what leaving a complete set means for an account: DisableStep where the vendor keeps it for a while,
 	// else DeleteStep. A leaver stays in the set until that step is due.
 	Omission Step
@@ -188,7 +194,9 @@ var (
 type Applier interface {
 	// Kinds lists the kinds of resource in the order in which they are created; deletes go the other way.
 	Kinds() []string
-	// Apply makes the operations so, and returns one outcome each, in their order. Applied twice equals once.
+	// Apply makes the operations so, and returns one outcome each, in their order. Applied twice equals once. Where the
+	// target refuses several that were sent together, and does not tell which is at fault, see [WholeBatch]. It is called
+	// again before it has returned only as [Target.Parallel] says.
 	Apply(ctx context.Context, ops []Operation) []Outcome
 	// Lookup finds what the target holds under an id of ours: after a crash, and to verify. It returns ErrNotFound.
 	Lookup(ctx context.Context, id ID, native string) (Held, error)

@@ -118,31 +118,36 @@ func newest(runs map[string]uint64) []string {
 	return list[:min(len(list), toldRuns)]
 }
 
-// apply calls the sink, and leaves a trail of what becomes of a batch. What is done for a contained person leaves none.
-func (c *calls) apply(ctx context.Context, batch []intent, ops []Operation) []Outcome {
-	var told []int
+// tell begins the trail of a batch that is about to be sent, and returns the context to send it with. What is done for a
+// contained person leaves none.
+func (c *calls) tell(ctx context.Context, f *flight) context.Context {
 	var causes []Cause
-	for i := range batch {
-		if !batch[i].contain && !c.hidden(&batch[i].entry) {
-			told, causes = append(told, i), append(causes, batch[i].cause)
+	for i := range f.batch {
+		if !f.batch[i].contain && !c.hidden(&f.batch[i].entry) {
+			f.told, causes = append(f.told, i), append(causes, f.batch[i].cause)
 		}
 	}
-	if len(told) == 0 {
-		return c.link.o.Made.Applier.Apply(ctx, ops)
+	if len(f.told) > 0 {
+		ctx, f.span = c.link.trail.call(ctx, "target.apply", causes, attribute.String("kind", f.ops[0].Resource.ID.Kind), attribute.Int("operations", len(f.told)))
 	}
-	begun := c.link.o.Now()
-	ctx, span := c.link.trail.call(ctx, "target.apply", causes, attribute.String("kind", ops[0].Resource.ID.Kind), attribute.Int("operations", len(told)))
-	defer span.End()
-	outcomes := c.link.o.Made.Applier.Apply(ctx, ops)
-	if !span.IsRecording() || len(outcomes) != len(ops) {
-		return outcomes
+	return ctx
+}
+
+// toldOf ends the trail of a batch with what became of it.
+func (c *calls) toldOf(ctx context.Context, f *flight) {
+	if f.span == nil {
+		return
 	}
-	slices.SortStableFunc(told, func(a, b int) int { return rank(outcomes[a].Err) - rank(outcomes[b].Err) })
-	for _, i := range told[:min(len(told), toldWrites)] {
-		c.link.trail.write(ctx, batch[i], outcomes[i].Err, begun)
-		failed(span, outcomes[i].Err)
+	defer f.span.End()
+	if !f.span.IsRecording() || len(f.outcomes) != len(f.ops) {
+		return
 	}
-	return outcomes
+	ctx = trace.ContextWithSpan(ctx, f.span)
+	slices.SortStableFunc(f.told, func(a, b int) int { return rank(f.outcomes[a].Err) - rank(f.outcomes[b].Err) })
+	for _, i := range f.told[:min(len(f.told), toldWrites)] {
+		c.link.trail.write(ctx, f.batch[i], f.outcomes[i].Err, f.begun)
+		failed(f.span, f.outcomes[i].Err)
+	}
 }
 
 // rank has what failed come before what did not.

@@ -179,6 +179,14 @@ func (l *Ledger) step(name string) error {
 	return l.Hook(name)
 }
 
+// Entry returns what it knows of a resource, also while a link uses it.
+func (l *Ledger) Entry(id target.ID) (target.Entry, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, ok := l.Entries[id]
+	return e, ok
+}
+
 // Own returns the book of a new owner.
 func (l *Ledger) Own(context.Context, roster.Source, target.Owner) (target.Book, error) {
 	l.mu.Lock()

@@ -31,9 +31,11 @@ func Connector() target.Connector {
 
 // Open makes the target, without touching the file. All links that have one directory share its calls.
 func (c *Config) Open(env target.Env) (*target.Target, error) {
+	calls := env.Budgets.Of(budget.Spec{Name: "memory", Scope: c.File, Rate: c.Rate})
 	return &target.Target{
 		Mapping:  mapping{},
-		Applier:  &sink{directory{*c}, env.Budgets.Of(budget.Spec{Name: "memory", Scope: c.File, Rate: c.Rate})},
+		Applier:  &sink{directory{*c}, calls},
+		Pace:     calls.Rate,
 		Accounts: []string{user},
 		Watched:  map[string]guard.Operation{username: guard.Rename, email: guard.Address},
 	}, nil
