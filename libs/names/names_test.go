@@ -2,6 +2,7 @@ package names
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"eventful.se/ess/libs/roster"
@@ -88,5 +89,72 @@ func TestTheSamePersonKeepsTheNameAndNobodyElseGetsIt(t *testing.T) {
 	b.Foreign("ANEK")
 	if got := ask(other, 20290602); got != "annek3" {
 		t.Errorf("taken by another: %s", got)
+	}
+}
+
+func TestLimitsOfTwoTargets(t *testing.T) {
+	for _, c := range []struct{ a, b, want Limits }{
+		{Limits{}, Limits{}, Limits{}},
+		{Limits{}, Limits{20, "."}, Limits{20, "."}},
+		{Limits{64, "._"}, Limits{20, "_-"}, Limits{20, "._-"}},
+		{Limits{20, ""}, Limits{64, ""}, Limits{20, ""}},
+	} {
+		if got := c.a.And(c.b); got != c.want {
+			t.Errorf("%+v and %+v: got %+v", c.a, c.b, got)
+		}
+	}
+}
+
+// However narrow, a name is within the limits, and there is an end.
+func TestNarrowLimits(t *testing.T) {
+	for _, c := range []struct {
+		limits   Limits
+		names    int
+		have, no string
+	}{
+		{Limits{Max: 1}, 1, "a", "a2"},
+		{Limits{Max: 2}, 10, "a9", "a10"},
+		{Limits{Max: 20, Refuse: "0123456789"}, 3, "anna.ek", "annek2"},
+		{Limits{Max: 20, Refuse: "abcdefghijklmnopqrstuvwxyz"}, 0, "", "2"},
+	} {
+		r := someRules(t, Spec{}, c.limits)
+		all := slices.Collect(r.Candidates(pupil("Anna", "Ek")))
+		if len(all) < c.names || c.names == 0 && len(all) > 0 || c.have != "" && !slices.Contains(all, c.have) || slices.Contains(all, c.no) {
+			t.Errorf("%+v: %d names, %.60q", c.limits, len(all), all)
+		}
+		if _, ok := NewBook(nil).Name(owner(1), r, pupil("Anna", "Ek"), 20260101); ok != (c.names > 0) {
+			t.Errorf("%+v: a name is given: %t", c.limits, ok)
+		}
+	}
+}
+
+func TestCompileSaysEverythingThatIsWrong(t *testing.T) {
+	_, err := Compile(Spec{Patterns: []string{"person.givenname", `"a"`}, Digits: 7, Block: []string{"x"}, Roles: map[roster.Role]RoleSpec{"": {}}}, Limits{})
+	for _, want := range []string{"patterns[0]: line 1, column 7: undefined field", "digits: 7", `block[0]: "x" is too short`, "roles"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
+// What holds for a role is not what holds for the other.
+func TestRolesHaveRulesOfTheirOwn(t *testing.T) {
+	spec := Spec{Neutral: "konto", Roles: map[roster.Role]RoleSpec{roster.RoleStaff: {Patterns: []string{"local(persona.email)"}, OnRename: Rename}}}
+	r := someRules(t, spec, Limits{})
+	s := pupil("Anna", "Ek")
+	s.Persona.Email = "anna.e@skola.example"
+	for role, want := range map[roster.Role]string{roster.RolePupil: "annek keep", roster.RoleStaff: "anna.e rename", roster.RoleNone: "annek keep", "guardian": "annek keep"} {
+		s.Role = role
+		if got := r.Wanted(s) + " " + string(r.Policy(role)); got != want {
+			t.Errorf("%s: got %s, want %s", role, got, want)
+		}
+	}
+	if r.Version(roster.RolePupil) == r.Version(roster.RoleStaff) {
+		t.Error("other patterns are the same version")
+	}
+	s.Role = roster.RoleStaff
+	s.Persona.Email = ""
+	if got := firstOf(r, s, 2); !slices.Equal(got, []string{"konto1", "konto2"}) {
+		t.Error(got)
 	}
 }
