@@ -108,6 +108,7 @@ const (
 	hexMemberThere  = "00000562"
 	hexUPNExists    = "000021C8"
 	hexConstraint   = "0000202F"
+	hexBadName      = "00000523" // of an account
 	hexNoAttribute  = "00000057" // Windows: the schema has no such attribute
 	hexNotInSchema  = "0000200A" // Samba: the same
 	attributeUPN    = "userPrincipalName"
@@ -186,7 +187,12 @@ func (c *Client) judge(r request, e *Error) (reason.Fault, reason.Code, []any) {
 	case ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation, ldap.LDAPResultObjectClassViolation,
 		ldap.LDAPResultNotAllowedOnRDN, ldap.LDAPResultObjectClassModsProhibited, ldap.LDAPResultInappropriateMatching, ldap.LDAPResultProtocolError:
 		return reason.Invalid, reason.ItemRefused, []any{"what", e.code()}
-	default: // 1, 52 and 80 among them
+	case ldap.LDAPResultOther:
+		if e.Hex == hexBadName {
+			return reason.Invalid, reason.ItemRefused, []any{"what", e.code()}
+		}
+		return reason.Transient, reason.DirectoryFailed, coded
+	default: // 1 and 52 among them
 		return reason.Transient, reason.DirectoryFailed, coded
 	}
 }

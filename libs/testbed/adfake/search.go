@@ -1,0 +1,292 @@
+package adfake
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+)
+
+// rootDSE returns what the server says of itself.
+func (d *directory) rootDSE(q searchRequest) []change {
+	all := []change{
+		{name: "defaultNamingContext", values: []string{BaseDN}},
+		{name: "rootDomainNamingContext", values: []string{BaseDN}},
+		{name: "configurationNamingContext", values: []string{"CN=Configuration," + BaseDN}},
+		{name: "dnsHostName", values: []string{serverName}},
+		{name: "supportedControl", values: []string{oidPaging, oidDirSync, oidDeleted}},
+		{name: "supportedCapabilities", values: []string{"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"}},
+		{name: "isGlobalCatalogReady", values: []string{"TRUE"}},
+		{name: "highestCommittedUSN", values: []string{strconv.FormatInt(d.usn, 10)}},
+	}
+	return slices.DeleteFunc(all, func(a change) bool { return !wanted(q.attributes, a.name) })
+}
+
+// wanted tells whether an attribute was asked for.
+func wanted(asked []string, name string) bool {
+	return len(asked) == 0 || slices.ContainsFunc(asked, func(a string) bool { return a == "*" || strings.EqualFold(a, name) })
+}
+
+func (c *conn) search(m *message) []*ber.Packet {
+	d, q := c.s.dir, m.search
+	done := func(r result, controls ...*ber.Packet) *ber.Packet { return response(m.id, m.answer(), r, controls...) }
+	if err := checkFilter(q.filter); err != nil {
+		return []*ber.Packet{done(refusal(87, "00000057", "LdapErr: DSID-0C090AD1, comment: bad filter, data 0, v3839"))}
+	}
+	if q.dirSync {
+		return c.dirSync(m)
+	}
+	var found []*object
+	if q.paged && q.cookie != "" {
+		var ok bool
+		if found, ok = c.pages[q.cookie]; !ok { // cookies belong to their connection
+			return []*ber.Packet{done(refusal(12, "00000057", "LdapErr: DSID-0C090AD1, comment: Error processing control, data 0, v3839"))}
+		}
+		delete(c.pages, q.cookie)
+	} else {
+		base, err := d.find(m.dn)
+		switch {
+		case err != nil:
+			return []*ber.Packet{done(badDN())}
+		case base == nil && !inDomain(m.dn):
+			return []*ber.Packet{done(result{code: 10, text: usualTexts[10], referral: referral(10)})}
+		case base == nil || d.view(base) == nil || d.view(base).deleted && !q.deleted:
+			return []*ber.Packet{done(noObject())}
+		}
+		found = d.match(d.view(base), q)
+	}
+	limit := c.s.o.MaxPage
+	if q.paged && q.page > 0 {
+		limit = min(limit, int(q.page))
+	}
+	if q.size > 0 {
+		limit = min(limit, int(q.size))
+	}
+	rest := found[min(limit, len(found)):]
+	var out []*ber.Packet
+	for _, o := range found[:len(found)-len(rest)] {
+		out = append(out, entryPacket(m.id, o.dn(), d.attributes(o, q)))
+	}
+	if strings.EqualFold(m.dn, BaseDN) && q.scope == ldap.ScopeWholeSubtree && len(rest) == 0 {
+		for _, zone := range []string{"ForestDnsZones", "DomainDnsZones"} {
+			out = append(out, referencePacket(m.id, "ldap://"+zone+".skola.test/DC="+zone+","+BaseDN))
+		}
+	}
+	switch {
+	case q.paged:
+		cookie := ""
+		if len(rest) > 0 {
+			c.cookies++
+			cookie = fmt.Sprintf("page %d", c.cookies)
+			c.pages[cookie] = rest
+		}
+		return append(out, done(result{}, control(oidPaging, sequence(integer(0), octets(cookie)))))
+	case len(rest) > 0:
+		return append(out, done(result{code: 4}))
+	default:
+		return append(out, done(result{}))
+	}
+}
+
+// match returns what a search finds, as readers see it.
+func (d *directory) match(base *object, q searchRequest) (list []*object) {
+	if q.scope == ldap.ScopeBaseObject {
+		if d.filter(base, q.filter) == yes {
+			list = append(list, base)
+		}
+		return list
+	}
+	below := "," + base.path
+	for _, live := range d.objects {
+		o := d.view(live)
+		if o == nil || o.deleted && !q.deleted {
+			continue
+		}
+		in := o.live == base.live
+		switch q.scope {
+		case ldap.ScopeSingleLevel:
+			in = o.parent != nil && o.parent.live == base.live
+		case ldap.ScopeWholeSubtree:
+			in = in || strings.HasSuffix(o.path, below)
+		}
+		if in && d.filter(o, q.filter) == yes {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// values returns the values of an attribute, also of one that is computed.
+func (d *directory) values(o *object, name string) []string {
+	switch strings.ToLower(name) {
+	case "distinguishedname":
+		return []string{o.dn()}
+	case "objectguid":
+		return []string{o.guid}
+	case "unicodepwd":
+		return nil
+	case "member":
+		list := make([]string, len(o.members))
+		for i, m := range o.members {
+			list[i] = m.dn()
+		}
+		return list
+	case "memberof":
+		var list []string
+		for g := range d.groups[o.live] {
+			list = append(list, g.dn())
+		}
+		slices.Sort(list)
+		return list
+	}
+	if a, ok := d.attribute(name); ok {
+		return o.attrs[a.name]
+	}
+	return nil
+}
+
+// names returns the attributes that an object has.
+func (d *directory) names(o *object) []string {
+	names := slices.Collect(maps.Keys(o.attrs))
+	names = append(names, "distinguishedName", "objectGUID")
+	if len(o.members) > 0 {
+		names = append(names, "member")
+	}
+	if len(d.groups[o.live]) > 0 {
+		names = append(names, "memberOf")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// attributes returns what a search shows of an object.
+func (d *directory) attributes(o *object, q searchRequest) (list []change) {
+	asked := q.attributes
+	if len(asked) == 0 || slices.Contains(asked, "*") {
+		asked = append(slices.Clone(asked), d.names(o)...)
+	}
+	seen := map[string]bool{}
+	for _, name := range asked {
+		plain, from, to, ranged := rangeOf(name)
+		values := d.values(o, plain)
+		a, _ := d.attribute(plain)
+		if seen[a.name] || len(values) == 0 {
+			continue
+		}
+		seen[a.name] = true
+		limit := d.o.MaxRange
+		if ranged || len(values) > limit {
+			if from >= len(values) {
+				continue
+			}
+			end := len(values)
+			if to >= 0 {
+				end = min(end, to+1)
+			}
+			end = min(end, from+limit)
+			label := fmt.Sprintf("%s;range=%d-%d", a.name, from, end-1)
+			if end == len(values) {
+				label = fmt.Sprintf("%s;range=%d-*", a.name, from)
+			}
+			if !ranged {
+				list = append(list, change{name: a.name})
+			}
+			list = append(list, change{name: label, values: values[from:end]})
+			continue
+		}
+		list = append(list, change{name: a.name, values: values})
+	}
+	if q.typesOnly {
+		for i := range list {
+			list[i].values = nil
+		}
+	}
+	return list
+}
+
+func rangeOf(name string) (plain string, from, to int, ranged bool) {
+	plain, option, ok := strings.Cut(name, ";")
+	if !ok || !strings.HasPrefix(strings.ToLower(option), "range=") {
+		return name, 0, -1, false
+	}
+	low, high, _ := strings.Cut(option[len("range="):], "-")
+	from, err := strconv.Atoi(low)
+	if err != nil {
+		return name, 0, -1, false
+	}
+	if to = -1; high != "*" {
+		if to, err = strconv.Atoi(high); err != nil {
+			return name, 0, -1, false
+		}
+	}
+	return plain, from, to, true
+}
+
+// dirSync answers with what changed since a cookie: a number, in eight octets.
+func (c *conn) dirSync(m *message) []*ber.Packet {
+	d, q := c.s.dir, m.search
+	const objectSecurity, width = 1, 8
+	done := func(r result, controls ...*ber.Packet) *ber.Packet { return response(m.id, m.answer(), r, controls...) }
+	base, err := d.find(m.dn)
+	switch {
+	case err != nil || base == nil || base.parent != nil:
+		return []*ber.Packet{done(unwilling("00002111"))}
+	case q.flags&objectSecurity == 0 && !c.who.admin:
+		return []*ber.Packet{done(result{code: 50, text: usualTexts[50]})}
+	case q.cookie != "" && len(q.cookie) != width:
+		return []*ber.Packet{done(unwilling("00002111"))}
+	}
+	var since int64
+	if q.cookie != "" {
+		since = int64(binary.BigEndian.Uint64([]byte(q.cookie)))
+	}
+	q.scope, q.deleted = ldap.ScopeWholeSubtree, true
+	found := d.match(base, q)
+	found = slices.DeleteFunc(found, func(o *object) bool { return o.number("uSNChanged") <= since })
+	slices.SortFunc(found, func(a, b *object) int { return int(a.number("uSNChanged") - b.number("uSNChanged")) })
+	next, more := d.usn, int64(0)
+	if limit := c.s.o.MaxPage; len(found) > limit {
+		found = found[:limit]
+		next, more = found[limit-1].number("uSNChanged"), 1
+	}
+	var out []*ber.Packet
+	for _, o := range found {
+		view := q
+		var asked []string
+		for _, name := range d.names(o) {
+			a, _ := d.attribute(name)
+			if wanted(q.attributes, name) && o.changed[a.name] > since || name == "objectGUID" || name == "isDeleted" {
+				asked = append(asked, name)
+			}
+		}
+		view.attributes = asked
+		list := d.attributes(o, view)
+		for name, usn := range o.changed { // what is gone shows as an attribute without values
+			if usn > since && wanted(q.attributes, name) && len(d.values(o, name)) == 0 {
+				list = append(list, change{name: name})
+			}
+		}
+		out = append(out, entryPacket(m.id, o.dn(), list))
+	}
+	cookie := binary.BigEndian.AppendUint64(nil, uint64(next))
+	return append(out, done(result{}, control(oidDirSync, sequence(integer(more), integer(0), octets(string(cookie))))))
+}
+
+// entries returns everything, for a dump.
+func (d *directory) entries() (list []*ldap.Entry) {
+	for _, o := range d.objects {
+		e := &ldap.Entry{DN: o.dn()}
+		for _, name := range d.names(o) {
+			if values := d.values(o, name); len(values) > 0 {
+				e.Attributes = append(e.Attributes, ldap.NewEntryAttribute(name, values))
+			}
+		}
+		list = append(list, e)
+	}
+	return list
+}
