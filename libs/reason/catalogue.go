@@ -370,6 +370,10 @@ var catalogue = map[Code]entry{
 		"Målsystemet har {candidate}, som inte får tas över: {what}.", "The target has {candidate}, which cannot be taken over: {what}.",
 		"Ta bort nyckeln från den i målsystemet, eller undanta personen. Länken letar igen när något ändras, och en gång om dagen.", "Take the key from it in the target, or exclude the person. The link looks again when something changes, and once a day.",
 	},
+	RoleLeftOut: {
+		"Länken har inget med konton för {role} att göra.", "The link has nothing to do with the accounts of {role}.",
+		"Inget. Ska de med: ändra roles för länken i kundens dokument.", "Nothing. To have them, change roles of the link in the tenant's document.",
+	},
 	ListDoubted: {
 		"Målsystemets lista saknar {missing} av {held} som borde finnas: den tros inte, och inget ändras.", "The target's list lacks {missing} of {held} that should be there: it is not believed, and nothing is changed.",
 		"Se att kontot får läsa allt. Är de verkligen borta: essctl links resync --verify.", "See that the account may read all of it. If they are really gone: essctl links resync --verify.",

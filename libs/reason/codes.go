@@ -89,6 +89,7 @@ const (
 	Ambiguous       Code = "ambiguous"
 	AdoptionRefused Code = "adoption-refused"
 	ListDoubted     Code = "list-doubted"
+	RoleLeftOut     Code = "role-left-out"
 	PreflightFailed Code = "preflight-failed"
 
 	// Why a person is, or is not, in a target.

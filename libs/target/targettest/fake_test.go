@@ -57,8 +57,8 @@ func (f *fake) under() targettest.Under {
 		},
 		Against: "a map",
 	}
-	if f.complete {
-		u.Claims.Aliases, u.Claims.Lists = false, false
+	if u.Claims.Moves, u.Claims.Finds = true, "find: true"; f.complete {
+		u.Claims.Aliases, u.Claims.Lists, u.Claims.Moves, u.Claims.Finds = false, false, false, ""
 	}
 	if f.is("does not claim its rate") {
 		u.Claims.Rate = nil
@@ -69,6 +69,7 @@ func (f *fake) under() targettest.Under {
 type config struct {
 	Peer int     `yaml:"peer"`
 	Rate float64 `yaml:"rate"`
+	Find bool    `yaml:"find"` // by the user name
 	fake *fake
 }
 
@@ -81,7 +82,7 @@ func (c *config) Validate(p tenant.Problems) {
 func (c *config) Open(env target.Env) (*target.Target, error) {
 	c.fake.mu.Lock()
 	defer c.fake.mu.Unlock()
-	s := &sink{fake: c.fake, peer: c.fake.peers[c.Peer-1], seen: map[target.ID]target.Held{}}
+	s := &sink{fake: c.fake, finds: c.Find, peer: c.fake.peers[c.Peer-1], seen: map[target.ID]target.Held{}}
 	if c.fake.is("believes itself") {
 		s.seen = s.peer.cache
 	}
@@ -98,7 +99,7 @@ func (c *config) Open(env target.Env) (*target.Target, error) {
 	if c.fake.is("writes when it is opened") {
 		s.peer.write(target.ID{})
 	}
-	made := &target.Target{Mapping: &mapping{fake: c.fake}, Guarded: []string{"user", "group"}, Watched: map[string]guard.Operation{"username": guard.Rename}}
+	made := &target.Target{Quarantine: !c.fake.complete, Mapping: &mapping{fake: c.fake, handling: env.Handling}, Guarded: []string{"user", "group"}, Watched: map[string]guard.Operation{"username": guard.Rename}}
 	if c.fake.complete && !c.fake.is("deletes who is left out") {
 		made.Omission = target.DisableStep
 	}
@@ -115,8 +116,9 @@ func (c *config) Open(env target.Env) (*target.Target, error) {
 
 // mapping wishes a user of everybody with a role, and a group of every group.
 type mapping struct {
-	fake  *fake
-	count int
+	fake     *fake
+	handling func(roster.Role) target.Handling
+	count    int
 }
 
 func (*mapping) Version() string { return "1" }
@@ -141,6 +143,9 @@ func (m *mapping) Map(v target.View, e roster.Ref) []target.Wish {
 			return []target.Wish{w}
 		}
 		w.Resource.Fields = target.Fields{{Name: "given", Value: p.GivenName}, {Name: "username", Value: p.Personas[0].Username}}
+		if len(p.Duties) > 0 {
+			w.Match = m.handling(roster.RoleStaff) == target.Match
+		}
 		if m.fake.is("makes ids of names") {
 			w.Resource.ID.Key = p.Personas[0].Username.Reveal()
 		}
@@ -190,6 +195,7 @@ func (m *mapping) Map(v target.View, e roster.Ref) []target.Wish {
 type sink struct {
 	fake   *fake
 	peer   *peer
+	finds  bool
 	budget *budget.Budget
 	mu     sync.Mutex
 	seen   map[target.ID]target.Held // of a sink that believes itself
@@ -311,6 +317,9 @@ func (s *sink) applyAll(ctx context.Context, ops []target.Operation) []target.Ou
 func (s *sink) apply(ctx context.Context, op target.Operation) (out target.Outcome) {
 	id := op.Resource.ID
 	native, there := s.find(id)
+	if op.Verb == target.Update && !there && s.takesOver(op) {
+		native, there = op.Native, true
+	}
 	if op.Verb == target.Delete && !there {
 		return out
 	}
@@ -361,6 +370,16 @@ func (s *sink) do(op target.Operation, native *string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	x := p.things[*native]
+	for i, set := range op.Resource.Sets {
+		set.Members = slices.Clone(set.Members)
+		for j, m := range set.Members {
+			if n := op.Natives[m]; n != "" && !p.things[n].mine && !f.is("knows members by our ids alone") {
+				set.Members[j] = target.ID{Kind: target.Foreign, Key: n}
+			}
+		}
+		op.Resource.Sets = slices.Clone(op.Resource.Sets)
+		op.Resource.Sets[i] = set
+	}
 	switch op.Verb {
 	case target.Create:
 		*native = fmt.Sprint("n", p.serial)
@@ -374,6 +393,9 @@ func (s *sink) do(op target.Operation, native *string) {
 			op.Resource.Sets = x.Sets
 		}
 		x.Fields, x.Sets, x.Disabled = op.Resource.Fields, op.Resource.Sets, x.Disabled && f.is("does not let anybody back in")
+		x.mine, x.ID, x.away = true, op.Resource.ID, x.away && f.is("leaves where she lies who came back")
+	case target.Move:
+		x.away, x.Disabled = true, !f.is("moves her and lets her in")
 	case target.Disable, target.Contain:
 		if f.is("deletes in place of disabling") {
 			delete(p.things, *native)
@@ -394,9 +416,61 @@ func (s *sink) do(op target.Operation, native *string) {
 		return
 	}
 	p.things[*native] = x
+	for _, other := range p.things { // who was a member as the customer's own is one as ours
+		for _, set := range other.Sets {
+			for i, m := range set.Members {
+				if m == (target.ID{Kind: target.Foreign, Key: *native}) && x.mine {
+					set.Members[i] = x.ID
+				}
+			}
+		}
+	}
 	s.mu.Lock()
 	s.seen[x.ID] = x.Held
 	s.mu.Unlock()
+}
+
+// takesOver tells whether an update is of something of the customer, which is ours from then on.
+func (s *sink) takesOver(op target.Operation) bool {
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	x, there := s.peer.things[op.Native]
+	return there && !x.mine && !s.fake.is("does not take over what it found")
+}
+
+// Match finds things of the customer by the user name.
+func (s *sink) Match(ctx context.Context, wanted []target.Resource) ([][]target.Found, error) {
+	out := make([][]target.Found, len(wanted))
+	if !s.finds {
+		return out, nil
+	}
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	for i, r := range wanted {
+		for _, native := range slices.Sorted(maps.Keys(s.peer.things)) {
+			x := s.peer.things[native]
+			named := func(f target.Field) bool { return f.Name == "username" && slices.Contains(r.Fields, f) }
+			if r.ID.Kind != "user" || x.mine && x.ID != r.ID || !slices.ContainsFunc(x.Fields, named) {
+				continue
+			}
+			f := target.Found{Held: x.Held, By: "username"}
+			if x.guarded && !s.fake.is("takes over whom it must not") {
+				f.Refused = "it is guarded"
+			}
+			if s.fake.is("marks what it found") && !x.mine {
+				x.Fields = append(slices.Clone(x.Fields), target.Field{Name: "seen", Value: "yes"})
+				s.peer.things[native] = x
+			}
+			out[i] = append(out[i], f)
+			if s.fake.is("tells of one of several") {
+				break
+			}
+		}
+	}
+	return out, nil
 }
 
 // find looks for a thing by its anchor.

@@ -1,6 +1,7 @@
 package targettest_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -10,7 +11,9 @@ import (
 
 // thing is what the peer holds under an id of its own.
 type thing struct {
-	mine bool
+	mine    bool
+	away    bool // where those lie who have left
+	guarded bool // nobody takes it over
 	target.Held
 	fields target.Fields
 }
@@ -46,11 +49,47 @@ func (p *peer) Others() (string, error) {
 	defer p.mu.Unlock()
 	var out []string
 	for id, x := range p.things {
-		if !x.mine {
+		if !x.mine && len(x.fields) > 0 {
 			out = append(out, id+x.fields[0].Value.Reveal())
 		}
 	}
 	return strings.Join(out, ","), nil
+}
+
+func (p *peer) Plant(r target.Resource, guarded bool) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	native := fmt.Sprint("n", p.serial)
+	p.serial++
+	x := thing{guarded: guarded, Held: target.Held{Native: native, Fields: target.Fields{{Name: "given", Value: "of the customer"}}}}
+	for _, f := range r.Fields {
+		if f.Name == "username" {
+			x.Fields = append(x.Fields, f)
+		}
+	}
+	p.things[native] = x
+	return native, nil
+}
+
+func (p *peer) Own(native string) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, f := range p.things[native].Fields {
+		out = append(out, f.Name+"="+f.Value.Reveal())
+	}
+	return fmt.Sprint(p.things[native].ID, out), nil
+}
+
+func (p *peer) Away(id target.ID) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range p.things {
+		if x.mine && x.ID == id {
+			return x.away, nil
+		}
+	}
+	return false, nil
 }
 
 func (p *peer) Writes() int {

@@ -39,6 +39,8 @@ type Claims struct {
 	Aliases                      bool        // a protected person can go on using an account, by an alias
 	Lists                        bool        // it can tell all it holds of ours
 	Verifies                     bool        // what is lost there is seen by a verifying resync
+	Moves                        bool        // it has a place for accounts of those who have left; the peer is a [Mover]
+	Finds                        string      // settings with which it finds what it did not make, where it can; the peer is [Populated]
 	Rate                         *Rate       // how many calls the other side takes; nil where nobody counts them
 	// Deadline is the longest that a call may take with these settings when the other side says nothing.
 	Deadline time.Duration
@@ -72,6 +74,21 @@ type Peer interface {
 	Heal() error
 	// Tamper changes something of ours past the connector, or answers with [Cannot].
 	Tamper(how Tampering, id target.ID) error
+}
+
+// Populated is a peer in which the customer has things already.
+type Populated interface {
+	// Plant puts something there as the customer would have made it: equal to a resource in the key by which the settings of
+	// [Claims] find it, another in all else, and with no id of ours. What is guarded nobody may take over. It returns the
+	// other side's own id.
+	Plant(r target.Resource, guarded bool) (native string, err error)
+	// Own returns, as a text that can be compared, what is there under such an id, but for the groups that have it.
+	Own(native string) (string, error)
+}
+
+// Mover is a peer that can tell what was moved to where those lie who have left.
+type Mover interface {
+	Away(id target.ID) (bool, error)
 }
 
 // Fault is a way in which the other side answers badly.
@@ -114,7 +131,7 @@ func Test(t *testing.T, u Under) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	s := &suite{conformance.New(t, "target-"+u.Connector.System, u.Against), u}
-	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.rates, s.safety} {
+	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.rates, s.safety, s.adoption} {
 		part()
 	}
 	s.Case("nothing runs on when the connector is done", conformance.Prompt, func(t *testing.T) {

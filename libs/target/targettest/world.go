@@ -36,7 +36,8 @@ type world struct {
 	options  target.LinkOptions // what a case has otherwise than by default
 	logged   *logged
 	budgets  *budget.Set
-	dozing   func()                    // is told that a call has to wait
+	dozing   func() // is told that a call has to wait
+	roles    map[roster.Role]target.Handling
 	anchors  map[roster.Key]roster.Key // by which keys the target knows persons who have others now
 
 	mu sync.Mutex
@@ -86,7 +87,7 @@ func (w *world) open() {
 // env is what the connector is opened with.
 func (w *world) env() target.Env {
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return target.Env{Tenant: "provkoping", Target: w.suite.link(), Now: w.now, Logger: logger, Budgets: w.budgets}
+	return target.Env{Tenant: "provkoping", Target: w.suite.link(), Now: w.now, Logger: logger, Budgets: w.budgets, Roles: w.roles}
 }
 
 func (s *suite) link() roster.Source {
@@ -137,6 +138,7 @@ func (w *world) runIn(ctx context.Context, do func(context.Context, *target.Link
 	settled := make(chan target.Settled, 1000)
 	o := w.options
 	o.Target, o.Made, o.Feed, o.Log, o.Ledger, o.Owner, o.Logger, o.Now = w.suite.link(), w.made, feed, w.log, w.ledger, target.Owner{Name: "suite"}, logger, w.now
+	o.Roles = w.roles
 	o.Observer, o.Idle = func(s target.Settled) { settled <- s }, time.Hour
 	link := target.NewLink(o)
 
@@ -395,11 +397,24 @@ type answer struct {
 
 // watch puts the witness in front of a sink.
 func (w *witness) watch(made *target.Target) {
-	if lister, ok := made.Applier.(target.Lister); ok {
+	lister, lists := made.Applier.(target.Lister)
+	matcher, finds := made.Applier.(target.Matcher)
+	switch {
+	case lists && finds:
+		made.Applier = struct {
+			listing
+			finding
+		}{listing{applying{made.Applier, w}, lister, w}, finding{matcher, w}}
+	case lists:
 		made.Applier = listing{applying{made.Applier, w}, lister, w}
-	} else if made.Applier != nil {
+	case finds:
+		made.Applier = struct {
+			applying
+			finding
+		}{applying{made.Applier, w}, finding{matcher, w}}
+	case made.Applier != nil:
 		made.Applier = applying{made.Applier, w}
-	} else {
+	default:
 		made.Deliverer = delivering{made.Deliverer, w}
 	}
 }
@@ -458,6 +473,18 @@ func (l listing) List(ctx context.Context, found func(target.Held) error) error 
 	err := l.lister.List(ctx, found)
 	l.w.note("list", begun, target.Operation{}, err)
 	return err
+}
+
+type finding struct {
+	matcher target.Matcher
+	watched *witness
+}
+
+func (f finding) Match(ctx context.Context, wanted []target.Resource) ([][]target.Found, error) {
+	begun := time.Now()
+	out, err := f.matcher.Match(ctx, wanted)
+	f.watched.note("match", begun, target.Operation{}, err)
+	return out, err
 }
 
 type delivering struct {

@@ -1,7 +1,10 @@
 package memory
 
 import (
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"eventful.se/ess/libs/tenant"
@@ -19,12 +22,25 @@ type Config struct {
 	Journal string `yaml:"journal"`
 	// Rate is how many calls a second the directory takes from all its links together; 0 is no limit.
 	Rate float64 `yaml:"rate"`
+	// Match are the attributes by which a user or group that the directory has already is known to be the wished one: by
+	// kind, such as {user: [email], group: [name]}. Empty for never.
+	Match map[string][]string `yaml:"match"`
+	// Members says what becomes of members of a group that somebody else added: exact takes them out, keepManual does not.
+	Members string `yaml:"members"`
 	// Trouble is a file that says how the directory is to answer badly; it is read at every batch, and may come and go.
 	Trouble string `yaml:"trouble"`
 }
 
+// What becomes of members that somebody else added.
+const (
+	exact      = "exact"
+	keepManual = "keepManual"
+)
+
 // defaults returns the settings of who says nothing.
-func defaults() *Config { return &Config{Timeout: 10 * time.Second, PageSize: 100} }
+func defaults() *Config {
+	return &Config{Timeout: 10 * time.Second, PageSize: 100, Match: map[string][]string{}, Members: exact}
+}
 
 // Validate reports everything wrong with the settings.
 func (c *Config) Validate(p tenant.Problems) {
@@ -34,6 +50,21 @@ func (c *Config) Validate(p tenant.Problems) {
 	}
 	if !(c.Rate >= 0 && c.Rate <= math.MaxInt32) {
 		p.At("rate").Add("is %v: write how many calls a second may be made, or 0 for no limit", c.Rate)
+	}
+	if c.Members != exact && c.Members != keepManual {
+		p.At("members").Add("%q is not known: write exact or keepManual", c.Members)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Match)) {
+		at := p.At("match.%s", kind)
+		if kind != user && kind != group {
+			at.Add("is no kind that is found: write user or group")
+			continue
+		}
+		for i, attribute := range c.Match[kind] {
+			if attribute == in || !slices.Contains(fields(kind), attribute) {
+				at.At("[%d]", i).Add("%q is no attribute of a %s: write %s", attribute, kind, strings.Join(fields(kind)[:len(fields(kind))-1], ", "))
+			}
+		}
 	}
 	if c.PageSize < 1 {
 		p.At("pageSize").Add("is %d: write 1 or more", c.PageSize)

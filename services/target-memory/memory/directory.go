@@ -30,7 +30,9 @@ type object struct {
 	Type       string            `json:"type"`
 	ExternalID string            `json:"externalId,omitempty"` // whatever who made it calls it by
 	Disabled   bool              `json:"disabled,omitempty"`
-	Unit       string            `json:"unit,omitempty"` // the id of the unit that it is in
+	Away       bool              `json:"away,omitempty"`    // lies where those lie who have left
+	Guarded    bool              `json:"guarded,omitempty"` // runs the directory: nobody takes it over
+	Unit       string            `json:"unit,omitempty"`    // the id of the unit that it is in
 	Attributes map[string]string `json:"attributes"`
 	Members    []member          `json:"members,omitempty"` // of a group
 }

@@ -44,7 +44,9 @@ func sets() []string { return []string{pupils, teachers} }
 
 // mapping says what the directory should hold: every unit that is active today, everybody with a role there, and every
 // class and teaching group of one.
-type mapping struct{}
+type mapping struct {
+	handling func(roster.Role) target.Handling
+}
 
 var _ target.Mapping = mapping{}
 
@@ -52,12 +54,12 @@ var _ target.Mapping = mapping{}
 func (mapping) Version() string { return "1" }
 
 // Map returns the unit, user or group of an entity.
-func (mapping) Map(v target.View, e roster.Ref) []target.Wish {
+func (m mapping) Map(v target.View, e roster.Ref) []target.Wish {
 	switch e.Kind {
 	case roster.KindOrganisation:
 		return unitOf(v, e)
 	case roster.KindPerson:
-		return userOf(v, e)
+		return m.userOf(v, e)
 	case roster.KindGroup:
 		return groupOf(v, e)
 	default:
@@ -77,7 +79,7 @@ func unitOf(v target.View, e roster.Ref) []target.Wish {
 	return stands(put(w, name, roster.Personal(o.DisplayName)))
 }
 
-func userOf(v target.View, e roster.Ref) []target.Wish {
+func (m mapping) userOf(v target.View, e roster.Ref) []target.Wish {
 	p := v.Person(e.Key)
 	if p == nil {
 		return nil
@@ -90,12 +92,18 @@ func userOf(v target.View, e roster.Ref) []target.Wish {
 	case at.IsZero():
 		return withheld(w, target.Leaves, reason.NoSchoolUnit)
 	}
+	handling := m.handling(role)
+	if handling == target.Ignore {
+		return withheld(w, target.Let, reason.RoleLeftOut, "role", role)
+	}
 	i := slices.IndexFunc(p.Personas, func(a roster.Persona) bool { return a.Role == role || a.Role == roster.RoleNone })
 	if i < 0 || p.Personas[i].Username == "" {
 		return withheld(w, target.Stays, reason.MissingValue, "column", username) // not known is no reason to take one away (R3)
 	}
 	w = put(put(put(w, username, p.Personas[i].Username), givenName, p.GivenName), familyName, p.FamilyName)
-	return stands(refer(put(w, email, p.Personas[i].Email), at))
+	w = refer(put(w, email, p.Personas[i].Email), at)
+	w.Match = handling == target.Match
+	return stands(w)
 }
 
 // place returns the role that a person has today, pupil before staff, and the unit that she or he belongs to most of

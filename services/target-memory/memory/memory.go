@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"eventful.se/ess/libs/budget"
@@ -25,6 +26,7 @@ func Connector() target.Connector {
 	return target.Connector{
 		System: "memory",
 		Title:  "a directory in a file",
+		Roles:  map[roster.Role]target.Handling{roster.RolePupil: target.Manage, roster.RoleStaff: target.Manage},
 		New:    func() target.Config { return defaults() },
 	}
 }
@@ -32,17 +34,22 @@ func Connector() target.Connector {
 // Open makes the target, without touching the file. All links that have one directory share its calls.
 func (c *Config) Open(env target.Env) (*target.Target, error) {
 	calls := env.Budgets.Of(budget.Spec{Name: "memory", Scope: c.File, Rate: c.Rate})
-	return &target.Target{
-		Mapping:  mapping{},
-		Applier:  &sink{directory{*c}, calls},
-		Pace:     calls.Rate,
-		Accounts: []string{user},
-		Watched:  map[string]guard.Operation{username: guard.Rename, email: guard.Address},
-	}, nil
+	made := &target.Target{
+		Mapping:    mapping{env.Handling},
+		Applier:    &sink{directory{*c}, calls},
+		Pace:       calls.Rate,
+		Accounts:   []string{user},
+		Quarantine: true,
+		Watched:    map[string]guard.Operation{username: guard.Rename, email: guard.Address},
+	}
+	if c.Members == keepManual {
+		made.KeepsMembers = []string{group}
+	}
+	return made, nil
 }
 
 // sink makes the directory so. Its anchor is the external id of an object, which is the key of our id: what stands under
-// it is ours, whoever made it and whenever.
+// it is ours, whoever made it and whenever. What is taken over gets it, and what is only used never does.
 type sink struct {
 	directory directory
 	budget    *budget.Budget
@@ -52,6 +59,7 @@ var (
 	_ target.Applier = (*sink)(nil)
 	_ target.Lister  = (*sink)(nil)
 	_ target.Checker = (*sink)(nil)
+	_ target.Matcher = (*sink)(nil)
 )
 
 // Kinds lists units first, for users and groups are in one.
@@ -105,6 +113,9 @@ func (s *sink) calls(ctx context.Context, do func(*session) (more bool, err erro
 func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
 	id := op.Resource.ID
 	there := d.find(id)
+	if own := d.get(op.Native); there == nil && op.Verb == target.Update && own != nil && own.ExternalID == "" && own.Type == id.Kind && !own.Guarded {
+		there = own // taken over
+	}
 	switch {
 	case op.Verb == target.Delete && there == nil:
 		return out // gone, which is what was asked
@@ -118,10 +129,10 @@ func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
 		out.Err = s.explain(d.remove(*there), id)
 		return out
 	case target.Create, target.Update:
-		o, out.Refused = s.object(d, op.Resource)
-	case target.Disable:
+		o, out.Refused = s.object(d, op, there)
+	case target.Disable, target.Move:
 		o = *there
-		o.Disabled = true
+		o.Disabled, o.Away = true, op.Verb == target.Move
 	case target.Contain:
 		o = neutral(*there)
 		o.Disabled = !op.Alias
@@ -140,9 +151,20 @@ func (s *sink) apply(d *session, op target.Operation) (out target.Outcome) {
 	return out
 }
 
-// object is a resource as the directory has it, with the members that the directory knows; the others are refused.
-func (s *sink) object(d *session, r target.Resource) (o object, refused map[target.ID]error) {
+// object is a resource as the directory has it, with the members that the directory knows; the others are refused. Of what
+// is there already stays what we know nothing of.
+func (s *sink) object(d *session, op target.Operation, there *object) (o object, refused map[target.ID]error) {
+	r := op.Resource
 	o = object{Type: r.ID.Kind, ExternalID: r.ID.Key, Attributes: map[string]string{}}
+	if there != nil {
+		maps.Copy(o.Attributes, there.Attributes)
+		for _, name := range fields(o.Type) {
+			delete(o.Attributes, name)
+		}
+		if s.directory.Members == keepManual {
+			o.Members = slices.DeleteFunc(slices.Clone(there.Members), func(m member) bool { return dropped(d, op, m) })
+		}
+	}
 	for _, f := range r.Fields {
 		if f.Name != in {
 			o.Attributes[f.Name] = f.Value.Reveal()
@@ -152,8 +174,14 @@ func (s *sink) object(d *session, r target.Resource) (o object, refused map[targ
 	}
 	for _, set := range r.Sets {
 		for _, m := range set.Members {
-			if at := d.find(m); at != nil {
-				o.Members = append(o.Members, member{set.Name, at.ID})
+			at := d.find(m)
+			if at == nil {
+				at = d.get(op.Natives[m])
+			}
+			if at != nil {
+				if one := (member{set.Name, at.ID}); !slices.Contains(o.Members, one) {
+					o.Members = append(o.Members, one)
+				}
 				continue
 			}
 			if refused == nil {
@@ -163,6 +191,16 @@ func (s *sink) object(d *session, r target.Resource) (o object, refused map[targ
 		}
 	}
 	return o, refused
+}
+
+// dropped tells whether an operation takes a member away.
+func dropped(d *session, op target.Operation, m member) bool {
+	return slices.ContainsFunc(op.SetsDrop, func(s target.Set) bool {
+		return s.Name == m.Set && slices.ContainsFunc(s.Members, func(id target.ID) bool {
+			at := d.find(id)
+			return at != nil && at.ID == m.User || op.Natives[id] == m.User
+		})
+	})
 }
 
 // neutral is an account of which nobody sees whose it is. Its user name is the alias by which its owner may go on.
@@ -240,8 +278,12 @@ func (d *session) held(o object) target.Held {
 	for _, name := range sets() {
 		set := target.Set{Name: name}
 		for _, m := range o.Members {
-			if at := d.get(m.User); m.Set == name && at != nil && at.ExternalID != "" {
+			switch at := d.get(m.User); {
+			case m.Set != name || at == nil:
+			case at.ExternalID != "":
 				set.Members = append(set.Members, target.ID{Kind: at.Type, Key: at.ExternalID})
+			default:
+				set.Members = append(set.Members, target.ID{Kind: target.Foreign, Key: at.ID})
 			}
 		}
 		slices.SortFunc(set.Members, target.ID.Compare)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -205,7 +206,7 @@ func TestTheSampleIsValidAndShowsTheDefaults(t *testing.T) {
 	}
 	want := defaults()
 	want.File = c.File
-	if *c != *want || !strings.Contains(shown, "trouble:") {
+	if !reflect.DeepEqual(c, want) || !strings.Contains(shown, "trouble:") {
 		t.Errorf("the sample shows %+v, want %+v", *c, *want)
 	}
 }

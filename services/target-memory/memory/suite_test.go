@@ -26,20 +26,23 @@ func TestSuite(t *testing.T) {
 			return p, fmt.Sprintf("file: %s\ntrouble: %s\ntimeout: 1500ms\npageSize: 3\n", p.file, p.trouble)
 		},
 		Refused: map[string]string{
-			"{}":                      "file",
-			"file: ' '":               "file",
-			"{file: x, timeout: 5ns}": "timeout",
-			"{file: x, pageSize: -1}": "pageSize",
-			"{file: x, rate: -1}":     "rate",
-			"{file: x, rate: .nan}":   "rate",
-			"{file: x, rate: .inf}":   "rate",
+			"{}":                                "file",
+			"file: ' '":                         "file",
+			"{file: x, timeout: 5ns}":           "timeout",
+			"{file: x, pageSize: -1}":           "pageSize",
+			"{file: x, rate: -1}":               "rate",
+			"{file: x, rate: .nan}":             "rate",
+			"{file: x, rate: .inf}":             "rate",
+			"{file: x, members: some}":          "members",
+			"{file: x, match: {unit: [name]}}":  "match.unit",
+			"{file: x, match: {user: [shoes]}}": "match.user[0]",
 		},
 		Claims: targettest.Claims{
 			Units: true, Pupils: true, Staff: true, Groups: true,
 			Shows: []targettest.Attribute{
 				targettest.GivenName, targettest.FamilyName, targettest.Username, targettest.Email, targettest.GroupName, targettest.UnitName,
 			},
-			Disables: true, Aliases: true, Lists: true, Verifies: true,
+			Disables: true, Aliases: true, Lists: true, Verifies: true, Moves: true, Finds: "match: {user: [email]}",
 			Rate:     &targettest.Rate{Settings: "rate: 4", PerSecond: 4, Burst: 4, Shared: true},
 			Deadline: 1500 * time.Millisecond,
 		},
@@ -71,6 +74,8 @@ type object struct {
 	Type       string            `json:"type"`
 	ExternalID string            `json:"externalId,omitempty"`
 	Disabled   bool              `json:"disabled,omitempty"`
+	Away       bool              `json:"away,omitempty"`
+	Guarded    bool              `json:"guarded,omitempty"`
 	Unit       string            `json:"unit,omitempty"`
 	Attributes map[string]string `json:"attributes"`
 	Members    []struct {
@@ -101,6 +106,9 @@ func (p peer) Holds() ([]target.Held, error) {
 		if i < 0 {
 			return target.ID{Kind: "dangling", Key: id}
 		}
+		if c.Objects[i].ExternalID == "" {
+			return target.ID{Kind: target.Foreign, Key: id}
+		}
 		return target.ID{Kind: c.Objects[i].Type, Key: c.Objects[i].ExternalID}
 	}
 	var out []target.Held
@@ -110,6 +118,9 @@ func (p peer) Holds() ([]target.Held, error) {
 		}
 		h := target.Held{ID: key(o.ID), Native: o.ID, Disabled: o.Disabled}
 		for name, value := range o.Attributes {
+			if name == "shoes" { // of the customer's own, and no business of ours
+				continue
+			}
 			h.Fields = append(h.Fields, target.Field{Name: name, Value: roster.Personal(value)})
 		}
 		if o.Unit != "" {
@@ -127,6 +138,36 @@ func (p peer) Others() (string, error) {
 	c, err := p.read()
 	c.Objects = slices.DeleteFunc(c.Objects, func(o object) bool { return o.ExternalID != "" })
 	return fmt.Sprint(c.Objects), err
+}
+
+func (p peer) Plant(r target.Resource, guarded bool) (string, error) {
+	c, err := p.read()
+	if err != nil {
+		return "", err
+	}
+	c.Serial++
+	o := object{ID: fmt.Sprintf("%06d", c.Serial), Type: r.ID.Kind, Unit: "000001", Guarded: guarded, Attributes: map[string]string{"username": fmt.Sprint("eget", c.Serial), "shoes": "42"}}
+	for _, f := range r.Fields {
+		if f.Name == "email" {
+			o.Attributes["email"] = f.Value.Reveal()
+		}
+	}
+	c.Objects = append(c.Objects, o)
+	return o.ID, p.write(c)
+}
+
+func (p peer) Own(native string) (string, error) {
+	c, err := p.read()
+	i := slices.IndexFunc(c.Objects, func(o object) bool { return o.ID == native })
+	if err != nil || i < 0 {
+		return "gone", err
+	}
+	return fmt.Sprint(c.Objects[i]), nil
+}
+
+func (p peer) Away(id target.ID) (bool, error) {
+	c, err := p.read()
+	return slices.ContainsFunc(c.Objects, func(o object) bool { return o.Type == id.Kind && o.ExternalID == id.Key && o.Away }), err
 }
 
 func (p peer) Calls() int {
@@ -190,6 +231,10 @@ func (p peer) Tamper(how targettest.Tampering, id target.ID) error {
 			})
 		}
 	}
+	return p.write(c)
+}
+
+func (p peer) write(c content) error {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return err
