@@ -18,8 +18,8 @@ package adfake
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -151,6 +151,18 @@ func (s *Server) serve() {
 	}
 }
 
+// TLS returns the settings of a client that trusts the server.
+func (s *Server) TLS() *tls.Config {
+	s.t.Helper()
+	pem, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, ServerName: "127.0.0.1"}
+}
+
 // Cut ends every connection.
 func (s *Server) Cut() {
 	s.mu.Lock()
@@ -179,7 +191,7 @@ func (s *Server) Lag(d time.Duration) {
 // Delegate makes an account that may write in the given places and below, and read everything.
 func (s *Server) Delegate(name string, ous ...string) testbed.Account {
 	s.t.Helper()
-	a := s.account(name, "Dele-Gated1!"+name)
+	a := s.account(name, "Dele-Gated1!")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, ou := range ous {
@@ -484,14 +496,26 @@ func (c *conn) mayWrite(m *message) result {
 	return result{}
 }
 
-// Must returns o's attribute for a test, by distinguished name; nothing where there is none.
-func (s *Server) Must(dn, attribute string) []string {
+// PasswordOf returns the password of an account; nothing where it has none.
+func (s *Server) PasswordOf(dn string) string {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, _ := s.dir.find(dn)
 	if o == nil {
-		s.t.Fatal(fmt.Errorf("%s does not exist", dn))
+		s.t.Fatalf("%s does not exist", dn)
+	}
+	return o.password
+}
+
+// Values returns an attribute of an object that must exist, as it is: without lag.
+func (s *Server) Values(dn, attribute string) []string {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, _ := s.dir.find(dn)
+	if o == nil {
+		s.t.Fatalf("%s does not exist", dn)
 	}
 	return s.dir.values(o, attribute)
 }
