@@ -156,6 +156,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		return s, nil
 	}
 	c.link.toss()
+	c.health.refused = 0
 	if err := c.greet(ctx, &s); err != nil {
 		return s, err
 	}
@@ -229,7 +230,9 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		c.link.unsettled = true
 		first := firstRetry
 		if s.Refused {
-			first = firstSignIn
+			if first = firstSignIn; c.health.refused > 1 { // as many sign-ins were made at once
+				c.link.retry.attempts += c.health.refused
+			}
 		}
 		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(c.health.after, first, c.link.spread))
 	} else {

@@ -18,6 +18,8 @@ type health struct {
 	// silent are calls in a row of which nothing came, and unheard what they were about.
 	silent  int
 	unheard map[ID]struct{}
+	// refused are the batches of this settlement to which we were not let in: several were under way.
+	refused int
 	// doubt says that the target is to answer one question before anything else is asked of it.
 	doubt bool
 	// after is how long the target asked to wait when it was found not to answer.
@@ -48,7 +50,7 @@ func answers(err error) bool {
 // answer halts the link, and one that does has a fault with some items, which wait by themselves (rule R7).
 func (c *calls) heard(ctx context.Context, f *flight, s *Settled) {
 	h := c.health
-	var silence, throttle error
+	var silence, throttle, refusal error
 	done := false
 	for _, out := range f.outcomes {
 		switch {
@@ -56,9 +58,14 @@ func (c *calls) heard(ctx context.Context, f *flight, s *Settled) {
 			done = true
 		case reason.Of(out.Err).Code == reason.Throttled:
 			throttle = longer(throttle, out.Err)
+		case reason.FaultOf(out.Err) == reason.Misconfigured:
+			refusal = out.Err
 		default:
 			silence = out.Err
 		}
+	}
+	if refusal != nil {
+		h.refused++
 	}
 	switch {
 	case throttle != nil:
@@ -76,7 +83,7 @@ func (c *calls) heard(ctx context.Context, f *flight, s *Settled) {
 		} else if n >= size {
 			h.sizes[kind] = min(batchSize, 2*size)
 		}
-	case silence != nil && reason.FaultOf(silence) == reason.Transient:
+	case refusal == nil && silence != nil:
 		h.proven = false
 		for _, op := range f.ops {
 			h.unheard[op.Resource.ID] = struct{}{}

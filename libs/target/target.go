@@ -59,7 +59,8 @@ type Target struct {
 	Deliverer Deliverer     // a target that takes complete sets
 	Every     time.Duration // shortest time between two deliveries of complete sets
 	// Parallel is how many calls of Apply the sink takes at once, 0 and 1 for one. No resource is in two of them, and all of
-	// them are about one kind; a Lookup may come beside them.
+	// them are about one kind; a Lookup may come beside them. Such a sink signs in once for all of them: several that are
+	// refused at once lock an account.
 	Parallel int
 	// Pace returns how many operations a second the sink may make now, and 0 where nothing limits it: the Rate of the budget
 	// that it draws from. Batches are the smaller for a slow one. It may be nil.

@@ -187,6 +187,13 @@ func (l *Ledger) Entry(id target.ID) (target.Entry, bool) {
 	return e, ok
 }
 
+// Status returns how the link was after its last round, also while it is used.
+func (l *Ledger) Status() target.Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Mark.Status
+}
+
 // Own returns the book of a new owner.
 func (l *Ledger) Own(context.Context, roster.Source, target.Owner) (target.Book, error) {
 	l.mu.Lock()
