@@ -233,7 +233,9 @@ func TestWhatWasInFlightKeepsNoLinkFromStarting(t *testing.T) {
 					}
 					p = start(t, s)
 					close(runs)
-					_ = <-p.done
+					if err := <-p.done; err == nil {
+						t.Fatal("it did not die")
+					}
 					if e, _ := s.ledger.Entry(idOf(100)); e.State != target.InFlight {
 						t.Fatalf("it is %s", e.State)
 					}
