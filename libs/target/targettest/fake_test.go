@@ -302,7 +302,7 @@ func (s *sink) applyAll(ctx context.Context, ops []target.Operation) []target.Ou
 			continue
 		}
 		fault := reason.FaultOf(out[i].Err)
-		if s.fake.is("gives a batch up for one item") || fault == reason.Transient || fault == reason.Misconfigured {
+		if s.fake.is("gives a batch up for one item") || fault == reason.Transient || fault == reason.Misconfigured && !s.fake.is("signs in for every item") {
 			for j := range out {
 				if j > i || s.fake.is("gives a batch up for one item") {
 					out[j].Err = out[i].Err

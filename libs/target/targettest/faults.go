@@ -69,6 +69,9 @@ func (s *suite) oneBad(t *testing.T, what string) {
 // joins it another.
 const halfMembers Fault = "half of the members"
 
+// mostSignIns is how many calls a target may see of a process whose credentials it refuses, so that no account is locked.
+const mostSignIns = 3
+
 // ridesOut has a link work against a fault while people come, change and go, and then without it.
 func (s *suite) ridesOut(t *testing.T, fault Fault) {
 	w := s.world(t).begin()
@@ -82,6 +85,10 @@ func (s *suite) ridesOut(t *testing.T, fault Fault) {
 	w.witness.errors()
 	s.can(t, w.peer.Fail(fault, target.ID{}))
 	w.log.Publish(pupil(17, 1), pupil(18, 2), renamed(pupil(12, 1)), teacher(23, 1), group(31, 1, 21, 11, 12, 13, 17))
+	calls := 0
+	if counter, counts := w.peer.(Counter); counts {
+		calls = counter.Calls()
+	}
 	did := w.settle()
 	answers := w.witness.errors()
 	if len(answers) == 0 && fault != LostAnswer {
@@ -89,6 +96,11 @@ func (s *suite) ridesOut(t *testing.T, fault Fault) {
 	}
 	for _, a := range answers {
 		s.judge(t, fault, a)
+	}
+	if counter, counts := w.peer.(Counter); counts && fault == SignIn {
+		if n := counter.Calls() - calls; n > mostSignIns {
+			t.Errorf("with refused credentials %d calls are made: what refuses one of a batch refuses all of it, and an account is locked by a few", n)
+		}
 	}
 	if fault == SignIn && did.Halted == nil {
 		t.Error("with refused credentials the link goes on: the fault must be misconfigured, so that it halts before an account is locked")

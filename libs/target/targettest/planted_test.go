@@ -65,6 +65,7 @@ var planted = []struct {
 	{"does not claim that it can be asked", false, "what others lose or change there is found by a verifying resync and mended", "claim Verifies"},
 	{"does not claim that it can be asked", true, "what others lose or change there is found by a verifying resync and mended", "claim Verifies"},
 	{"goes on with refused credentials", false, "refused credentials halt the link and tell a person", "before an account is locked"},
+	{"signs in for every item", false, "refused credentials halt the link and tell a person", "an account is locked by a few"},
 	{"believes itself", false, "what others lose or change there is found by a verifying resync and mended", "after somebody else's hands"},
 	{"clears away what is not its own", false, "nothing is touched that is not ours", "something that is not ours is another, or gone"},
 	{"does not say what people sign in with", false, "a mass change waits for a person", "Watched the fields by which they sign in"},
