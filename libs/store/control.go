@@ -74,6 +74,8 @@ const (
 	VerbResync Verb = "resync" // of a link: plan everything
 	VerbSync   Verb = "sync"   // of a link: plan some entities
 	VerbRetry  Verb = "retry"  // of a link: try what is parked again
+	// VerbPasswords has a link give accounts of some persons other passwords: of a group or a unit those of its pupils.
+	VerbPasswords Verb = "passwords"
 )
 
 // AskState is how far an ask is.
@@ -97,7 +99,7 @@ type Ask struct {
 	By, Why       string
 	Since         time.Time    // of a replay
 	Verify, Force bool         // of a resync
-	Refs          []roster.Ref // of a sync
+	Refs          []roster.Ref // of a sync, or of passwords
 
 	State        AskState
 	Worker       string // who does or did it

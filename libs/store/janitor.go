@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
 
@@ -25,7 +27,11 @@ type Retention struct {
 type Swept struct {
 	History    int // messages that a later one had replaced
 	Tombstones int
+	Letters    int // passwords that nobody handed out
 }
+
+// lettersKept is how long a password waits to be handed out; after that a hand-out is a reset.
+const lettersKept = 30 * 24 * time.Hour
 
 // marksKept is how many marks of each sort a source keeps.
 const marksKept = 256
@@ -47,7 +53,8 @@ type entity struct {
 // the person would let her or him stand again (rule R9). One that says what became of a person stays as long as the log
 // holds anything under that key: by it a reader knows which keys the person had, and what was decided under those counts
 // for her or him. Of protected persons whom every link has taken away it takes
-// out what is kept beside what stands; see forget. What is taken out of a person or group is overwritten on the disk.
+// out what is kept beside what stands; see forget. Passwords that wait to be handed out go after 30 days, or with their
+// person. What is taken out of a person or group is overwritten on the disk.
 func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept, error) {
 	var done Swept
 	if err := validToken("tenant", tenant); err != nil {
@@ -87,6 +94,12 @@ func (s *Store) Janitor(ctx context.Context, tenant string, r Retention) (Swept,
 	}
 	n, err := s.forget(ctx, tenant, entities, contained(entities, end, r.Cursors))
 	if done.History += n; err != nil {
+		return done, err
+	}
+	stands := func(person roster.Key) bool {
+		return slices.ContainsFunc(entities[roster.Ref{Kind: roster.KindPerson, Key: person}], func(e *entity) bool { return e.stone == "" || !e.became.IsZero() })
+	}
+	if done.Letters, err = s.Letters(tenant).sweep(ctx, r.Now.Add(-lettersKept), stands); err != nil && reason.Of(err).Code != reason.LogMissing {
 		return done, err
 	}
 	for _, subject := range marks {

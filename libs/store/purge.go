@@ -58,6 +58,9 @@ func (s *Store) Purge(ctx context.Context, tenant string, person roster.Key, cur
 	if err := s.Names(tenant).forget(ctx, person); err != nil {
 		return err
 	}
+	if err := s.Letters(tenant).forget(ctx, map[roster.Key]bool{person: true}); err != nil {
+		return err
+	}
 	if standing > 0 {
 		return reason.Errorf(reason.Conflict, nil, reason.PurgeStillNamed, "ref", ref, "groups", standing)
 	}
@@ -109,8 +112,8 @@ func contained(entities map[roster.Ref][]*entity, end roster.Position, cursors [
 }
 
 // forget takes out what is kept of protected persons beside what stands: the history of their keys in every source and
-// that of groups that name them, both with the bytes on the disk; what runs found of them; and what guards hold or people
-// decided about them. It returns how many messages it took out of the log.
+// that of groups that name them, both with the bytes on the disk; what runs found of them; what guards hold or people
+// decided about them; and passwords that wait to be handed out. It returns how many messages it took out of the log.
 //
 // What stays is the last message of each source: the tombstone, and a record of a source that does not know of the
 // protection, which would say it again.
@@ -146,7 +149,7 @@ func (s *Store) forget(ctx context.Context, tenant string, entities map[roster.R
 	for link := range links {
 		err = errors.Join(err, s.LinkHolds(tenant).forget(ctx, link, keys))
 	}
-	return n, err
+	return n, errors.Join(err, s.Letters(tenant).forget(ctx, keys))
 }
 
 // forget leaves of a person's user names only that they are somebody's: given to somebody else they would bring her or his

@@ -19,6 +19,7 @@ const (
 	linkHoldSubjects = "ess-link-hold."
 	auditSubjects    = "ess-audit."
 	deskSubjects     = "ess-desk."
+	letterSubjects   = "ess-letters."
 	nameSubjects     = "ess-names."
 	tenantSubjects   = "ess-tenants."
 	controlSubjects  = "ess-control."

@@ -80,10 +80,10 @@ func streamConfigs(tenant string, replicas int) []jetstream.StreamConfig {
 	log.Description = "roster log of " + tenant
 	log.Subjects = []string{logSubjects + tenant + ".>"}
 	ledger.Name = ledgerStream(tenant)
-	ledger.Description = "ledgers, delivered sets, runs, holds, decisions and user names of " + tenant
+	ledger.Description = "ledgers, delivered sets, runs, holds, decisions, user names and sealed passwords of " + tenant
 	ledger.Subjects = []string{
 		ledgerSubjects + tenant + ".>", blobSubjects + tenant + ".>", runSubjects + tenant + ".>", holdSubjects + tenant + ".>", linkHoldSubjects + tenant + ".>",
-		deskSubjects + tenant + ".>", nameSubjects + tenant + ".>",
+		deskSubjects + tenant + ".>", nameSubjects + tenant + ".>", letterSubjects + tenant + ".>",
 	}
 	ledger.MaxMsgsPerSubject = 1
 	audit.Name = auditStream(tenant)

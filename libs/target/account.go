@@ -56,7 +56,9 @@ type Found struct {
 // Passwords are the initial passwords of new accounts.
 type Passwords interface {
 	// New returns a password for a new account, or for one whose password is to be another. What is to be handed out is
-	// kept before it returns, so that no account has a password that nobody can learn where somebody was to.
+	// kept before it returns, so that no account has a password that nobody can learn where somebody was to. It takes the
+	// place of what New gave for the account before: a sink that has asked and then finds the account there, made by an
+	// attempt whose answer was lost, gives it this one. The person is the entity of the resource.
 	New(ctx context.Context, person roster.Key, role roster.Role, username string) (Password, error)
 }
 
@@ -64,6 +66,14 @@ type Passwords interface {
 type Password struct {
 	Secret roster.Personal
 	Change bool // it must be changed at the first logon
+	Kept   bool // it waits to be handed out; else nobody learns it, and a hand-out is a reset
+}
+
+// PasswordKeeper keeps the passwords that wait to be handed out.
+type PasswordKeeper interface {
+	Passwords
+	// Drop drops what is kept for a person's account in a role, or with no role for all of them.
+	Drop(ctx context.Context, person roster.Key, role roster.Role) error
 }
 
 // PasswordSetter is an applier that can give an account of ours another password.

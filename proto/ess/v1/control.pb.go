@@ -30,7 +30,7 @@ type Ask struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Schema uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
 	Id     string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// read, check, replay, resync, sync, retry; pause or resume in the standing record.
+	// read, check, replay, resync, sync, retry, passwords; pause or resume in the standing record.
 	Verb  string                 `protobuf:"bytes,3,opt,name=verb,proto3" json:"verb,omitempty"`
 	Asked *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=asked,proto3" json:"asked,omitempty"`
 	By    string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
@@ -40,7 +40,7 @@ type Ask struct {
 	// Of a resync: the target is read back first; what stands is written again.
 	Verify bool `protobuf:"varint,8,opt,name=verify,proto3" json:"verify,omitempty"`
 	Force  bool `protobuf:"varint,9,opt,name=force,proto3" json:"force,omitempty"`
-	// Of a sync: kind/key of each entity.
+	// Of a sync or of passwords: kind/key of each entity.
 	Refs []string `protobuf:"bytes,10,rep,name=refs,proto3" json:"refs,omitempty"`
 	// asked, working, done, failed.
 	State string `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"`
