@@ -526,6 +526,11 @@ var catalogue = map[Code]entry{
 		"Kundens senaste dokument kan inte användas; det förra gäller.", "The newest document of the tenant cannot be used; the one before holds.",
 		"Programmets logg säger vad som är fel. Rätta dokumentet: det gäller så snart det går att använda.", "The log of the program says what is wrong. Mend the document: it acts as soon as it can be used.",
 	},
+	NoHandoutKey: {
+		"Skolan har ingen registrerad nyckel, så nya lösenord skulle ingen kunna läsa.", "The school has registered no key, so that nobody could read new passwords.",
+		"Gör en nyckel med essctl passwords keys new, skriv dess publika del under handout i dokumentet och tillämpa det. Inget lösenord har ändrats.",
+		"Make a key with essctl passwords keys new, write its public half under handout in the document, and apply that. No password was changed.",
+	},
 	ExceptionEnds: {
 		"Undantaget {what} ({where}) gäller till och med {day}.", "The exception {what} ({where}) holds until {day}.",
 		"Förnya det, höj servicenivån, eller ta bort det som undantaget är till för.", "Have it granted anew, raise the service level, or take out what it is for.",

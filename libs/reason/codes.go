@@ -160,6 +160,7 @@ const (
 
 	// The document of a tenant.
 	DocumentUnusable Code = "document-unusable"
+	NoHandoutKey     Code = "no-handout-key"
 	ExceptionEnds    Code = "exception-ends"
 	ExceptionEnded   Code = "exception-ended"
 	SecretExpires    Code = "secret-expires"

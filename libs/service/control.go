@@ -374,6 +374,8 @@ func (t *Tenant) doLink(l *target.Link) doer {
 			return toldSettled(l.Sync(ctx, a.Refs...))
 		case a.Verb == store.VerbRetry:
 			return toldSettled(l.Retry(ctx))
+		case a.Verb == store.VerbPasswords:
+			return toldReset(l.ResetPasswords(ctx, a.Refs...))
 		default:
 			return answer{err: errUnknownVerb}
 		}

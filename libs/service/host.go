@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -40,6 +41,9 @@ type Host struct {
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
 	Complete bool
+
+	// Random is what initial passwords are made of; nil is that of the system.
+	Random io.Reader
 
 	// Pace has links and reads begin a few at a time; nil has all of them begin at once.
 	Pace *Pace
@@ -260,7 +264,8 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	logger := h.Logger.With("tenant", d.Tenant, "target", l.Ref().String())
 	h.reveal(logger, config)
 	roles := handlings(l, c, p)
-	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now, Budgets: h.Budgets, Roles: roles})
+	kept := h.passwords(d, l, feed)
+	made, err := config.Open(target.Env{Tenant: d.Tenant, Target: l.Ref(), Logger: logger, Now: h.Now, Budgets: h.Budgets, Roles: roles, Passwords: kept})
 	if err != nil {
 		p.Check(err)
 		return nil

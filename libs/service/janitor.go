@@ -55,7 +55,7 @@ func (j janitor) sweep(ctx context.Context) (swept store.Swept, err error) {
 		err = nil // nobody ever asked
 	}
 	if err == nil {
-		j.logger.InfoContext(ctx, "the log was swept", "history", swept.History, "tombstones", swept.Tombstones, "answers", answers)
+		j.logger.InfoContext(ctx, "the log was swept", "history", swept.History, "tombstones", swept.Tombstones, "passwords", swept.Letters, "answers", answers)
 	}
 	return swept, err
 }

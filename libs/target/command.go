@@ -14,6 +14,7 @@ type command struct {
 	verify, force, retry bool
 	since                time.Time
 	refs                 []roster.Ref
+	reset                *Reset // new passwords for accounts of refs
 	reply                chan reply
 }
 
@@ -91,6 +92,8 @@ func (l *Link) obey(ctx context.Context, c *command, w *work) error {
 	}
 	w.force = c.force
 	switch {
+	case c.reset != nil:
+		l.resetPasswords(ctx, c.refs, c.reset)
 	case c.retry:
 		l.engine.unpark(w, nil)
 	case len(c.refs) > 0:

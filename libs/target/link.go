@@ -39,6 +39,7 @@ type LinkOptions struct {
 	Filter    *rule.Rule               // for whom the link is; nil for everybody
 	Outside   Outside                  // what becomes of what the target holds and the configuration takes out
 	Protected Protection               // what the target has of a protected person
+	Passwords PasswordKeeper           // initial passwords that wait to be handed out; nil for none
 	Roles     map[roster.Role]Handling // as the target was opened with
 	Random    *rand.Rand               // spreads the waits of links that fail together; nil for none
 }

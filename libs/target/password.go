@@ -11,6 +11,9 @@ import (
 	"eventful.se/ess/libs/roster"
 )
 
+// ErrNotLoaded says that the roster is being loaded, so that what was asked can be asked again soon.
+var ErrNotLoaded = errors.New(notLoaded)
+
 // Reset says what became of giving accounts other passwords.
 type Reset struct {
 	Given  int
@@ -40,12 +43,12 @@ func (l *Link) resetPasswords(ctx context.Context, refs []roster.Ref, r *Reset) 
 	setter, can := l.o.Made.Applier.(PasswordSetter)
 	c, calls := l.engine.(*calls)
 	if !can || !calls || l.o.Passwords == nil {
-		r.err = reason.Errorf(reason.Unsupported, ErrUnsupported, reason.CannotDo, "what", "give accounts other passwords")
+		r.err = fmt.Errorf("target %s gives accounts no passwords: %w", l.o.Target, ErrUnsupported)
 		return
 	}
 	var list []account
 	if !l.o.Feed.Consult(func(ro *roster.Roster) { list = c.accounts(ro, refs, r) }) {
-		r.err = reason.Errorf(reason.Transient, errors.New(notLoaded), reason.Unexpected)
+		r.err = ErrNotLoaded
 		return
 	}
 	for _, a := range list {

@@ -30,6 +30,9 @@ func (f *Feed) Roster() *roster.Roster {
 	return f.roster
 }
 
+// Consult runs fn on the roster, which fn neither changes nor keeps. It reports false when the roster is not loaded.
+func (f *Feed) Consult(fn func(*roster.Roster)) bool { return f.read(func(f *Feed) { fn(f.roster) }) }
+
 // Scope says how an entity stands to a link.
 type Scope string
 
