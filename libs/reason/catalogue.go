@@ -394,6 +394,10 @@ var catalogue = map[Code]entry{
 		"Av det som är beslutat med kommando gick bara {found} beslut att läsa; inget tas tillbaka.", "Of what was decided by command only {found} decisions could be read; nothing is taken back.",
 		"Blir det kvar: återställ kundens ström ESS-LEDGER från säkerhetskopia.", "If it stays: restore the tenant's stream ESS-LEDGER from backup.",
 	},
+	NamesUnsettled: {
+		"Användarnamnen ändrades {times} gånger medan länken planerade.", "The user names changed {times} times while the link planned.",
+		"Inget: länken planerar om. Blir det kvar, se vad som har namnen i målsystemet.", "Nothing: the link plans again. If it stays, see what has the names in the target.",
+	},
 	NamesIncomplete: {
 		"Av kundens användarnamn gick bara {found} att läsa; inget nytt namn ges.", "Of the tenant's user names only {found} could be read; no new name is given.",
 		"Blir det kvar: återställ kundens ström ESS-LEDGER från säkerhetskopia.", "If it stays: restore the tenant's stream ESS-LEDGER from backup.",

@@ -115,6 +115,7 @@ const (
 	MembersMissing    Code = "members-missing"
 	DeskIncomplete    Code = "desk-incomplete"
 	NamesIncomplete   Code = "names-incomplete"
+	NamesUnsettled    Code = "names-unsettled"
 	NATSUnreachable   Code = "nats-unreachable"
 	NATSCredentials   Code = "nats-wrong-credentials"
 	LogRefused        Code = "log-refused"

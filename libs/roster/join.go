@@ -168,7 +168,15 @@ func (r *Roster) merge(ref Ref, e *entity) Merged {
 }
 
 func (r *Roster) mergeJoined(j *join) Merged {
-	var records []*Record
+	records := r.joinedRecords(j)
+	m := mergeSorted(r.today, records)
+	m.Former = slices.DeleteFunc(append(m.Former, j.keys[1:]...), func(k Key) bool { return k == j.lead })
+	m.Former = order(m.Former, Key.Compare)
+	return m
+}
+
+// joinedRecords returns the records of all keys of a join, by precedence.
+func (r *Roster) joinedRecords(j *join) (records []*Record) {
 	for _, k := range j.keys {
 		for _, rec := range r.inherited(r.Records(Ref{KindPerson, k})) {
 			// That one key became the other is what being joined says anyhow.
@@ -178,10 +186,7 @@ func (r *Roster) mergeJoined(j *join) Merged {
 		}
 	}
 	slices.SortStableFunc(records, r.precedence.compareRecords)
-	m := mergeSorted(r.today, records)
-	m.Former = slices.DeleteFunc(append(m.Former, j.keys[1:]...), func(k Key) bool { return k == j.lead })
-	m.Former = order(m.Former, Key.Compare)
-	return m
+	return records
 }
 
 // resolved returns a group with the keys of its members under which they stand.

@@ -283,11 +283,18 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		p.At("filter").Check(err)
 		return nil
 	}
+	rules, err := nameRules(d, made)
+	if err != nil {
+		p.Check(err)
+		return nil
+	}
+	log := h.Store.Log(d.Tenant)
 	return target.NewLink(target.LinkOptions{
-		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: h.Store.Log(d.Tenant), Ledger: h.Store.Ledger(d.Tenant),
+		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: log, Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
+		Names: h.Store.Names(d.Tenant), NameRules: rules, Overlays: log,
 		Observer: func(s target.Settled) {
 			h.Pace.through(LinkItem(d.Tenant, l.Ref()))
 			if s.Held != held && s.Status.Mode == target.ModeHeld {

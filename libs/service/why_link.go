@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"eventful.se/ess/libs/names"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/store"
@@ -97,7 +98,14 @@ func (e *explainer) links(ctx context.Context, silent []roster.Source) ([]WhyLin
 		if link == nil {
 			return nil, fmt.Errorf("this program has no connector for %s", l.Target)
 		}
-		x, err := link.Explain(target.Inquiry{Keys: e.keys, Before: e.before, Find: e.finder(ctx, l.Ref(), link)})
+		var given []names.Claim
+		if link.Names() {
+			var err error
+			if given, _, err = e.h.Store.Names(e.d.Tenant).Load(ctx); err != nil {
+				return nil, fmt.Errorf("link %s: %w", l.Ref(), err)
+			}
+		}
+		x, err := link.Explain(target.Inquiry{Keys: e.keys, Before: e.before, Find: e.finder(ctx, l.Ref(), link), Names: given})
 		if err != nil {
 			return nil, fmt.Errorf("link %s: %w", l.Ref(), err)
 		}

@@ -47,7 +47,7 @@ func TestNamesStandAsTheyWereSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := claimOf("annand", 1)
-	ended.Ended, ended.Former = 20270115, true
+	ended.Ended, ended.Former, ended.Rules = 20270115, true, "r1"
 	if version, err = n.Save(t.Context(), []names.Claim{ended, claimOf("annand2", 1)}, version); err != nil {
 		t.Fatal(err)
 	}
@@ -250,8 +250,8 @@ func TestAnOlderTenantGetsNamesWhenItIsApplied(t *testing.T) {
 func TestClaimsComeThrough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := names.Claim{
-			Name: genText.Draw(t, "name"), Wanted: genText.Draw(t, "wanted"), Since: genDate.Draw(t, "since"),
-			Ended: genDate.Draw(t, "ended"), Former: rapid.Bool().Draw(t, "former"), Rules: genText.Draw(t, "rules"),
+			Name: genText.Draw(t, "name"), Wanted: genText.Draw(t, "wanted"), Rules: genText.Draw(t, "rules"), Since: genDate.Draw(t, "since"),
+			Ended: genDate.Draw(t, "ended"), Former: rapid.Bool().Draw(t, "former"),
 			Owner: names.Owner{Person: genKey.Draw(t, "person"), Role: roster.Role(genText.Draw(t, "role"))},
 		}
 		b, err := encodeClaim(c)

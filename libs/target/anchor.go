@@ -10,6 +10,9 @@ type anchors map[roster.Key]roster.Key
 type view struct {
 	*roster.Roster
 	anchors anchors
+	names   *naming                   // nil where the link gives no user names
+	own     func(*roster.Record) bool // what the link itself has published; nil where it publishes nothing
+	made    func(*roster.Record) bool // what any target has published
 }
 
 // Anchor returns the key that the target knows a person by.

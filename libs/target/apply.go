@@ -285,6 +285,7 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 		failed.State, failed.Attempts = stuck(known, Waiting), known.Attempts
 		c.trip(out.Err, s)
 	case reason.Conflict:
+		c.nameTaken(in, why)
 		if c.fence[e.ID]++; c.fence[e.ID] <= 3 {
 			err := c.readBack(ctx, failed)
 			if err == nil {
@@ -372,6 +373,7 @@ func (c *calls) put(e Entry) {
 		return
 	case ok:
 		c.loosen(known, e)
+		c.bereave(known, e)
 	}
 	c.book.set(e)
 	c.unsaved[e.ID] = struct{}{}
@@ -379,6 +381,9 @@ func (c *calls) put(e Entry) {
 
 // save writes what the ledger does not have yet, and the mark.
 func (c *calls) save(ctx context.Context) error {
+	if err := c.endNames(ctx); err != nil { // first: the ledger forgets whose account it was
+		return err
+	}
 	entries := make([]Entry, 0, len(c.unsaved))
 	for id := range c.unsaved {
 		if e, ok := c.book.entries[id]; ok {

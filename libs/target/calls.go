@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"eventful.se/ess/libs/names"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
@@ -27,8 +28,11 @@ type calls struct {
 	again     work                           // those of them that need not wait
 	going     map[ID]struct{}                // what this round deletes
 	health    *health
-	written   map[ID]struct{} // what a forced settlement wrote already; nil for another
-	cut       bool            // the round ended early, for somebody is to be contained
+	written   map[ID]struct{}          // what a forced settlement wrote already; nil for another
+	cut       bool                     // the round ended early, for somebody is to be contained
+	bereft    map[names.Owner]struct{} // of whom an account is gone
+	overlaid  overlaid                 // of whom the log may be to say something else
+	met       map[ID]struct{}          // what the target has nothing of its own for, in this round
 }
 
 func (c *calls) hidden(e *Entry) bool { return c.link.hidden(e, c.book.entries, c.contained) }
@@ -40,6 +44,7 @@ func (c *calls) unload() {
 func (c *calls) load(ctx context.Context) error {
 	c.unload()
 	c.anchors, c.contained, c.needers = anchors{}, map[roster.Ref]struct{}{}, map[ID]map[roster.Ref]struct{}{}
+	c.bereft = map[names.Owner]struct{}{}
 	c.book, c.waiters, c.unsaved, c.fence = newBook(), map[ID]map[roster.Ref]struct{}{}, map[ID]struct{}{}, map[ID]int{}
 	var inFlight []Entry
 	mark, err := c.link.book.Load(ctx, func(e Entry) error {
@@ -58,6 +63,9 @@ func (c *calls) load(ctx context.Context) error {
 		c.health = newHealth()
 		was := mark.Status
 		c.health.doubt = was.Mode == ModeHalted && was.Reason != nil && was.Reason.Code != reason.LogRegressed
+	}
+	if err := c.link.loadNames(ctx); err != nil {
+		return err
 	}
 	if err := c.readInFlight(ctx, inFlight); err != nil {
 		return err
@@ -163,8 +171,12 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	if c.written = nil; w.force {
 		c.written = map[ID]struct{}{}
 	}
+	if err := c.refreshNames(ctx, &w); err != nil {
+		return s, err
+	}
+	c.met = map[ID]struct{}{}
 	var boundary time.Time
-	for round := 0; s.Halted == nil && (round == 0 || !w.empty()); round++ {
+	for round, named := 0, 0; s.Halted == nil && (round == 0 || !w.empty()); round++ {
 		var intents []intent
 		var deeds []*deed
 		var seen func(roster.Ref) bool
@@ -179,6 +191,17 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 			c.link.unsettled, s.Deferred = true, notLoaded
 			return s, c.save(ctx)
 		}
+		c.overlaid.addAll(w)
+		intents, unsure, why, again, err := c.sureOfNames(ctx, intents, &w, &s)
+		if err != nil {
+			return s, err
+		}
+		if again {
+			if named++; named > namingLimit {
+				return s, reason.Errorf(reason.Transient, nil, reason.NamesUnsettled, "times", named)
+			}
+			continue
+		}
 		held, err := c.judge(ctx, intents, deeds, seen)
 		if err != nil {
 			return s, err
@@ -189,7 +212,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		c.detain(intents)
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {
-			if intents, err = c.meetAll(ctx, intents, &s); err != nil {
+			if intents, err = c.meetAll(ctx, append(intents, unsure...), &s); err != nil {
 				return s, err
 			}
 			s.count(c.preview(intents))
@@ -206,7 +229,15 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 			defer cancel()
 			return s, errors.Join(err, c.save(ctx)) // what was done is done
 		}
+		for _, in := range unsure {
+			if err := c.unnamed(ctx, in, why, &s, &next); err != nil {
+				return s, err
+			}
+		}
 		if err := c.spend(ctx); err != nil {
+			return s, err
+		}
+		if err := c.publish(ctx); err != nil {
 			return s, err
 		}
 		for ref := range c.again.refs {
@@ -302,6 +333,7 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 	t := c.link.terms()
 	t.hidden, t.member = c.hidden, c.book.memberOf()
 	sorted := sortedRefs(c.follow(r, refs))
+	c.seedNames(f, sorted)
 	for _, ref := range sorted { // whom others must not have comes before all of them
 		if ref.Kind == roster.KindPerson && r.Contained(ref.Key) {
 			c.contained[ref] = struct{}{}

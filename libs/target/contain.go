@@ -78,12 +78,17 @@ func (l *Link) hidden(e *Entry, entries map[ID]*Entry, contained map[roster.Ref]
 	})
 }
 
-// Person returns a person whom the target may know of.
+// Person returns a person whom the target may know of, without what the link itself has published of her or him: its own
+// echo makes no difference to it.
 func (v view) Person(k roster.Key) *roster.Person {
-	if v.Contained(k) {
+	switch {
+	case v.Contained(k):
 		return nil
+	case v.own == nil:
+		return v.Roster.Person(k)
+	default:
+		return v.PersonWithout(k, v.own)
 	}
-	return v.Roster.Person(k)
 }
 
 // Group returns a group with the members whom the target may know of.

@@ -34,6 +34,7 @@ type Feed struct {
 	// approvals are the last changes of entities themselves, where a person approved just that one at its source.
 	approvals map[roster.Ref]Cause
 	unread    map[roster.Ref]map[roster.Source]struct{} // of whom a source says something that cannot be read
+	overlays  map[overlayOf]uint64                      // sequences of what targets have published of persons
 	subs      map[*subscriber]struct{}
 	leases    int
 	change    chan struct{} // closed and replaced when leases or roster change
@@ -41,9 +42,17 @@ type Feed struct {
 
 // subscriber is a link's ear at the feed.
 type subscriber struct {
-	all   bool
-	dirty map[roster.Ref]struct{}
-	ring  chan struct{} // holds one token while there is something new
+	of     roster.Source // the link's target
+	all    bool
+	dirty  map[roster.Ref]struct{}
+	echoes map[roster.Ref]struct{} // of whom the log has taken what the link's target has published
+	ring   chan struct{}           // holds one token while there is something new
+}
+
+// overlayOf names what a target has published of an entity.
+type overlayOf struct {
+	target roster.Source
+	ref    roster.Ref
 }
 
 func (s *subscriber) wake() {
@@ -179,12 +188,13 @@ func (f *Feed) warm(ctx context.Context) error {
 	f.unread = map[roster.Ref]map[roster.Source]struct{}{}
 	f.mu.Unlock()
 	runs, causes, approvals := map[roster.Source]runMark{}, map[roster.Ref]Cause{}, map[roster.Ref]Cause{}
+	overlays := map[overlayOf]uint64{}
 	traces := map[string]trace.SpanContext{}
 	pos, err := f.log.Load(phase, func(e roster.Event) error {
 		if e.Record != nil {
 			r.Apply(f.units.Apply(*e.Record))
 			causes[e.Ref] = causeOf(e)
-			noteApproval(approvals, e)
+			f.noteDecision(approvals, overlays, e)
 		}
 		f.note(ctx, e)
 		noteTrace(ctx, traces, e)
@@ -198,7 +208,7 @@ func (f *Feed) warm(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.roster, f.pos, f.runs, f.causes, f.approvals, f.traces = r, pos, runs, causes, approvals, traces
+	f.roster, f.pos, f.runs, f.causes, f.approvals, f.traces, f.overlays = r, pos, runs, causes, approvals, traces, overlays
 	for s := range f.subs {
 		s.all = true
 		s.wake()
@@ -207,7 +217,7 @@ func (f *Feed) warm(ctx context.Context) error {
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
-		f.roster, f.causes, f.approvals = nil, nil, nil
+		f.roster, f.causes, f.approvals, f.overlays = nil, nil, nil, nil
 		f.signal()
 		f.mu.Unlock()
 	}()
@@ -221,12 +231,17 @@ func (f *Feed) warm(ctx context.Context) error {
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(f.units.Apply(*e.Record))
-			noteApproval(approvals, e)
+			f.noteDecision(approvals, overlays, e)
 		}
 		for _, ref := range dirty {
 			causes[ref] = causeOf(e)
 		}
 		for s := range f.subs {
+			if e.Record != nil && e.Record.Overlay && e.Source == s.of {
+				s.echoes[e.Ref] = struct{}{} // what the target itself knows changes nothing for it
+				s.wake()
+				continue
+			}
 			for _, ref := range dirty {
 				s.dirty[ref] = struct{}{}
 			}
@@ -264,13 +279,25 @@ func (f *Feed) contained(ref roster.Ref) bool {
 	return ref.Kind == roster.KindPerson && f.roster.Contained(ref.Key)
 }
 
-// noteApproval remembers whether a person approved the last change of an entity.
-func noteApproval(approvals map[roster.Ref]Cause, e roster.Event) {
+// noteDecision remembers whether a person approved the last change of an entity, which nothing that a target tells of it
+// takes back, and where the log has what targets tell.
+func (f *Feed) noteDecision(approvals map[roster.Ref]Cause, overlays map[overlayOf]uint64, e roster.Event) {
+	if e.Record.Overlay {
+		overlays[overlayOf{e.Source, e.Ref}] = e.Seq
+	}
+	if f.made(e.Record) {
+		return
+	}
 	if e.Approved {
 		approvals[e.Ref] = causeOf(e)
 	} else {
 		delete(approvals, e.Ref)
 	}
+}
+
+// made tells whether a record is what a target has published.
+func (f *Feed) made(r *roster.Record) bool {
+	return r.Overlay && len(r.Directives) == 0 && !slices.Contains(f.precedence, r.Source)
 }
 
 // noteTrace remembers the trace of the run that published an event.
@@ -349,8 +376,8 @@ func (f *Feed) signal() {
 	f.change = make(chan struct{})
 }
 
-func (f *Feed) subscribe() *subscriber {
-	s := &subscriber{dirty: map[roster.Ref]struct{}{}, ring: make(chan struct{}, 1)}
+func (f *Feed) subscribe(of roster.Source) *subscriber {
+	s := &subscriber{of: of, dirty: map[roster.Ref]struct{}{}, echoes: map[roster.Ref]struct{}{}, ring: make(chan struct{}, 1)}
 	f.mu.Lock()
 	f.subs[s] = struct{}{}
 	f.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"eventful.se/ess/libs/guard"
+	"eventful.se/ess/libs/names"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/rule"
@@ -42,6 +43,10 @@ type LinkOptions struct {
 	Passwords PasswordKeeper           // initial passwords that wait to be handed out; nil for none
 	Roles     map[roster.Role]Handling // as the target was opened with
 	Random    *rand.Rand               // spreads the waits of links that fail together; nil for none
+	// Names are the user names of the tenant, for a target that makes accounts, and NameRules what they are made by.
+	Names     NameStore
+	NameRules *names.Rules
+	Overlays  Overlays // takes what the target knows of personas; nil where nobody is to hear of it
 }
 
 // Observer is told what a link did.
@@ -105,6 +110,8 @@ type Link struct {
 	trail    trail   // of the round
 	engine   engine
 	guard    *warden
+	naming   *naming // while the engine is loaded, where the link gives user names
+	own      func(*roster.Record) bool
 	// unsettled says that a round ended before all its work was done, so that the next one looks at everything.
 	unsettled bool
 	halted    bool            // nothing but time or a command makes the link go on
@@ -154,6 +161,9 @@ func NewLink(o LinkOptions) *Link {
 	}
 	l := &Link{o: o, commands: make(chan command)}
 	l.guard = &warden{link: l}
+	if o.Made.Overlay != nil {
+		l.own = func(r *roster.Record) bool { return r.Overlay && r.Source == o.Target }
+	}
 	if o.Made.Applier != nil {
 		l.engine = &calls{link: l}
 	} else {
@@ -173,7 +183,7 @@ func (l *Link) Run(ctx context.Context) error {
 	if err := l.open(ctx); err != nil {
 		return err
 	}
-	l.sub = l.o.Feed.subscribe()
+	l.sub = l.o.Feed.subscribe(l.o.Target)
 	defer l.o.Feed.unsubscribe(l.sub)
 	pending := &command{} // on start everything is dirty
 	for {

@@ -78,7 +78,7 @@ func (c *calls) meet(ctx context.Context, intents []intent, force bool, s *Settl
 		switch {
 		case in.match && m == nil:
 			c.unmatched(in, nil)
-		case in.match && c.matchDue(in, force), !in.match && m != nil && in.verb == Create && c.unanswered(in, force):
+		case in.match && c.matchDue(in, force), !in.match && m != nil && in.verb == Create && c.unanswered(in, force) && !c.asked(in):
 			asked = append(asked, in)
 		case in.match, c.parkedBy(in):
 			c.keep(in)

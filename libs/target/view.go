@@ -19,12 +19,17 @@ type stretched struct {
 
 // view returns the roster as the link's mapping sees it. The caller is inside read.
 func (l *Link) view(f *Feed, a anchors) View {
-	v, life := view{f.roster, a}, l.o.Lifecycle
+	v, life := l.eyes(f, a), l.o.Lifecycle
 	lead, linger := life.widest()
 	if lead == 0 && linger == 0 {
 		return v
 	}
 	return stretched{v, life, lead, linger, v.Today().AddDays(-linger), v.Today().AddDays(lead)}
+}
+
+// eyes returns the roster as it is on the day, as the link sees it. The caller is inside read.
+func (l *Link) eyes(f *Feed, a anchors) view {
+	return view{Roster: f.roster, anchors: a, names: l.naming, own: l.own, made: f.made}
 }
 
 // widest returns the longest lead and linger of all rules.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"eventful.se/ess/libs/names"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
@@ -53,6 +54,8 @@ type Inquiry struct {
 	Before []roster.Record
 	// Find returns what the ledger knows of some resources, and may return what it knows of some entities.
 	Find func(ids []ID, of []roster.Ref) ([]Entry, error)
+	// Names are all user names of the tenant, for a link that gives such.
+	Names []names.Claim
 }
 
 // Explained is what a link makes of a person.
@@ -85,6 +88,9 @@ type ExplainedSet struct {
 // groups that name her or him and their members, and of the units. It reads, and decides nothing: what a round of the link
 // comes to hangs on all others too.
 func (l *Link) Explain(q Inquiry) (x Explained, err error) {
+	if l.named() {
+		l.naming = newNaming(l.o.NameRules, q.Names, 0)
+	}
 	l.o.Feed.read(func(f *Feed) {
 		e := explaining{l: l, f: f, q: q, ref: roster.Ref{Kind: roster.KindPerson, Key: q.Keys[0]}}
 		x, err = e.explain()
@@ -317,6 +323,9 @@ type past struct {
 
 func (v past) Person(roster.Key) *roster.Person { return v.rec.Person }
 func (v past) Anchor(k roster.Key) roster.Key   { return Anchor(v.View, k) }
+func (v past) UserName(k roster.Key, r roster.Role) names.Name {
+	return UserName(v.View, k, r)
+}
 
 // add adds a resource.
 func (e *explaining) add(id ID, of roster.Ref, own bool, w *Wish) {

@@ -36,15 +36,18 @@ func (l *Link) look(f *Feed, a anchors, ref roster.Ref) look {
 		return look{merged: roster.Merged{State: roster.Missing}}
 	}
 	v := l.view(f, a)
+	in, err := true, error(nil)
+	switch {
+	case m.State != roster.Standing:
+	case f.units.Excluded(f.roster, ref):
+		in = false
+	case l.o.Filter != nil:
+		in, err = l.o.Filter.Matches(v, ref)
+	}
+	l.naming.mapping(ref, !in || err != nil)
 	s := look{merged: m, wishes: l.o.Made.Mapping.Map(v, ref)}
 	if m.State != roster.Standing || leaves(ref, m, s.wishes) {
 		return s
-	}
-	in, err := true, error(nil)
-	if f.units.Excluded(f.roster, ref) {
-		in = false
-	} else if l.o.Filter != nil {
-		in, err = l.o.Filter.Matches(v, ref)
 	}
 	switch {
 	case err != nil:
@@ -78,15 +81,18 @@ func (l *Link) terms() terms {
 }
 
 // version changes whenever the same roster log would give other wishes: with the mapping, the units, the filter, the roles,
-// and the sources and their precedence.
+// the rules of user names, and the sources and their precedence.
 func (l *Link) version() string {
 	v := l.o.Made.Mapping.Version() + l.o.Feed.units.Digest()
 	unmanaged := slices.Sorted(maps.Keys(l.o.Roles))
 	unmanaged = slices.DeleteFunc(unmanaged, func(r roster.Role) bool { return l.o.Roles[r] == Manage })
-	if l.o.Filter == nil && len(l.o.Feed.precedence) == 0 && len(unmanaged) == 0 {
+	if l.o.Filter == nil && len(l.o.Feed.precedence) == 0 && len(unmanaged) == 0 && !l.named() {
 		return v
 	}
 	sum := sha256.New()
+	if l.named() {
+		l.sayNames(sum)
+	}
 	for _, r := range unmanaged {
 		fmt.Fprintf(sum, "role %s %s\n", r, l.o.Roles[r])
 	}

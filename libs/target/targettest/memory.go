@@ -23,7 +23,10 @@ type Log struct {
 	more   chan struct{} // closed when there are more
 }
 
-var _ target.Log = (*Log)(nil)
+var (
+	_ target.Log      = (*Log)(nil)
+	_ target.Overlays = (*Log)(nil)
+)
 
 // NewLog returns an empty log that takes messages by a clock.
 func NewLog(now func() time.Time) *Log {
@@ -39,6 +42,28 @@ func (l *Log) Publish(records ...roster.Record) {
 	l.Add(events...)
 }
 
+// PublishOverlays adds what a target knows of those of whom the log holds what is expected.
+func (l *Log) PublishOverlays(_ context.Context, of roster.Source, list []target.Overlay) (refused []roster.Ref, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := map[roster.Ref]uint64{}
+	for _, e := range l.events {
+		if e.Source == of && e.Mark == "" {
+			last[e.Ref] = e.Seq
+		}
+	}
+	var events []roster.Event
+	for _, o := range list {
+		if last[o.Record.Ref] != o.Expect {
+			refused = append(refused, o.Record.Ref)
+			continue
+		}
+		events = append(events, roster.Event{Record: &o.Record, Ref: o.Record.Ref, Source: of, Run: o.Run})
+	}
+	l.add(events...)
+	return refused, nil
+}
+
 // Mark adds the mark of a run.
 func (l *Log) Mark(s roster.Source, m roster.Mark) { l.Add(roster.Event{Mark: m, Source: s}) }
 
@@ -46,6 +71,11 @@ func (l *Log) Mark(s roster.Source, m roster.Mark) { l.Add(roster.Event{Mark: m,
 func (l *Log) Add(events ...roster.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.add(events...)
+}
+
+// add is Add for who holds mu.
+func (l *Log) add(events ...roster.Event) {
 	for _, e := range events {
 		e.Seq, e.Time = uint64(len(l.events)+1), l.now()
 		l.events = append(l.events, e)
