@@ -22,6 +22,7 @@ type Effect struct {
 	After  tenant.Mode // empty where the link is taken out: it stops, and what it holds stays
 	Counts map[target.Verb]int
 	Taken  []target.Row // what would be taken away or disabled, sorted by id
+	Linked []target.Row // what the target has of its own and would be taken over, sorted by id
 	// Held is how much more would wait at the link for an approval of its own. With Asks so does, a round later, what is
 	// let go of here.
 	Held int
@@ -111,13 +112,16 @@ func (e *Effect) compare(does, will []target.Row) {
 			continue
 		}
 		e.Counts[row.Verb]++
-		if row.Verb == target.Delete || row.Verb == target.Disable || row.Verb == target.Move {
+		switch {
+		case row.Verb == target.Delete || row.Verb == target.Disable || row.Verb == target.Move:
 			e.Taken = append(e.Taken, row)
+		case row.FoundBy != "" && row.Verb != target.Use:
+			e.Linked = append(e.Linked, row)
 		}
 	}
 }
 
-// EffectDigest names what effects take away, and what they do not know; empty where that is nothing.
+// EffectDigest names what effects take away or take over, and what they do not know; empty where that is nothing.
 func EffectDigest(tenant string, effects []Effect) string {
 	sum, asked := sha256.New(), false
 	for _, e := range effects {
@@ -128,6 +132,10 @@ func EffectDigest(tenant string, effects []Effect) string {
 		for _, row := range e.Taken {
 			asked = true
 			fmt.Fprintf(sum, "%s %s %s %s\n", tenant, e.Link, row.Verb, row.ID)
+		}
+		for _, row := range e.Linked {
+			asked = true
+			fmt.Fprintf(sum, "%s %s takes over %s as %s\n", tenant, e.Link, row.Native, row.ID)
 		}
 	}
 	if !asked {

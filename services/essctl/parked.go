@@ -45,7 +45,15 @@ type printedStuck struct {
 	Next     string            `json:"next,omitempty"`
 	Attempts int               `json:"attempts,omitempty"`
 	NextTry  time.Time         `json:"nextTry,omitzero"`
+	Near     []printedNear     `json:"near,omitempty"` // what the target has and it may be
 	Since    time.Time         `json:"since,omitzero"` // when the log took the change that is not there yet
+}
+
+// printedNear is something that the target has and that may be a resource: by its own id, which says nothing of a person.
+type printedNear struct {
+	Native  string `json:"native"`
+	By      string `json:"by,omitempty"` // the key that is equal; none of what is only close
+	Refused string `json:"refused,omitempty"`
 }
 
 // stuck returns what is stuck of a link.
@@ -70,6 +78,9 @@ func (c *control) stuck(ctx context.Context, st *store.Store, tenant string, lin
 		}
 		if e.Reason != nil {
 			p.Code, p.Why, p.Next = e.Reason.Code, e.Reason.Text(reason.English), e.Reason.Next(reason.English)
+		}
+		for _, n := range e.Near {
+			p.Near = append(p.Near, printedNear{n.Native, n.By, n.Refused})
 		}
 		list = append(list, p)
 	}
@@ -125,6 +136,9 @@ func (c *control) parkedShowCommand() *cobra.Command {
 				return c.print(p, func(w *tabwriter.Writer) {
 					fmt.Fprintf(w, "resource\t%s\nentity\t%s\nstate\t%s\nwhy\t%s\nnext step\t%s\n", p.Resource, p.Entity, p.State, cmp.Or(p.Why, "-"), cmp.Or(p.Next, "-"))
 					fmt.Fprintf(w, "the target has it\t%t\nattempts\t%d\nnext try\t%s\nchanged\t%s\n", p.Held, p.Attempts, clock(p.NextTry), clock(p.Since))
+					for _, n := range p.Near {
+						fmt.Fprintf(w, "may be\t%s\tby %s\t%s\n", n.Native, cmp.Or(n.By, "nothing, only close"), n.Refused)
+					}
 				})
 			})
 		},

@@ -48,7 +48,7 @@ that is new gets its streams. Programs that read their documents from the cluste
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().StringSliceVar(&a.approve, "approve", nil, "the digest of what is taken away; may be given several times")
+	cmd.Flags().StringSliceVar(&a.approve, "approve", nil, "the digest of what is taken away or over; may be given several times")
 	cmd.Flags().IntVar(&a.replicas, "replicas", 1, "how many servers keep the streams of a new tenant: 1, 3 or 5")
 	return cmd
 }
@@ -137,6 +137,14 @@ type printedLink struct {
 	Held    int                 `json:"held,omitempty"` // waits at the link for an approval of its own
 	Unknown string              `json:"unknown,omitempty"`
 	Taken   []string            `json:"taken,omitempty"`
+	Linked  []printedLinked     `json:"linked,omitempty"` // what the target has of its own and would be taken over
+}
+
+// printedLinked is something of the customer that would be taken over.
+type printedLinked struct {
+	Resource string `json:"resource"`
+	Native   string `json:"native"` // the target's own id
+	By       string `json:"by"`     // the key that is equal
 }
 
 // apply shows what the documents would do, and puts them in force unless something that they take away was not approved:
@@ -169,7 +177,7 @@ func (c *control) apply(ctx context.Context, st *store.Store, docs []document, a
 		return err
 	}
 	if len(asked) > 0 && !a.dryRun {
-		return fmt.Errorf("nothing was applied, for something is taken away; when that is meant, apply again with --approve %s", strings.Join(asked, ","))
+		return fmt.Errorf("nothing was applied, for something is taken away or over; when that is meant, apply again with --approve %s", strings.Join(asked, ","))
 	}
 	return nil
 }
@@ -201,6 +209,9 @@ func (c *control) effect(ctx context.Context, st *store.Store, host *service.Hos
 		l := printedLink{Link: e.Link.String(), Before: e.Before, After: e.After, Counts: e.Counts, Held: waits(e), Unknown: e.Unknown}
 		for _, row := range e.Taken {
 			l.Taken = append(l.Taken, row.ID.String())
+		}
+		for _, row := range e.Linked {
+			l.Linked = append(l.Linked, printedLinked{row.ID.String(), row.Native, row.FoundBy})
 		}
 		p.Links = append(p.Links, l)
 	}
@@ -268,13 +279,16 @@ func (c *control) printEffects(list []*printedEffect, a applying) error {
 				for _, row := range e.Taken {
 					fmt.Fprintf(w, "    %s\t%s\t%s\n", row.Verb, row.ID, why(row))
 				}
+				for _, row := range e.Linked {
+					fmt.Fprintf(w, "    take over\t%s\tis %s there, by %s\n", row.ID, row.Native, row.FoundBy)
+				}
 			}
 			if p.Digest != "" {
 				approved := ""
 				if slices.Contains(a.approve, p.Digest) {
 					approved = ", approved"
 				}
-				fmt.Fprintf(w, "  digest of what is taken away: %s%s\n", p.Digest, approved)
+				fmt.Fprintf(w, "  digest of what is taken away or over: %s%s\n", p.Digest, approved)
 			}
 		}
 	})

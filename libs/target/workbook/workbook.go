@@ -31,10 +31,12 @@ type Preview struct {
 
 // words are the texts of a workbook in one language.
 type words struct {
-	summary, tenant, link, when, kind                          string
-	create, update, disable, move, remove, stays               string
-	what, reason, next, before, faults, signature, none, total string
-	who, unit                                                  string
+	summary, tenant, link, when, kind                           string
+	create, update, disable, move, remove, stays                string
+	what, reason, next, before, faults, signature, none, total  string
+	who, unit                                                   string
+	linking, linked, left, ambiguous, attribute, after, key, id string
+	enabled, candidates                                         string
 }
 
 func wordsIn(l reason.Language) words {
@@ -45,6 +47,8 @@ func wordsIn(l reason.Language) words {
 			what: "Vad händer", reason: "Varför", next: "Gör så här", before: "före", faults: "Förhandskontrollens fel",
 			signature: "Godkänd av, datum:", none: "Inget ändras.", total: "Summa",
 			who: "Vem eller vad", unit: "Skola",
+			linking: "Koppling", linked: "tas över", left: "lämnas orört", ambiguous: "måste avgöras", attribute: "Uppgift", after: "efter", key: "Nyckel", id: "Målets id",
+			enabled: "aktiveras", candidates: "Kan vara",
 		}
 	}
 	return words{
@@ -53,6 +57,8 @@ func wordsIn(l reason.Language) words {
 		what: "What happens", reason: "Why", next: "What to do", before: "before", faults: "Problems of the pre-flight",
 		signature: "Approved by, date:", none: "Nothing changes.", total: "Total",
 		who: "Who or what", unit: "School",
+		linking: "Linking", linked: "taken over", left: "left alone", ambiguous: "to be decided", attribute: "Attribute", after: "after", key: "Key", id: "Id there",
+		enabled: "enabled", candidates: "May be",
 	}
 }
 
@@ -64,6 +70,10 @@ func (w words) verb(v target.Verb) string {
 		return w.update
 	case target.Disable:
 		return w.disable
+	case target.Adopt:
+		return w.linked
+	case target.Use:
+		return w.left
 	case target.Move:
 		return w.move
 	case target.Delete:
@@ -75,7 +85,7 @@ func (w words) verb(v target.Verb) string {
 
 // verbs are in the order of the summary's columns.
 func verbs() []target.Verb {
-	return []target.Verb{target.Create, target.Update, target.Disable, target.Move, target.Delete, ""}
+	return []target.Verb{target.Create, target.Update, target.Adopt, target.Disable, target.Move, target.Delete, target.Use, ""}
 }
 
 // Write writes the workbook: a summary with a line to sign, and a sheet for each kind of resource. Every cell is a text,
@@ -86,6 +96,9 @@ func Write(out io.Writer, p Preview, l reason.Language) error {
 	defer f.Close()
 	if err := f.SetSheetName("Sheet1", w.summary); err != nil {
 		return err
+	}
+	if err := linking(f, p, w, l); err != nil {
+		return fmt.Errorf("write the sheet of what is taken over: %w", err)
 	}
 	kinds := map[string][]target.Row{}
 	for _, r := range p.Rows {
@@ -150,7 +163,7 @@ func (p Preview) nameOf(id target.ID) target.Name {
 
 // sorted returns rows as a school looks through them: what is taken away first, then school by school, by name.
 func (p Preview) sorted(rows []target.Row) []target.Row {
-	order := []target.Verb{target.Delete, target.Move, target.Disable, target.Update, target.Create}
+	order := []target.Verb{target.Delete, target.Move, target.Disable, target.Update, target.Adopt, target.Create}
 	weight := func(v target.Verb) int {
 		if i := slices.Index(order, v); i >= 0 {
 			return i
@@ -175,30 +188,23 @@ func sheet(f *excelize.File, kind string, rows []target.Row, names map[string]ta
 	if err != nil {
 		return err
 	}
-	var columns []string
-	for _, r := range rows {
-		for _, field := range append(slices.Clone(r.After), r.Before...) {
-			if !slices.Contains(columns, field.Name) {
-				columns = append(columns, field.Name)
-			}
-		}
-	}
-	head := append([]string{w.what, w.who, w.unit}, columns...)
-	for _, c := range columns {
+	named := columns(rows)
+	head := append([]string{w.what, w.who, w.unit}, named...)
+	for _, c := range named {
 		head = append(head, c+" ("+w.before+")")
 	}
 	t.heading(append(head, w.reason, w.next)...)
 	for _, r := range rows {
 		name := names[r.Entity.Key.String()]
 		line := []string{w.verb(r.Verb), name.Label.Reveal(), name.Unit}
-		for _, c := range columns {
+		for _, c := range named {
 			shown := r.After
 			if len(shown) == 0 { // who it is that goes
 				shown = r.Before
 			}
 			line = append(line, show(shown, c))
 		}
-		for _, c := range columns {
+		for _, c := range named {
 			was := show(r.Before, c)
 			if r.Verb != target.Update || was == show(r.After, c) {
 				was = ""
@@ -211,6 +217,18 @@ func sheet(f *excelize.File, kind string, rows []target.Row, names map[string]ta
 		t.row(line...)
 	}
 	return t.flush()
+}
+
+// columns are the names of the fields of rows.
+func columns(rows []target.Row) (names []string) {
+	for _, r := range rows {
+		for _, field := range append(slices.Clone(r.After), r.Before...) {
+			if !slices.Contains(names, field.Name) {
+				names = append(names, field.Name)
+			}
+		}
+	}
+	return names
 }
 
 func values(fields target.Fields, column string, names map[string]target.Name) string {

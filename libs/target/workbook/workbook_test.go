@@ -74,10 +74,47 @@ func TestWorkbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range [][]string{{"student", "1", "1", "0", "0", "1", "1"}, {"Summa", "2", "1", "0", "0", "1", "1"}} {
+	for _, line := range [][]string{{"student", "1", "1", "0", "0", "0", "1", "0", "1"}, {"Summa", "2", "1", "0", "0", "0", "1", "0", "1"}} {
 		if !slices.ContainsFunc(summary, func(r []string) bool { return slices.Equal(r, line) }) {
 			t.Errorf("the summary %q has no %q", summary, line)
 		}
+	}
+}
+
+func TestWhatIsTakenOverStandsOnASheetOfItsOwn(t *testing.T) {
+	id := func(n string) target.ID { return target.ID{Kind: "user", Key: n} }
+	mail := func(v string) target.Fields { return target.Fields{{Name: "mail", Value: roster.Personal(v)}} }
+	several := reason.New(reason.Ambiguous, "candidates", "n3, n4")
+	var out bytes.Buffer
+	err := Write(&out, Preview{Tenant: "Prov", Rows: []target.Row{
+		{ID: id("1"), Verb: target.Update, Before: mail("Old@x"), After: mail("new@x"), FoundBy: "employeeID", Native: "n1", Enable: true},
+		{ID: id("2"), Verb: target.Use, FoundBy: "mail", Native: "n2"},
+		{ID: id("3"), Reason: &several, Near: []target.Candidate{{Native: "n3", By: "mail", Fields: mail("a@x")}, {Native: "n4", By: "mail", Fields: mail("b@x"), Refused: "it is an administrator"}}},
+		{ID: id("4"), Verb: target.Create, After: mail("c@x")},
+	}}, reason.English)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := f.GetRows("Linking")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{
+		{"What happens", "Who or what", "School", "Kind", "Key", "Id there", "Attribute", "before", "after", "What to do"},
+		{"taken over", "", "", "user", "employeeID", "n1"},
+		{"enabled", "", "", "user", "employeeID", "n1"},
+		{"changed", "", "", "user", "employeeID", "n1", "mail", "Old@x", "new@x"},
+		{"left alone", "", "", "user", "mail", "n2"},
+		{"to be decided", "", "", "user", "", "", "", "", "", several.Text(reason.English) + " " + several.Next(reason.English)},
+		{"May be", "", "", "user", "mail", "n3", "mail", "a@x"},
+		{"May be", "", "", "user", "mail", "n4", "mail", "b@x", "", "it is an administrator"},
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("the sheet (-want +got):\n%s", diff)
 	}
 }
 
