@@ -374,10 +374,6 @@ var catalogue = map[Code]entry{
 		"Länken har inget med konton för {role} att göra.", "The link has nothing to do with the accounts of {role}.",
 		"Inget. Ska de med: ändra roles för länken i kundens dokument.", "Nothing. To have them, change roles of the link in the tenant's document.",
 	},
-	ListDoubted: {
-		"Målsystemets lista saknar {missing} av {held} som borde finnas: den tros inte, och inget ändras.", "The target's list lacks {missing} of {held} that should be there: it is not believed, and nothing is changed.",
-		"Se att kontot får läsa allt. Är de verkligen borta: essctl links resync --verify.", "See that the account may read all of it. If they are really gone: essctl links resync --verify.",
-	},
 	PreflightFailed: {
 		"Förhandskontrollen fann {count} fel; inget levererades. Det första: {first}", "The pre-flight found {count} problems; nothing was delivered. The first: {first}",
 		"Rätta dem i registret eller i länkens inställningar.", "Mend them in the register or in the settings of the link.",

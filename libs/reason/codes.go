@@ -88,7 +88,6 @@ const (
 	Unmatched       Code = "unmatched"
 	Ambiguous       Code = "ambiguous"
 	AdoptionRefused Code = "adoption-refused"
-	ListDoubted     Code = "list-doubted"
 	RoleLeftOut     Code = "role-left-out"
 	PreflightFailed Code = "preflight-failed"
 

@@ -98,7 +98,6 @@ func encodeMark(m target.Mark) ([]byte, error) {
 	return marshal(&essv1.Mark{
 		Schema: schemaMajor, Cursor: &essv1.Position{Log: timeTo(m.Cursor.Log), Seq: m.Cursor.Seq}, WakeAt: timeTo(m.WakeAt),
 		Mapping: m.Mapping, Set: setRefTo(m.Set), InFlight: setRefTo(m.InFlight), Status: statusTo(m.Status),
-		Reconciled: timeTo(m.Reconciled), Listed: m.Listed,
 	})
 }
 
@@ -108,14 +107,14 @@ func statusTo(s target.Status) *essv1.Status {
 	}
 	return &essv1.Status{
 		Mode: string(s.Mode), Reason: reasonTo(s.Reason), Since: timeTo(s.Since), Waiting: int64(s.Waiting), Parked: int64(s.Parked),
-		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans), Drift: int64(s.Drift),
+		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans),
 	}
 }
 
 func statusFrom(p *essv1.Status) target.Status {
 	return target.Status{
 		Mode: target.Mode(p.GetMode()), Reason: reasonFrom(p.GetReason()), Since: timeFrom(p.GetSince()), Waiting: int(p.GetWaiting()),
-		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()), Drift: int(p.GetDrift()),
+		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()),
 	}
 }
 
@@ -127,7 +126,6 @@ func decodeMark(b []byte) (m target.Mark, err error) {
 	return target.Mark{
 		Cursor: roster.Position{Log: timeFrom(p.GetCursor().GetLog()), Seq: p.GetCursor().GetSeq()}, WakeAt: timeFrom(p.GetWakeAt()),
 		Mapping: p.GetMapping(), Set: setRefFrom(p.GetSet()), InFlight: setRefFrom(p.GetInFlight()), Status: statusFrom(p.GetStatus()),
-		Reconciled: timeFrom(p.GetReconciled()), Listed: p.GetListed(),
 	}, nil
 }
 

@@ -76,10 +76,6 @@ type Mark struct {
 	Set      SetRef          // the last delivered set of a Deliverer
 	InFlight SetRef          // the set that was about to be delivered
 	Status   Status          // how the link was after its last round
-	// Reconciled is when the target was last listed and compared with the ledger, and Listed from where a list of what
-	// changed since goes on; see [Reconcile].
-	Reconciled time.Time
-	Listed     string
 }
 
 // Status is how a link is. A link that has not settled yet has none.
@@ -90,8 +86,6 @@ type Status struct {
 	// Waiting, Parked and Withheld are resources in that state, Held those that the guard holds, and Orphans what the
 	// target holds of which the log has neither record nor tombstone.
 	Waiting, Parked, Withheld, Held, Orphans int
-	// Drift is what somebody else changed at the target and is left so, as of the last comparison.
-	Drift int
 }
 
 // Shown returns what a link is shown as: by what the document says of its mode and, while it is active, by what became of

@@ -207,7 +207,7 @@ func (w *world) essctl(want int, args ...string) string {
 // digest returns the digest that was printed.
 func digestIn(t *testing.T, text string) string {
 	t.Helper()
-	for _, before := range []string{"taken away: ", "digest: "} {
+	for _, before := range []string{"taken away or over: ", "digest: "} {
 		if _, after, ok := strings.Cut(text, before); ok {
 			return strings.Fields(after)[0]
 		}

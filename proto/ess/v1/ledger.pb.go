@@ -97,17 +97,14 @@ func (x *Owner) GetHandedOver() bool {
 
 // Mark is how far a link has come.
 type Mark struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Schema   uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
-	Cursor   *Position              `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	WakeAt   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=wake_at,json=wakeAt,proto3" json:"wake_at,omitempty"`
-	Mapping  string                 `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
-	Set      *SetRef                `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
-	InFlight *SetRef                `protobuf:"bytes,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	Status   *Status                `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
-	// When the target was listed last and compared with the ledger, and where a list of what changed since goes on.
-	Reconciled    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=reconciled,proto3" json:"reconciled,omitempty"`
-	Listed        string                 `protobuf:"bytes,9,opt,name=listed,proto3" json:"listed,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Cursor        *Position              `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	WakeAt        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=wake_at,json=wakeAt,proto3" json:"wake_at,omitempty"`
+	Mapping       string                 `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
+	Set           *SetRef                `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
+	InFlight      *SetRef                `protobuf:"bytes,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	Status        *Status                `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,20 +188,6 @@ func (x *Mark) GetStatus() *Status {
 	return nil
 }
 
-func (x *Mark) GetReconciled() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Reconciled
-	}
-	return nil
-}
-
-func (x *Mark) GetListed() string {
-	if x != nil {
-		return x.Listed
-	}
-	return ""
-}
-
 // Status is how a link was after its last round.
 type Status struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -214,13 +197,11 @@ type Status struct {
 	Reason *Reason                `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	Since  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	// How many resources are in a state that somebody may want to know of.
-	Waiting  int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	Parked   int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
-	Withheld int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
-	Held     int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
-	Orphans  int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
-	// What somebody else changed at the target and is left so, as of the last comparison.
-	Drift         int64 `protobuf:"varint,9,opt,name=drift,proto3" json:"drift,omitempty"`
+	Waiting       int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Parked        int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
+	Withheld      int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Held          int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	Orphans       int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,13 +288,6 @@ func (x *Status) GetHeld() int64 {
 func (x *Status) GetOrphans() int64 {
 	if x != nil {
 		return x.Orphans
-	}
-	return 0
-}
-
-func (x *Status) GetDrift() int64 {
-	if x != nil {
-		return x.Drift
 	}
 	return 0
 }
@@ -991,7 +965,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x18\n" +
 	"\asession\x18\x03 \x01(\tR\asession\x12\x1f\n" +
 	"\vhanded_over\x18\x04 \x01(\bR\n" +
-	"handedOver\"\xe2\x02\n" +
+	"handedOver\"\x8e\x02\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12(\n" +
 	"\x06cursor\x18\x02 \x01(\v2\x10.ess.v1.PositionR\x06cursor\x123\n" +
@@ -999,11 +973,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\amapping\x18\x04 \x01(\tR\amapping\x12 \n" +
 	"\x03set\x18\x05 \x01(\v2\x0e.ess.v1.SetRefR\x03set\x12+\n" +
 	"\tin_flight\x18\x06 \x01(\v2\x0e.ess.v1.SetRefR\binFlight\x12&\n" +
-	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\x12:\n" +
-	"\n" +
-	"reconciled\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"reconciled\x12\x16\n" +
-	"\x06listed\x18\t \x01(\tR\x06listed\"\x88\x02\n" +
+	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\"\xf2\x01\n" +
 	"\x06Status\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12&\n" +
 	"\x06reason\x18\x02 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
@@ -1012,8 +982,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x06parked\x18\x05 \x01(\x03R\x06parked\x12\x1a\n" +
 	"\bwithheld\x18\x06 \x01(\x03R\bwithheld\x12\x12\n" +
 	"\x04held\x18\a \x01(\x03R\x04held\x12\x18\n" +
-	"\aorphans\x18\b \x01(\x03R\aorphans\x12\x14\n" +
-	"\x05drift\x18\t \x01(\x03R\x05drift\"J\n" +
+	"\aorphans\x18\b \x01(\x03R\aorphans\"J\n" +
 	"\bPosition\x12,\n" +
 	"\x03log\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03log\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"t\n" +
@@ -1106,27 +1075,26 @@ var file_ess_v1_ledger_proto_depIdxs = []int32{
 	4,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
 	4,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
 	2,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
-	11, // 5: ess.v1.Mark.reconciled:type_name -> google.protobuf.Timestamp
-	12, // 6: ess.v1.Status.reason:type_name -> ess.v1.Reason
-	11, // 7: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
-	11, // 8: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
-	11, // 9: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
-	7,  // 10: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
-	8,  // 11: ess.v1.Entry.fields:type_name -> ess.v1.Field
-	9,  // 12: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
-	12, // 13: ess.v1.Entry.reason:type_name -> ess.v1.Reason
-	11, // 14: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
-	10, // 15: ess.v1.Entry.cause:type_name -> ess.v1.Cause
-	7,  // 16: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
-	6,  // 17: ess.v1.Entry.near:type_name -> ess.v1.Candidate
-	8,  // 18: ess.v1.Candidate.fields:type_name -> ess.v1.Field
-	7,  // 19: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
-	11, // 20: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	12, // 5: ess.v1.Status.reason:type_name -> ess.v1.Reason
+	11, // 6: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
+	11, // 7: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
+	11, // 8: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
+	7,  // 9: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
+	8,  // 10: ess.v1.Entry.fields:type_name -> ess.v1.Field
+	9,  // 11: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
+	12, // 12: ess.v1.Entry.reason:type_name -> ess.v1.Reason
+	11, // 13: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
+	10, // 14: ess.v1.Entry.cause:type_name -> ess.v1.Cause
+	7,  // 15: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
+	6,  // 16: ess.v1.Entry.near:type_name -> ess.v1.Candidate
+	8,  // 17: ess.v1.Candidate.fields:type_name -> ess.v1.Field
+	7,  // 18: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
+	11, // 19: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_ledger_proto_init() }
