@@ -209,6 +209,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		if w.all {
 			c.link.guard.heed()
 		}
+		c.stayIn(intents)
 		c.detain(intents)
 		s.PlanTook += c.link.o.Now().Sub(begun)
 		if c.link.o.Mode == ModePreview {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
@@ -60,6 +61,44 @@ func (c *calls) deeds(f *Feed, intents []intent) (deeds []*deed) {
 	}
 	l.describe(f, deeds, c.book.entries)
 	return deeds
+}
+
+// stayIn keeps who waits for a person's decision in the sets where she or he is: a removal that is held takes nobody out of a
+// group either.
+func (c *calls) stayIn(intents []intent) {
+	going, stays := map[ID]bool{}, map[ID]bool{}
+	for _, in := range intents {
+		stays[in.resource.ID] = in.verb == "" && in.entry.State == OnHold
+		if in.verb == Delete || in.verb == Disable || in.verb == Move || in.contain {
+			going[in.resource.ID] = true
+		}
+	}
+	for i := range intents {
+		in := &intents[i]
+		known := c.book.entries[in.resource.ID]
+		if in.verb != Update || known == nil {
+			continue
+		}
+		for n, wished := range in.resource.Sets {
+			var kept []ID
+			for _, had := range known.Sets {
+				if had.Name != wished.Name {
+					continue
+				}
+				for _, m := range had.Members {
+					if e := c.book.entries[m]; e != nil && (stays[m] || e.State == OnHold) && !going[m] && !slices.Contains(wished.Members, m) {
+						kept = append(kept, m)
+					}
+				}
+			}
+			if len(kept) > 0 {
+				sets := slices.Clone(in.resource.Sets) // the mapping's own is another's too
+				sets[n].Members = slices.Concat(wished.Members, kept)
+				slices.SortFunc(sets[n].Members, ID.Compare)
+				in.resource.Sets = sets
+			}
+		}
+	}
 }
 
 // judge has the guard judge the deeds, and leaves of the intents what is not held: of a resource that is to go the ledger
