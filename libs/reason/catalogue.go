@@ -206,6 +206,22 @@ var catalogue = map[Code]entry{
 		"Det som skulle tas bort i {address} innehåller något.", "What was to be removed from {address} holds something.",
 		"Inget tas bort förrän det är tomt. Se efter vad som ligger där.", "Nothing is removed until it is empty. See what lies there.",
 	},
+	OutsideOUs: {
+		"Objektet {object} ligger i {address} utanför de organisationsenheter som länken sköter, och ändras inte.", "The object {object} of {address} lies outside of the organisational units that the link manages, and is not changed.",
+		"Flytta tillbaka det, eller ändra baseOU. Länken skapar inget nytt i dess ställe.", "Move it back, or change baseOU. The link makes no other one in its place.",
+	},
+	ProtectedObject: {
+		"Objektet {object} i {address} administrerar domänen eller hör till den, och ändras aldrig.", "The object {object} of {address} administers the domain, or came with it, and is never changed.",
+		"Ta kontot ur administratörsgrupperna och nollställ adminCount, om det ska skötas av länken.", "Take it out of the groups of administrators and clear adminCount, if the link is to manage it.",
+	},
+	NotOurs: {
+		"Objektet {object} i {address} har inte länkens id, och ändras inte.", "The object {object} of {address} does not have the link's id, and is not changed.",
+		"Någon har ändrat attributet som bär id:t. Återställ det, eller låt länken läsa katalogen igen (resync --verify).", "Somebody changed the attribute that holds the id. Put it back, or have the link read the directory again (resync --verify).",
+	},
+	IDTwice: {
+		"Två objekt i {address} har samma id från länken: {object} och {other}.", "Two objects of {address} have one id of the link's: {object} and {other}.",
+		"Bestäm vilket som gäller, och ta bort id:t från det andra.", "Decide which one counts, and take the id from the other one.",
+	},
 	NotFound: {
 		"Hittades inte.", "Not found.",
 		"Inget.", "Nothing.",

@@ -57,6 +57,10 @@ const (
 	ObjectMissing      Code = "object-missing"
 	PasswordRefused    Code = "password-refused"
 	NotEmpty           Code = "not-empty"
+	OutsideOUs         Code = "outside-ous"
+	ProtectedObject    Code = "protected-object"
+	NotOurs            Code = "not-ours"
+	IDTwice            Code = "id-twice"
 
 	// What a target does not get.
 	NotFound           Code = "not-found" // the neutral answer for a protected person

@@ -8,6 +8,7 @@ import (
 	"eventful.se/ess/services/source-manual/manual"
 	sourcememory "eventful.se/ess/services/source-memory/memory"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
+	"eventful.se/ess/services/target-active-directory/ad"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
 	targetmemory "eventful.se/ess/services/target-memory/memory"
 )
@@ -25,6 +26,7 @@ func Sources() []source.Connector {
 // Targets returns the systems that can be kept right.
 func Targets() []target.Connector {
 	return []target.Connector{
+		ad.Connector(),
 		asm.Connector(),
 		targetmemory.Connector(),
 	}

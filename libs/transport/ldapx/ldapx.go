@@ -177,6 +177,17 @@ func (c *Client) Close() {
 	}
 }
 
+// Rest ends the connections that are not in use. The next request connects again, to the same domain controller.
+func (c *Client) Rest() {
+	c.mu.Lock()
+	idle := c.idle
+	c.idle = nil
+	c.mu.Unlock()
+	for _, s := range idle {
+		s.close()
+	}
+}
+
 // ended is the error of a request whose context ended.
 func ended(ctx context.Context, address string) error {
 	return fmt.Errorf("ldap %s: %w", address, context.Cause(ctx))

@@ -1,0 +1,262 @@
+package ad_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/target/targettest"
+	"eventful.se/ess/libs/testbed"
+	"eventful.se/ess/services/target-active-directory/ad"
+)
+
+const deadline = 1500 * time.Millisecond
+
+func TestSuite(t *testing.T) {
+	dc := newController(t)
+	targettest.Test(t, targettest.Under{
+		Connector: ad.Connector(),
+		Peer: func(t *testing.T) (targettest.Peer, string) {
+			p := dc.peer(t)
+			return p, p.settings()
+		},
+		Refused: refusedSettings,
+		Secrets: []string{dc.service.Password},
+		Claims: targettest.Claims{
+			Units: true, Pupils: true, Staff: true, Groups: true,
+			Shows: []targettest.Attribute{
+				targettest.GivenName, targettest.FamilyName, targettest.Username, targettest.Email, targettest.GroupName, targettest.UnitName,
+			},
+			Disables: true, Aliases: true, Lists: true, Verifies: true,
+			Rate:     &targettest.Rate{Settings: "rate: 20", PerSecond: 20, Burst: 20, Shared: true},
+			Deadline: deadline,
+		},
+		Against: "Samba AD over LDAPS, as a delegated service account",
+	})
+}
+
+// controller is a domain controller for all peers of a test: each has OUs of its own, one after the other.
+type controller struct {
+	*testbed.SambaAD
+	ca      *testbed.CA
+	pool    *x509.CertPool
+	service testbed.Account
+}
+
+func newController(t testing.TB) *controller {
+	t.Helper()
+	c := &controller{ca: testbed.NewCA(t)}
+	c.SambaAD = testbed.StartSambaAD(t, testbed.SambaOptions{CA: c.ca})
+	pem, err := os.ReadFile(c.ca.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pool = x509.NewCertPool()
+	c.pool.AppendCertsFromPEM(pem)
+	c.AddLDIF(t, "dn: OU=Skolor,"+c.BaseDN+"\nobjectClass: organizationalUnit\n\ndn: OU=Slutat,"+c.BaseDN+"\nobjectClass: organizationalUnit\n")
+	c.service = c.Delegate(t, "ess", "OU=Skolor,"+c.BaseDN, "OU=Slutat,"+c.BaseDN)
+	return c
+}
+
+// peer is the directory as an administrator sees it, and a wire to it that can be made to fail.
+type peer struct {
+	t     testing.TB
+	c     *controller
+	admin *ldap.Conn
+	wire  *wire
+	dir   string
+	base  string
+	gone  string // the OU of those who have left
+}
+
+func (c *controller) peer(t testing.TB) *peer {
+	t.Helper()
+	p := &peer{t: t, c: c, admin: c.Admin(t), dir: t.TempDir(), base: "OU=Skolor," + c.BaseDN, gone: "OU=Slutat," + c.BaseDN}
+	p.wipe()
+	p.wire = newWire(t, wideTLS(t, p.dir), c.Addr+":636", &tls.Config{RootCAs: c.pool, ServerName: c.ServerName, MinVersion: tls.VersionTLS12})
+	// What was there before us: a unit and a colleague's account in the base, an account elsewhere, and a group.
+	p.add("OU=Kommunens,"+p.base, "organizationalUnit", "description", "IT")
+	p.add("CN=chefen,OU=Kommunens,"+p.base, "user", "sAMAccountName", "chefen", "userPrincipalName", "chefen@skola.test", "employeeNumber", "4711")
+	p.add("CN=vaktis,CN=Users,"+c.BaseDN, "user", "sAMAccountName", "vaktis", "displayName", "Vaktis Invented")
+	p.add("CN=alla,OU=Kommunens,"+p.base, "group", "sAMAccountName", "alla", "member", "CN=chefen,OU=Kommunens,"+p.base)
+	return p
+}
+
+func (p *peer) settings() string {
+	return fmt.Sprintf(`
+ldap: {urls: ["ldaps://%s"], caFile: "%s", user: %s, password: "file:%s", timeout: 1500ms, connectTimeout: 1500ms, pageSize: 3}
+baseOU: %s
+quarantineOU: %s
+makeOUs: true
+pupils: {upnSuffix: elev.skola.test, mail: register, proxyAddresses: true}
+staff: {upnSuffix: skola.test, mail: register, proxyAddresses: true}
+`, p.wire.addr, filepath.Join(p.dir, "wide.pem"), p.c.service.UPN, p.c.service.PasswordFile, p.base, p.gone)
+}
+
+func (p *peer) add(dn, class string, pairs ...string) {
+	p.t.Helper()
+	a := ldap.NewAddRequest(dn, nil)
+	a.Attribute("objectClass", []string{class})
+	for i := 0; i < len(pairs); i += 2 {
+		a.Attribute(pairs[i], []string{pairs[i+1]})
+	}
+	if err := p.admin.Add(a); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// wipe takes away what the peer before this one had.
+func (p *peer) wipe() {
+	p.t.Helper()
+	list := p.search(p.base, "(objectClass=*)", "1.1")
+	list = append(list, p.search(p.gone, "(objectClass=*)", "1.1")...)
+	list = append(list, p.search("CN=Users,"+p.c.BaseDN, "(sAMAccountName=vaktis)", "1.1")...)
+	slices.SortFunc(list, func(a, b *ldap.Entry) int { return strings.Count(b.DN, ",") - strings.Count(a.DN, ",") })
+	for _, e := range list {
+		if e.DN != p.base && e.DN != p.gone {
+			if err := p.admin.Del(ldap.NewDelRequest(e.DN, nil)); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (p *peer) search(base, filter string, attributes ...string) []*ldap.Entry {
+	p.t.Helper()
+	r, err := p.admin.SearchWithPaging(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, 0, 0, 0, false, filter, attributes, nil), 500)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r.Entries
+}
+
+// idOf is what of ours an object is.
+func idOf(e *ldap.Entry) target.ID {
+	if n := e.GetAttributeValue("employeeNumber"); len(n) > 30 {
+		return target.ID{Kind: "user", Key: n}
+	}
+	kind, key, _ := strings.Cut(strings.TrimPrefix(e.GetAttributeValue("adminDescription"), "ess:"), ":")
+	return target.ID{Kind: kind, Key: strings.TrimSuffix(key, ";found")}
+}
+
+func (p *peer) ours() []*ldap.Entry {
+	list := p.search(p.c.BaseDN, "(|(employeeNumber=*)(adminDescription=ess:*))", "*")
+	return slices.DeleteFunc(list, func(e *ldap.Entry) bool { return idOf(e).Key == "" })
+}
+
+func (p *peer) Holds() (out []target.Held, err error) {
+	byDN := map[string]target.ID{}
+	list := p.ours()
+	for _, e := range list {
+		byDN[e.DN] = idOf(e)
+	}
+	for _, e := range list {
+		id := idOf(e)
+		rdn, parent, _ := strings.Cut(e.DN, ",")
+		h := target.Held{ID: id, Native: guidOf(e)}
+		put := func(name, value string) {
+			h.Fields = append(h.Fields, target.Field{Name: name, Value: roster.Personal(value)})
+		}
+		if parent != p.base {
+			put("ou", byDN[parent].Key)
+		}
+		name := rdn[3:]
+		switch id.Kind {
+		case "ou":
+			put("name", name)
+		case "user":
+			put("cn", name)
+			for _, a := range []string{"sAMAccountName", "userPrincipalName", "mail", "givenName", "sn", "displayName", "department"} {
+				put(a, e.GetAttributeValue(a))
+			}
+			for _, v := range e.GetAttributeValues("proxyAddresses") {
+				if strings.HasPrefix(v, "SMTP:") {
+					put("proxyAddresses", v)
+				}
+			}
+			h.Disabled = e.GetAttributeValue("userAccountControl") == "514"
+		case "group":
+			put("cn", name)
+			for _, a := range []string{"sAMAccountName", "displayName", "groupType"} {
+				put(a, e.GetAttributeValue(a))
+			}
+			set := target.Set{Name: "members"}
+			for _, dn := range e.GetAttributeValues("member") {
+				m, ok := byDN[dn]
+				if !ok {
+					m = target.ID{Kind: "foreign", Key: dn}
+				}
+				set.Members = append(set.Members, m)
+			}
+			h.Sets = []target.Set{set}
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+func guidOf(e *ldap.Entry) string {
+	b := e.GetRawAttributeValue("objectGUID")
+	return fmt.Sprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%x", b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10:])
+}
+
+// Others is the whole domain without what is ours: every attribute but those of sign-ins, and of the numbers that the domain
+// controller gives to new accounts.
+func (p *peer) Others() (string, error) {
+	mine := map[string]bool{}
+	for _, e := range p.ours() {
+		mine[e.DN] = true
+	}
+	list := slices.DeleteFunc(p.search(p.c.BaseDN, "(objectClass=*)", "*", "nTSecurityDescriptor"), func(e *ldap.Entry) bool {
+		return mine[e.DN] || strings.HasPrefix(e.DN, "CN=RID ")
+	})
+	return testbed.DumpEntries(list, "lastLogon", "lastLogonTimestamp", "logonCount"), nil
+}
+
+func (p *peer) Calls() int  { calls, _ := p.wire.counts(); return calls }
+func (p *peer) Writes() int { _, writes := p.wire.counts(); return writes }
+
+func (p *peer) Fail(f targettest.Fault, of target.ID) error {
+	if f == targettest.Throttle {
+		return targettest.Cannot("a domain controller that is busy says so, and never how long to wait")
+	}
+	native := ""
+	for _, e := range p.ours() {
+		if idOf(e) == of {
+			native = guidOf(e)
+		}
+	}
+	p.wire.fail(f, marksOf(of, native)...)
+	return nil
+}
+
+func (p *peer) Heal() error { p.wire.heal(); return nil }
+
+func (p *peer) Tamper(how targettest.Tampering, id target.ID) error {
+	for _, e := range p.ours() {
+		if idOf(e) != id {
+			continue
+		}
+		if how == targettest.Lose {
+			return p.admin.Del(ldap.NewDelRequest(e.DN, nil))
+		}
+		m := ldap.NewModifyRequest(e.DN, nil)
+		m.Replace("displayName", []string{"En Annan"})
+		if id.Kind == "user" {
+			m.Replace("mail", []string{"nagon.annan@skola.test"})
+		}
+		return p.admin.Modify(m)
+	}
+	return errors.New("no " + id.String())
+}
