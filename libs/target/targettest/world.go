@@ -45,7 +45,7 @@ type world struct {
 }
 
 // wide lets everything through the guard of a link.
-var wide = guard.Limits{{Operation: guard.Delete, Percent: 100}, {Operation: guard.Disable, Percent: 100}, {Operation: guard.Rename, Percent: 100}, {Operation: guard.Address, Percent: 100}}
+var wide = guard.Limits{{Operation: guard.Delete, Percent: 100, Floor: 1000}, {Operation: guard.Disable, Percent: 100, Floor: 1000}, {Operation: guard.Rename, Percent: 100, Floor: 1000}, {Operation: guard.Address, Percent: 100, Floor: 1000}}
 
 // world makes a target whose roster is empty.
 func (s *suite) world(t *testing.T) *world {

@@ -17,7 +17,10 @@ func (s *sink) place(ctx context.Context, at string) (string, error) {
 	switch {
 	case at == "":
 		return s.BaseOU, nil
-	case !s.MakeOUs:
+	case strings.Contains(at, "="): // a path: where we make none, or where it stays as it is
+		if s.within(at) {
+			return at, nil
+		}
 		return at + "," + s.BaseOU, nil
 	}
 	s.mu.Lock()

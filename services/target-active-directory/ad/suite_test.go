@@ -38,7 +38,8 @@ func TestSuite(t *testing.T) {
 			Shows: []targettest.Attribute{
 				targettest.GivenName, targettest.FamilyName, targettest.Username, targettest.Email, targettest.GroupName, targettest.UnitName,
 			},
-			Disables: true, Aliases: true, Lists: true, Verifies: true,
+			Disables: true, Aliases: true, Lists: true, Verifies: true, Moves: true,
+			Finds:    "matchBy: [mail]",
 			Rate:     &targettest.Rate{Settings: "rate: 20", PerSecond: 20, Burst: 20, Shared: true},
 			Deadline: deadline,
 		},
@@ -78,6 +79,8 @@ type peer struct {
 	dir   string
 	base  string
 	gone  string // the OU of those who have left
+
+	planted int
 }
 
 func (c *controller) peer(t testing.TB) *peer {
@@ -195,7 +198,7 @@ func (p *peer) Holds() (out []target.Held, err error) {
 			for _, dn := range e.GetAttributeValues("member") {
 				m, ok := byDN[dn]
 				if !ok {
-					m = target.ID{Kind: "foreign", Key: dn}
+					m = target.ID{Kind: target.Foreign, Key: guidOf(p.search(dn, "(objectClass=*)", "objectGUID")[0])}
 				}
 				set.Members = append(set.Members, m)
 			}
@@ -211,17 +214,57 @@ func guidOf(e *ldap.Entry) string {
 	return fmt.Sprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%x", b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10:])
 }
 
-// Others is the whole domain without what is ours: every attribute but those of sign-ins, and of the numbers that the domain
-// controller gives to new accounts.
+// Others is the whole domain without what is ours: every attribute but those of sign-ins, the account that signs in, and the
+// numbers that the domain controller gives to new accounts.
 func (p *peer) Others() (string, error) {
 	mine := map[string]bool{}
 	for _, e := range p.ours() {
 		mine[e.DN] = true
 	}
 	list := slices.DeleteFunc(p.search(p.c.BaseDN, "(objectClass=*)", "*", "nTSecurityDescriptor"), func(e *ldap.Entry) bool {
-		return mine[e.DN] || strings.HasPrefix(e.DN, "CN=RID ")
+		return mine[e.DN] || strings.HasPrefix(e.DN, "CN=RID ") || e.DN == p.c.service.DN
 	})
 	return testbed.DumpEntries(list, "lastLogon", "lastLogonTimestamp", "logonCount"), nil
+}
+
+// Away tells whether an account of ours lies where those lie who have left.
+func (p *peer) Away(id target.ID) (bool, error) {
+	for _, e := range p.ours() {
+		if idOf(e) == id {
+			return strings.HasSuffix(e.DN, ","+p.gone), nil
+		}
+	}
+	return false, errors.New("no " + id.String())
+}
+
+// Plant makes an account with the same address, or a group or OU that nothing finds.
+func (p *peer) Plant(r target.Resource, guarded bool) (string, error) {
+	if r.ID.Kind != "user" {
+		return "", targettest.Cannot("only accounts are found by a key")
+	}
+	var mail string
+	for _, f := range r.Fields {
+		if f.Name == "mail" {
+			mail = f.Value.Reveal()
+		}
+	}
+	p.planted++
+	name := fmt.Sprintf("gammal%d", p.planted)
+	dn := "CN=" + name + ",OU=Kommunens," + p.base
+	p.add(dn, "user", "sAMAccountName", name, "displayName", "Invented Sedan Förut", "mail", mail, "userAccountControl", "512")
+	if guarded {
+		m := ldap.NewModifyRequest(dn, nil)
+		m.Replace("adminCount", []string{"1"})
+		if err := p.admin.Modify(m); err != nil {
+			return "", err
+		}
+	}
+	return guidOf(p.search(dn, "(objectClass=*)", "objectGUID")[0]), nil
+}
+
+// Own is all that is there of an object, but for its groups.
+func (p *peer) Own(native string) (string, error) {
+	return testbed.DumpEntries(p.search("<GUID="+native+">", "(objectClass=*)", "*"), "memberOf"), nil
 }
 
 func (p *peer) Calls() int  { calls, _ := p.wire.counts(); return calls }
