@@ -31,17 +31,30 @@ func (l *Log) PublishOverlays(ctx context.Context, of roster.Source, list []targ
 			}
 		}
 		err := l.s.publishBatch(ctx, l.stream, msgs)
-		for i := 0; refusedExpectation(err) && i < len(msgs); i++ {
-			_, one := l.s.publish(ctx, l.stream, msgs[i])
-			switch {
-			case refusedExpectation(one):
-				refused = append(refused, batch[i].Record.Ref)
-			case one != nil:
-				return refused, fmt.Errorf("publish overlays of %s: %w", of, one)
-			}
+		if refusedExpectation(err) {
+			var not []roster.Ref
+			not, err = l.overlayEach(ctx, of, batch)
+			refused = append(refused, not...)
 		}
-		if err != nil && !refusedExpectation(err) {
+		if err != nil {
 			return refused, fmt.Errorf("publish overlays of %s: %w", of, err)
+		}
+	}
+	return refused, nil
+}
+
+// overlayEach publishes overlays one by one, in messages of their own: those that were sent say that they are of a batch.
+func (l *Log) overlayEach(ctx context.Context, of roster.Source, list []target.Overlay) (refused []roster.Ref, err error) {
+	for _, o := range list {
+		m, err := l.overlay(of, o)
+		if err == nil {
+			_, err = l.s.publish(ctx, l.stream, m)
+		}
+		switch {
+		case refusedExpectation(err):
+			refused = append(refused, o.Record.Ref)
+		case err != nil:
+			return refused, err
 		}
 	}
 	return refused, nil

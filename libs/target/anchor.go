@@ -11,7 +11,7 @@ type view struct {
 	*roster.Roster
 	anchors anchors
 	names   *naming                   // nil where the link gives no user names
-	own     func(*roster.Record) bool // what the link itself has published; nil where it publishes nothing
+	own     func(*roster.Record) bool // its own echo, and that of targets that hear it; nil where the link publishes nothing
 	made    func(*roster.Record) bool // what any target has published
 }
 

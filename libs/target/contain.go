@@ -79,7 +79,7 @@ func (l *Link) hidden(e *Entry, entries map[ID]*Entry, contained map[roster.Ref]
 }
 
 // Person returns a person whom the target may know of, without what the link itself has published of her or him: its own
-// echo makes no difference to it.
+// echo makes no difference to it, and neither do targets that take over what it publishes.
 func (v view) Person(k roster.Key) *roster.Person {
 	switch {
 	case v.Contained(k):

@@ -162,7 +162,9 @@ func NewLink(o LinkOptions) *Link {
 	l := &Link{o: o, commands: make(chan command)}
 	l.guard = &warden{link: l}
 	if o.Made.Overlay != nil {
-		l.own = func(r *roster.Record) bool { return r.Overlay && r.Source == o.Target }
+		// Of two targets that make one attribute, neither may hold the other to what that has from it: each sees what those
+		// before it in the order of sources know, which also wins the merge.
+		l.own = func(r *roster.Record) bool { return o.Feed.made(r) && r.Source.Compare(o.Target) >= 0 }
 	}
 	if o.Made.Applier != nil {
 		l.engine = &calls{link: l}

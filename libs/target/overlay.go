@@ -102,7 +102,7 @@ func (c *calls) publish(ctx context.Context) error {
 func (c *calls) overlay(f *Feed, ref roster.Ref) (Overlay, bool) {
 	var said *roster.Record
 	for _, r := range f.roster.Records(ref) {
-		if c.link.own(r) {
+		if r.Overlay && r.Source == c.link.o.Target {
 			said = r
 		}
 	}
