@@ -115,9 +115,10 @@ func (b *Book) current(o Owner) *Claim {
 	return nil
 }
 
+const year = 10_000 // a date is the number YYYYMMDD
+
 // over tells whether a name that had an owner is free again.
 func (c *Claim) over(r *Rules, today roster.Date) bool {
-	const year = 10_000 // a date is the number YYYYMMDD
 	return !c.Ended.IsOpen() && today > c.Ended+roster.Date(r.reserve*year)
 }
 

@@ -63,6 +63,15 @@ func DefaultPatterns() []string {
 	}
 }
 
+// Until returns the last day on which a name is given to nobody else whose last account was deleted on a day; an open one for
+// one that has an account.
+func (s Spec) Until(ended roster.Date) roster.Date {
+	if ended.IsOpen() {
+		return ended
+	}
+	return ended + roster.Date(cmp.Or(s.Reserve, reserveYears)*year)
+}
+
 // The usual.
 const (
 	reserveYears = 3
