@@ -113,7 +113,7 @@ func TestTwoLinksThatDieGiveEveryPersonaOneName(t *testing.T) {
 	var group sync.WaitGroup
 	calm := make(chan struct{})
 	for name, a := range links {
-		dice := rand.New(rand.NewPCG(1, uint64(len(name)))) //nolint:gosec // when a process of a test dies is no secret
+		dice := rand.New(rand.NewPCG(1, uint64(len(name))))
 		group.Go(func() {
 			for ctx.Err() == nil {
 				life, kill := context.WithCancel(ctx)
