@@ -346,7 +346,7 @@ func (m *mapping) user(v target.View, e roster.Ref, p *roster.Person, role roste
 		part = partPupils
 	}
 	w.place(m, v, at.units[0], part)
-	w.require(fieldCN, m.cn.fill(is), mostCN)
+	w.require(fieldCN, m.called(is), mostCN)
 	w.put(fieldSAM, username)
 	w.put(fieldUPN, username+"@"+settings.UPNSuffix)
 	w.put(fieldMail, mail)
@@ -361,6 +361,25 @@ func (m *mapping) user(v target.View, e roster.Ref, p *roster.Person, role roste
 		w.put(name, clean(value, most))
 	}
 	return w.Wish
+}
+
+// called is what an account is called in its OU. Where that is too long, what it is told from others by stays whole.
+func (m *mapping) called(is func(word string) string) string {
+	name := clean(m.cn.fill(is), 1<<16)
+	over := length(name) - mostCN
+	if over <= 0 {
+		return name
+	}
+	return m.cn.fill(func(word string) string {
+		value := is(word)
+		if word == "username" || word == "id" {
+			return value
+		}
+		value = clean(value, 1<<16)
+		less := cut(value, max(0, length(value)-over))
+		over -= length(value) - length(less)
+		return less
+	})
 }
 
 // matched puts by what the customer's own account is found.

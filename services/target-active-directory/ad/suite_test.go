@@ -162,19 +162,23 @@ func (p *peer) Holds() (out []target.Held, err error) {
 	byDN := map[string]target.ID{}
 	list := p.ours()
 	for _, e := range list {
-		byDN[e.DN] = idOf(e)
+		byDN[plain(e.DN)] = idOf(e)
 	}
 	for _, e := range list {
 		id := idOf(e)
-		rdn, parent, _ := strings.Cut(e.DN, ",")
+		dn, err := ldap.ParseDN(e.DN)
+		if err != nil {
+			return nil, err
+		}
 		h := target.Held{ID: id, Native: guidOf(e)}
 		put := func(name, value string) {
+			value = strings.ReplaceAll(value, h.Native[:8], "GUID") // which a neutral name has in it
 			h.Fields = append(h.Fields, target.Field{Name: name, Value: roster.Personal(value)})
 		}
-		if parent != p.base {
+		if parent := (&ldap.DN{RDNs: dn.RDNs[1:]}).String(); parent != plain(p.base) {
 			put("ou", byDN[parent].Key)
 		}
-		name := rdn[3:]
+		name := dn.RDNs[0].Attributes[0].Value
 		switch id.Kind {
 		case "ou":
 			put("name", name)
@@ -196,7 +200,7 @@ func (p *peer) Holds() (out []target.Held, err error) {
 			}
 			set := target.Set{Name: "members"}
 			for _, dn := range e.GetAttributeValues("member") {
-				m, ok := byDN[dn]
+				m, ok := byDN[plain(dn)]
 				if !ok {
 					m = target.ID{Kind: target.Foreign, Key: guidOf(p.search(dn, "(objectClass=*)", "objectGUID")[0])}
 				}
@@ -207,6 +211,15 @@ func (p *peer) Holds() (out []target.Held, err error) {
 		out = append(out, h)
 	}
 	return out, nil
+}
+
+// plain is a DN in one spelling.
+func plain(text string) string {
+	dn, err := ldap.ParseDN(text)
+	if err != nil {
+		return text
+	}
+	return dn.String()
 }
 
 func guidOf(e *ldap.Entry) string {
