@@ -157,9 +157,9 @@ func filterOf(kind string) string {
 	case kindUser:
 		return "(&(objectCategory=person)(objectClass=user))"
 	case kindGroup:
-		return "(objectCategory=group)"
+		return "(objectClass=group)"
 	default:
-		return "(objectCategory=organizationalUnit)"
+		return "(objectClass=organizationalUnit)"
 	}
 }
 

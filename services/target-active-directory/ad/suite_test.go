@@ -18,13 +18,23 @@ import (
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/target/targettest"
 	"eventful.se/ess/libs/testbed"
+	"eventful.se/ess/libs/testbed/adfake"
+	"eventful.se/ess/libs/transport/ldapx"
 	"eventful.se/ess/services/target-active-directory/ad"
 )
 
 const deadline = 1500 * time.Millisecond
 
 func TestSuite(t *testing.T) {
-	dc := newController(t)
+	suite(t, newController(t), "Samba AD over LDAPS, as a delegated service account")
+}
+
+// TestStrict holds the connector to what Windows refuses and Samba takes.
+func TestStrict(t *testing.T) {
+	suite(t, newStrict(t), "a directory as strict as Windows, in memory")
+}
+
+func suite(t *testing.T, dc *controller, against string) {
 	targettest.Test(t, targettest.Under{
 		Connector: ad.Connector(),
 		Peer: func(t *testing.T) (targettest.Peer, string) {
@@ -38,36 +48,76 @@ func TestSuite(t *testing.T) {
 			Shows: []targettest.Attribute{
 				targettest.GivenName, targettest.FamilyName, targettest.Username, targettest.Email, targettest.GroupName, targettest.UnitName,
 			},
-			Disables: true, Aliases: true, Lists: true, Verifies: true, Moves: true,
-			Finds:    "matchBy: [mail]",
+			Disables: true, Aliases: true, Lists: true, Verifies: true, Moves: true, Finds: "matchBy: [mail]",
 			Rate:     &targettest.Rate{Settings: "rate: 20", PerSecond: 20, Burst: 20, Shared: true},
 			Deadline: deadline,
 		},
-		Against: "Samba AD over LDAPS, as a delegated service account",
+		Against: against,
 	})
 }
 
-// controller is a domain controller for all peers of a test: each has OUs of its own, one after the other.
+// controller is a domain controller for all peers of a test: they have the same OUs, one after the other.
 type controller struct {
-	*testbed.SambaAD
-	ca      *testbed.CA
-	pool    *x509.CertPool
-	service testbed.Account
+	addr, name string // host:port, and what its certificate is good for
+	BaseDN     string
+	pool       *x509.CertPool
+	service    testbed.Account
+	admin      func(testing.TB) *ldap.Conn
 }
 
 func newController(t testing.TB) *controller {
 	t.Helper()
-	c := &controller{ca: testbed.NewCA(t)}
-	c.SambaAD = testbed.StartSambaAD(t, testbed.SambaOptions{CA: c.ca})
-	pem, err := os.ReadFile(c.ca.File)
+	s := testbed.StartSambaAD(t, testbed.SambaOptions{})
+	c := &controller{addr: s.Addr + ":636", name: s.ServerName, BaseDN: s.BaseDN, pool: poolOf(t, s.CAFile), admin: s.Admin}
+	c.service = s.Delegate(t, "ess", c.places(t)...)
+	return c
+}
+
+// newStrict is one that refuses what Windows does, and is not a real one.
+func newStrict(t testing.TB) *controller {
+	t.Helper()
+	s := adfake.Start(t, adfake.Options{Attributes: []string{"adminCount"}})
+	addr := strings.TrimPrefix(s.URL, "ldaps://")
+	c := &controller{addr: addr, name: "127.0.0.1", BaseDN: adfake.BaseDN, pool: poolOf(t, s.CAFile)}
+	c.admin = func(t testing.TB) *ldap.Conn {
+		t.Helper()
+		conn, err := ldap.DialURL(s.URL, ldap.DialWithTLSConfig(s.TLS()))
+		if err == nil {
+			err = conn.Bind(s.Admin.UPN, s.Admin.Password)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	c.service = s.Delegate("ess", c.places(t)...)
+	return c
+}
+
+// places makes the OUs of the settings.
+func (c *controller) places(t testing.TB) (list []string) {
+	t.Helper()
+	for _, name := range []string{"Skolor", "Slutat"} {
+		a := ldap.NewAddRequest("OU="+name+","+c.BaseDN, nil)
+		a.Attribute("objectClass", []string{"organizationalUnit"})
+		if err := c.admin(t).Add(a); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, a.DN)
+	}
+	return list
+}
+
+func poolOf(t testing.TB, file string) *x509.CertPool {
+	t.Helper()
+	pem, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.pool = x509.NewCertPool()
-	c.pool.AppendCertsFromPEM(pem)
-	c.AddLDIF(t, "dn: OU=Skolor,"+c.BaseDN+"\nobjectClass: organizationalUnit\n\ndn: OU=Slutat,"+c.BaseDN+"\nobjectClass: organizationalUnit\n")
-	c.service = c.Delegate(t, "ess", "OU=Skolor,"+c.BaseDN, "OU=Slutat,"+c.BaseDN)
-	return c
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool
 }
 
 // peer is the directory as an administrator sees it, and a wire to it that can be made to fail.
@@ -85,9 +135,9 @@ type peer struct {
 
 func (c *controller) peer(t testing.TB) *peer {
 	t.Helper()
-	p := &peer{t: t, c: c, admin: c.Admin(t), dir: t.TempDir(), base: "OU=Skolor," + c.BaseDN, gone: "OU=Slutat," + c.BaseDN}
+	p := &peer{t: t, c: c, admin: c.admin(t), dir: t.TempDir(), base: "OU=Skolor," + c.BaseDN, gone: "OU=Slutat," + c.BaseDN}
 	p.wipe()
-	p.wire = newWire(t, wideTLS(t, p.dir), c.Addr+":636", &tls.Config{RootCAs: c.pool, ServerName: c.ServerName, MinVersion: tls.VersionTLS12})
+	p.wire = newWire(t, wideTLS(t, p.dir), c.addr, &tls.Config{RootCAs: c.pool, ServerName: c.name, MinVersion: tls.VersionTLS12})
 	// What was there before us: a unit and a colleague's account in the base, an account elsewhere, and a group.
 	p.add("OU=Kommunens,"+p.base, "organizationalUnit", "description", "IT")
 	p.add("CN=chefen,OU=Kommunens,"+p.base, "user", "sAMAccountName", "chefen", "userPrincipalName", "chefen@skola.test", "employeeNumber", "4711")
@@ -264,7 +314,7 @@ func (p *peer) Plant(r target.Resource, guarded bool) (string, error) {
 	p.planted++
 	name := fmt.Sprintf("gammal%d", p.planted)
 	dn := "CN=" + name + ",OU=Kommunens," + p.base
-	p.add(dn, "user", "sAMAccountName", name, "displayName", "Invented Sedan Förut", "mail", mail, "userAccountControl", "512")
+	p.add(dn, "user", "sAMAccountName", name, "displayName", "Invented Sedan Förut", "mail", mail, "userAccountControl", "512", "unicodePwd", ldapx.UnicodePwd("Gammalt-1-ord"))
 	if guarded {
 		m := ldap.NewModifyRequest(dn, nil)
 		m.Replace("adminCount", []string{"1"})
