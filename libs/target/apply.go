@@ -261,6 +261,7 @@ func (c *calls) record(ctx context.Context, in intent, out Outcome, s *Settled, 
 	e := in.entry
 	if out.Err == nil {
 		c.confirm(e, in, out, s, next)
+		c.withdraw(ctx, in)
 		return nil
 	}
 	known := c.book.entries[e.ID]

@@ -36,10 +36,12 @@ func everyCommand(document string) map[string][]string {
 		"parked list": link, "parked show": args([]string{"student/" + key}, link), "parked retry": args(link, because),
 		"check source": source, "check link": link,
 		"asks list": nil, "asks cancel": args([]string{"x"}, tenant, because),
-		"members list": nil,
-		"preview":      link,
-		"why":          args(tenant, []string{"--key", key}),
-		"runs":         source, "findings": source,
+		"passwords letters": tenant, "passwords reset": args(link, because, []string{"--key", key}),
+		"passwords sheet": args(tenant, because, []string{"--unit", key, "--file", filepath.Join(filepath.Dir(document), "sheet.pdf"), "--identity", filepath.Join(filepath.Dir(document), "school.key")}),
+		"members list":    nil,
+		"preview":         link,
+		"why":             args(tenant, []string{"--key", key}),
+		"runs":            source, "findings": source,
 		"held show": source, "held approve": args([]string{"d"}, source, because), "held reject": args([]string{"d"}, link, because),
 		"person protect": args(tenant, because, []string{"--key", key}), "person unprotect": args(tenant, because, []string{"--key", key}),
 		"person join":  args(tenant, because, []string{"--key", key, "--other-key", uuid.NewString()}),
@@ -53,7 +55,7 @@ func everyCommand(document string) map[string][]string {
 }
 
 // offline are the commands that need no NATS.
-var offline = []string{"tenants schema", "reference"}
+var offline = []string{"tenants schema", "reference", "passwords keys new", "passwords keys show"}
 
 // afterBytes listens, and passes to a client so many bytes of what a server says; then nothing more comes, or with cut the
 // connection breaks. Without a server nothing is ever said.
@@ -122,6 +124,9 @@ func TestEveryCommandSaysWithinTenSecondsThatNATSCannotBeUsed(t *testing.T) {
 	const inAnswer = 900 // after the greeting, in the first answer of JetStream
 	cut := testbed.NewProxy(t, addr, slices.Repeat([]testbed.Cut{{Down: inAnswer}}, 10_000)...)
 	commands := everyCommand(w.document())
+	if err := run(t.Context(), []string{"passwords", "keys", "new", filepath.Join(w.dir, "school.key")}, io.Discard, io.Discard, os.Getenv, time.Now); err != 0 {
+		t.Fatal("no key was made")
+	}
 	for _, x := range []struct {
 		name, url string
 		words     []string // one of them is said

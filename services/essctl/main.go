@@ -63,7 +63,7 @@ Exit status: 0 when all went well, 1 after an error.`,
 	f.StringVar(&c.credentials, "credentials", "", "file:PATH or env:NAME of a credentials file (default $ESS_NATS_CREDS)")
 	f.StringVarP(&c.format, "output", "o", "table", "how to print: table, json or yaml")
 	cmd.AddCommand(c.tenantsCommand(), c.statusCommand(), c.sourcesCommand(), c.linksCommand(), c.parkedCommand(), c.checkCommand(), c.asksCommand(), c.membersCommand(), c.previewCommand(),
-		c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand(), c.namesCommand(), c.whyCommand(), c.referenceCommand())
+		c.runsCommand(), c.findingsCommand(), c.heldCommand(), c.personCommand(), c.manualCommand(), c.namesCommand(), c.whyCommand(), c.passwordsCommand(), c.referenceCommand())
 	c.completing(cmd)
 	return cmd
 }
