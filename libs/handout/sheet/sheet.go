@@ -52,9 +52,10 @@ func Slips(letters []handout.Letter, printed time.Time) ([]byte, error) {
 	p.SetAutoPageBreak(false, 0)
 	p.SetMargins(0, 0, 0)
 	p.SetCellMargin(0)
-	p.AddUTF8FontFromBytes(plain, "", goregular.TTF)
-	p.AddUTF8FontFromBytes(plain, "B", gobold.TTF)
-	p.AddUTF8FontFromBytes(mono, "B", gomonobold.TTF)
+	// fpdf writes into the bytes of a typeface: with those of the package the next sheet would be another one.
+	p.AddUTF8FontFromBytes(plain, "", bytes.Clone(goregular.TTF))
+	p.AddUTF8FontFromBytes(plain, "B", bytes.Clone(gobold.TTF))
+	p.AddUTF8FontFromBytes(mono, "B", bytes.Clone(gomonobold.TTF))
 	var err error
 	if p.face, err = sfnt.Parse(gobold.TTF); err != nil {
 		return nil, fmt.Errorf("print slips: %w", err)
