@@ -174,6 +174,10 @@ var catalogue = map[Code]entry{
 		"Kontot {user} saknar en rättighet i {address} ({operation}).", "The account {user} lacks a right in {address} ({operation}).",
 		"Be kunden delegera rättigheten på de organisationsenheter som länken sköter.", "Ask the customer to delegate the right on the organisational units that the link manages.",
 	},
+	ObjectDenied: {
+		"Kontot {user} får inte ändra just {object} i {address} ({operation}). Det får ändra annat.", "The account {user} may not change {object} of {address} ({operation}). Others it may change.",
+		"Se efter i objektets säkerhetsinställningar: det ärver inte rättigheterna, eller är eller har varit administratör (adminCount). Rätta det, och försök igen.", "Look at the security settings of the object: it does not inherit the rights, or is or was an administrator (adminCount). Correct that, and try again.",
+	},
 	OtherDomain: {
 		"{address} hänvisar till en annan domän eller server ({code}).", "{address} refers to another domain or server ({code}).",
 		"Kontrollera att adressen och de inställda katalogobjekten hör till samma domän, och att servern går att skriva till.", "See that the address and the configured objects are of the same domain, and that the server takes writes.",

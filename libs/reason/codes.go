@@ -49,6 +49,7 @@ const (
 	PasswordExpired    Code = "password-expired"
 	SignInRestricted   Code = "sign-in-restricted"
 	RightMissing       Code = "right-missing"
+	ObjectDenied       Code = "object-denied"
 	OtherDomain        Code = "other-domain"
 	OtherController    Code = "other-controller"
 	DirectoryFailed    Code = "directory-failed"

@@ -118,7 +118,10 @@ func (d *directory) test(a attribute, p *ber.Packet) func(string) bool {
 	case a.name == "objectGUID" || a.name == "objectSid":
 		return func(v string) bool { return v == want }
 	case a.name == "objectCategory" && !strings.Contains(want, "="):
-		return func(v string) bool { return strings.HasPrefix(fold(v), "cn="+fold(want)+",") }
+		return func(v string) bool { // by the name of the class, organizationalUnit
+			name, _, _ := strings.Cut(strings.TrimPrefix(fold(v), "cn="), ",")
+			return strings.ReplaceAll(name, "-", "") == strings.ReplaceAll(fold(want), "-", "")
+		}
 	case a.dn:
 		key := ""
 		if o, err := d.find(want); err == nil && o != nil {

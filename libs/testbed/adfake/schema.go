@@ -80,6 +80,7 @@ var schema = func() map[string]attribute {
 		{name: "managedBy", dn: true},
 		{name: "member", multi: true, dn: true},
 		{name: "userAccountControl", number: true},
+		{name: "adminCount", number: true},
 		{name: "pwdLastSet", number: true},
 		{name: "accountExpires", number: true},
 		{name: "groupType", number: true},

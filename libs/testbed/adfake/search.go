@@ -70,7 +70,11 @@ func (c *conn) search(m *message) []*ber.Packet {
 	rest := found[min(limit, len(found)):]
 	var out []*ber.Packet
 	for _, o := range found[:len(found)-len(rest)] {
-		out = append(out, entryPacket(m.id, o.dn(), d.attributes(o, q)))
+		list := d.attributes(o, q)
+		if slices.ContainsFunc(q.attributes, func(name string) bool { return strings.EqualFold(name, makes) }) && c.mayWrite(&message{dn: o.dn()}).code == 0 {
+			list = append(list, change{name: makes, values: []string{"user", "group", "organizationalUnit"}})
+		}
+		out = append(out, entryPacket(m.id, o.dn(), list))
 	}
 	if strings.EqualFold(m.dn, BaseDN) && q.scope == ldap.ScopeWholeSubtree && len(rest) == 0 {
 		for _, zone := range []string{"ForestDnsZones", "DomainDnsZones"} {
@@ -92,6 +96,9 @@ func (c *conn) search(m *message) []*ber.Packet {
 		return append(out, done(result{}))
 	}
 }
+
+// makes is the attribute that tells what who asks may make in an object.
+const makes = "allowedChildClassesEffective"
 
 // match returns what a search finds, as readers see it.
 func (d *directory) match(base *object, q searchRequest) (list []*object) {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/reason"
@@ -191,7 +193,7 @@ func stops(err error) bool {
 	}
 	switch reason.FaultOf(err) {
 	case reason.Misconfigured:
-		return reason.Of(err).Code != reason.RightMissing
+		return true
 	case reason.Transient:
 		code := reason.Of(err).Code
 		return slices.Contains([]reason.Code{reason.Unreachable, reason.NoAnswer, reason.OtherController, reason.Throttled}, code) || code == reason.Unexpected
@@ -216,6 +218,7 @@ func (s *sink) apply(ctx context.Context, op target.Operation, o *object) (out t
 	}
 	out.Native = o.guid
 	if out.Err = s.mayChange(op, o); out.Err != nil {
+		out.Err = s.judged(ctx, op, o, out.Err)
 		return out
 	}
 	switch op.Verb {
@@ -237,6 +240,7 @@ func (s *sink) apply(ctx context.Context, op target.Operation, o *object) (out t
 	default:
 		out.Err = s.fault(reason.Unsupported, target.ErrUnsupported, reason.ItemRefused, "what", op.Verb)
 	}
+	out.Err = s.judged(ctx, op, o, out.Err)
 	return out
 }
 
@@ -252,6 +256,7 @@ func (s *sink) create(ctx context.Context, op target.Operation) (out target.Outc
 		o, out.Refused, out.Err = s.createGroup(ctx, op)
 	}
 	if out.Err != nil || o == nil {
+		out.Err = s.judged(ctx, op, nil, out.Err)
 		return out
 	}
 	if o.fresh {
@@ -275,6 +280,52 @@ func (s *sink) mayChange(op target.Operation, o *object) error {
 	default: // by its own id it is another one's, or nobody's whom we may take away
 		return s.fault(reason.Invalid, nil, reason.NotOurs, "object", o.guid)
 	}
+}
+
+// judged tells what is wrong with one object from what is wrong with the directory. Where an OU of the settings is gone, or we may
+// make nothing in it, that is so of all objects; else the one that we may not change is by itself.
+func (s *sink) judged(ctx context.Context, op target.Operation, o *object, err error) error {
+	why := reason.Of(err)
+	switch why.Code {
+	case reason.RightMissing, reason.ObjectMissing, reason.OutsideOUs:
+	default:
+		return err
+	}
+	for _, dn := range s.places() {
+		if _, other := s.rights(ctx, dn); other != nil {
+			return other
+		}
+	}
+	if why.Code != reason.RightMissing {
+		return err
+	}
+	object := "OU " + valueOf(op.Resource.Fields, fieldOU)
+	if o != nil {
+		object = o.guid
+	}
+	return s.fault(reason.Invalid, err, reason.ObjectDenied, "user", s.LDAP.User, "object", object, "operation", why.Arg("operation"))
+}
+
+// places are the OUs of the settings, which must be there.
+func (s *sink) places() []string {
+	if s.QuarantineOU == "" {
+		return []string{s.BaseOU}
+	}
+	return []string{s.BaseOU, s.QuarantineOU}
+}
+
+// stand returns an error where an OU of the settings is not there. What would be in it is not lost: somebody moved or renamed it.
+func (s *sink) stand(ctx context.Context) error {
+	for _, dn := range s.places() {
+		list, err := s.search(ctx, ldapx.Query{Base: dn, Scope: ldap.ScopeBaseObject, Attributes: []string{"objectGUID"}})
+		if err != nil {
+			return err
+		}
+		if len(list) != 1 {
+			return s.fault(reason.Misconfigured, nil, reason.ObjectMissing, "object", dn)
+		}
+	}
+	return nil
 }
 
 // within tells whether a DN lies in one of the configured OUs.

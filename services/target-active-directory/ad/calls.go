@@ -133,5 +133,9 @@ func (s *sink) rename(ctx context.Context, o *object, rdn, parent string) error 
 		}
 	}
 	defer s.forget()
-	return s.write(ctx, func() error { return s.client.Rename(ctx, o.base(), rdn, parent) })
+	err := s.write(ctx, func() error { return s.client.Rename(ctx, o.base(), rdn, parent) })
+	if ldapx.Missing(err) {
+		return s.fault(reason.Transient, err, reason.ObjectMissing, "object", "OU")
+	}
+	return err
 }

@@ -20,10 +20,7 @@ func (s *sink) Check(ctx context.Context, step func(name, detail string, err err
 	if err := s.budget.Wait(ctx); err != nil {
 		return err
 	}
-	objects := []string{s.BaseOU}
-	if s.QuarantineOU != "" {
-		objects = append(objects, s.QuarantineOU)
-	}
+	objects := s.places()
 	if err := s.client.Check(ctx, objects, step); err != nil {
 		return s.answered(err)
 	}

@@ -123,7 +123,7 @@ func (s *sink) among(ctx context.Context, r target.Resource, list []*object) (fo
 		return err
 	}
 	for _, o := range list {
-		if o.id == r.ID && s.within(o.dn) {
+		if o.id == r.ID { // also where somebody moved it away, so that no other one is made
 			if err := add(o, ""); err != nil {
 				return nil, err
 			}

@@ -261,6 +261,9 @@ func (s *sink) Lookup(ctx context.Context, id target.ID, native string) (target.
 	}
 	o := there[0]
 	if o == nil || o.id != id || !s.within(o.dn) {
+		if err := s.stand(ctx); err != nil {
+			return target.Held{}, err
+		}
 		return target.Held{}, target.ErrNotFound
 	}
 	return s.held(ctx, o)
@@ -270,6 +273,9 @@ func (s *sink) Lookup(ctx context.Context, id target.ID, native string) (target.
 func (s *sink) List(ctx context.Context, found func(target.Held) error) error {
 	defer s.use()()
 	s.forget()
+	if err := s.stand(ctx); err != nil {
+		return err
+	}
 	var groups []*object
 	people := map[string]who{}
 	for _, kind := range s.Kinds() {

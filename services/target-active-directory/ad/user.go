@@ -3,6 +3,7 @@ package ad
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +124,14 @@ func (s *sink) updateUser(ctx context.Context, op target.Operation, o *object) e
 		}
 		changes = append(changes, more...)
 	}
-	if err := s.modify(ctx, o, changes); err != nil {
+	err = s.modify(ctx, o, changes)
+	if ldapx.WeakPassword(err) && op.Enable && !givesPassword(changes) { // it was made without one, and was never in use
+		var more []change
+		if more, err = s.newPassword(ctx, op); err == nil {
+			err = s.modify(ctx, o, slices.Concat(more, changes))
+		}
+	}
+	if err != nil {
 		if reason.Of(err).Code == reason.PasswordRefused {
 			return s.fault(reason.Transient, err, reason.PasswordRefused)
 		}
@@ -213,16 +221,30 @@ func (s *sink) enable(ctx context.Context, op target.Operation, o *object) (chan
 		return changes, nil
 	}
 	if o.number(attributePwd) == 0 && o.number(attributeUAC)&uacDisabled != 0 && !s.hadPassword(o) {
-		p, err := s.password(ctx, op)
+		more, err := s.newPassword(ctx, op)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, change{name: ldapx.AttributePassword, values: []string{ldapx.UnicodePwd(p.Secret.Reveal())}, only: true})
-		if p.Change {
-			changes = append(changes, change{name: attributePwd, values: []string{"0"}, only: true})
-		}
+		changes = append(changes, more...)
 	}
 	return append(changes, uac(o, false)), nil
+}
+
+// newPassword are the changes by which an account gets a first password.
+func (s *sink) newPassword(ctx context.Context, op target.Operation) ([]change, error) {
+	p, err := s.password(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	changes := []change{{name: ldapx.AttributePassword, values: []string{ldapx.UnicodePwd(p.Secret.Reveal())}, only: true}}
+	if p.Change {
+		changes = append(changes, change{name: attributePwd, values: []string{"0"}, only: true})
+	}
+	return changes, nil
+}
+
+func givesPassword(changes []change) bool {
+	return slices.ContainsFunc(changes, func(c change) bool { return c.name == ldapx.AttributePassword })
 }
 
 // hadPassword tells of an account that was disabled by us, or neutral: it was in use before.
@@ -322,14 +344,15 @@ func (s *sink) contain(ctx context.Context, op target.Operation, o *object) erro
 	if err := s.modify(ctx, o, changes); err != nil {
 		return err
 	}
-	if err := s.leaveGroups(ctx, o); err != nil {
-		return err
-	}
-	parent := ""
+	rdn, parent := ldapx.RDN("CN", name), ""
 	if !op.Alias {
 		parent = s.QuarantineOU
 	}
-	return s.rename(ctx, o, ldapx.RDN("CN", name), parent)
+	err := s.rename(ctx, o, rdn, parent)
+	if err != nil && parent != "" && !stops(err) { // its name goes all the same
+		err = errors.Join(err, s.rename(ctx, o, rdn, ""))
+	}
+	return errors.Join(err, s.leaveGroups(ctx, o))
 }
 
 // SetPassword gives an account of ours another password.
