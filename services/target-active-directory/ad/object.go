@@ -21,6 +21,8 @@ const (
 	attributeUAC  = "userAccountControl"
 	attributeText = "description"
 	attributePwd  = "pwdLastSet"
+
+	attributeLogon = "lastLogonTimestamp"
 )
 
 // Bits of userAccountControl.
@@ -108,7 +110,7 @@ func (o *object) disabled() bool {
 // attributes are those that are read of every object.
 func (s *sink) attributes() []string {
 	list := []string{
-		"objectGUID", "objectClass", "objectSid", "adminCount", "isCriticalSystemObject", attributeMark, attributeUAC, attributeText, attributePwd,
+		"objectGUID", "objectClass", "objectSid", "adminCount", "isCriticalSystemObject", attributeMark, attributeUAC, attributeText, attributePwd, attributeLogon,
 		fieldSAM, fieldUPN, fieldMail, fieldProxy, fieldShown, fieldType, "memberOf", s.IDAttribute,
 	}
 	return append(list, s.mapping.names...)

@@ -82,7 +82,11 @@ func (s *sink) createUser(ctx context.Context, op target.Operation) (*object, er
 		}
 		return nil, s.fault(reason.Transient, err, reason.PasswordRefused)
 	case reason.Of(err).Code == reason.NameTaken:
-		return s.holder(ctx, op, err)
+		own, err := s.holder(ctx, op, err)
+		if err != nil || s.passwords == nil {
+			return own, err
+		}
+		return own, s.give(ctx, op, own, password) // the one that waits to be handed out, and not that of the lost attempt
 	case ldapx.Missing(err):
 		s.forget()
 		return nil, s.fault(reason.Transient, err, reason.ObjectMissing, "object", "OU")
@@ -250,7 +254,7 @@ func givesPassword(changes []change) bool {
 // hadPassword tells of an account that was disabled by us, or neutral: it was in use before.
 func (s *sink) hadPassword(o *object) bool {
 	_, by := s.withoutText(o.value(attributeText))
-	return by || strings.HasPrefix(o.value(fieldSAM), s.neutral(o)) || o.value("lastLogonTimestamp") != ""
+	return by || strings.HasPrefix(o.value(fieldSAM), s.neutral(o)) || o.value(attributeLogon) != ""
 }
 
 // uac is the change of the one bit by which nobody can use an account, or somebody can.
@@ -366,7 +370,12 @@ func (s *sink) SetPassword(ctx context.Context, id target.ID, native string, p t
 	if o == nil {
 		return s.fault(reason.Conflict, nil, reason.ItemChanged)
 	}
-	if err := s.mayChange(target.Operation{Verb: target.Disable, Resource: target.Resource{ID: id}}, o); err != nil {
+	return s.give(ctx, target.Operation{Verb: target.Disable, Resource: target.Resource{ID: id}}, o, p)
+}
+
+// give writes another password.
+func (s *sink) give(ctx context.Context, op target.Operation, o *object, p target.Password) error {
+	if err := s.mayChange(op, o); err != nil {
 		return err
 	}
 	last := "-1"
