@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -231,7 +232,7 @@ func TestAnOlderTenantGetsNamesWhenItIsApplied(t *testing.T) {
 		t.Fatal(err)
 	}
 	older := streamConfigs(demo, 1)[1]
-	older.Subjects = older.Subjects[:len(older.Subjects)-1]
+	older.Subjects = slices.DeleteFunc(older.Subjects, func(s string) bool { return strings.HasPrefix(s, nameSubjects) })
 	if _, err := s.js.UpdateStream(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}

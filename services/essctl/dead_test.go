@@ -42,6 +42,7 @@ func everyCommand(document string) map[string][]string {
 		"preview":         link,
 		"why":             args(tenant, []string{"--key", key}),
 		"runs":            source, "findings": source,
+		"names list": tenant, "names show": args([]string{"annand"}, tenant),
 		"held show": source, "held approve": args([]string{"d"}, source, because), "held reject": args([]string{"d"}, link, because),
 		"person protect": args(tenant, because, []string{"--key", key}), "person unprotect": args(tenant, because, []string{"--key", key}),
 		"person join":  args(tenant, because, []string{"--key", key, "--other-key", uuid.NewString()}),

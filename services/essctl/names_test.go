@@ -27,8 +27,11 @@ func TestNamesTellWhoHasWhichAndForHowLong(t *testing.T) {
 	owner := usernames.Owner{Person: her, Role: roster.RolePupil}
 	left := usernames.Owner{Person: roster.Key{15: 9}, Role: roster.RoleStaff}
 	if _, err := w.store.Names("lund").Save(t.Context(), []usernames.Claim{
-		{Name: "tespro", Owner: owner, Since: 20260820}, {Name: "tesgam", Owner: owner, Since: 20250820, Former: true},
-		{Name: "boek", Owner: left, Since: 20200101, Ended: 20260901}, {Name: "admin"}, {Name: "ciaek", Owner: left, Since: 20200101, Ended: 20230901, Former: true},
+		{Name: "tespro", Owner: owner, Since: 20260820},
+		{Name: "tesgam", Owner: owner, Since: 20250820, Former: true},
+		{Name: "boek", Owner: left, Since: 20200101, Ended: 20260901},
+		{Name: "admin"},
+		{Name: "ciaek", Owner: left, Since: 20200101, Ended: 20230901, Former: true},
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
