@@ -675,10 +675,7 @@ var catalogue = map[Code]entry{
 		"Ett element ({what}) hänvisar till något som filen inte har; hänvisningen utelämnades.", "An element ({what}) refers to something that the file does not have; the reference was left out.",
 		"Kontrollera att det den hänvisar till är märkt för export.", "Check that what it refers to is marked for export.",
 	},
-	GroupCycle: {
-		"En grupp ligger över sig själv; kedjan bröts.", "A group lies above itself; the chain was cut.",
-		"Rätta överordnad grupp i registret.", "Correct the group above in the register.",
-	},
+	GroupCycle: {"En grupp ligger över sig själv; kedjan bröts.", "A group lies above itself; the chain was cut.", "Rätta överordnad grupp i registret.", "Correct the group above in the register."},
 	GroupInTwoUnits: {
 		"En grupp hör till två skolor; den först nämnda gäller.", "A group belongs to two schools; the one named first counts.",
 		"Låt gruppen höra till en skola i registret.", "Let the group belong to one school in the register.",

@@ -237,7 +237,7 @@ func TestManyTenantsAreWithinTheLimit(t *testing.T) {
 			telemetry.settled(t.Context(), fmt.Sprint("tenant-", i), roster.Source{System: system, Instance: "default"}, target.Settled{Created: 1})
 		}
 	}
-	if text := scrape(t, telemetry); strings.Contains(text, "overflow") || strings.Count(text, "ess_link_operations_total{") != 300*3*4 {
+	if text := scrape(t, telemetry); strings.Contains(text, "overflow") || strings.Count(text, "ess_link_operations_total{") != 300*3*5 {
 		t.Errorf("%d series of operations, overflow: %v", strings.Count(text, "ess_link_operations_total{"), strings.Contains(text, "overflow"))
 	}
 }

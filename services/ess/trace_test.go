@@ -255,7 +255,8 @@ func TestReadyTellsOfARefusedTarget(t *testing.T) {
 	if status, _ := ask("/healthz"); status != http.StatusOK {
 		t.Errorf("it is not alive (%d), because a target refuses it", status)
 	}
-	write(t, i.path("wrong"), "hush\n") // a secret is read when it is used
+	// Who was refused asks again after a minute, and less often after that; who changes the document is not kept waiting.
+	write(t, i.path("tenants", "prov.yaml"), document)
 	c.await(t, "msg=delivered")
 	until(t, "the program to be ready", &c.log, func() bool { status, _ := ask("/readyz"); return status == http.StatusOK })
 	if status, _ := c.terminate(t); status != 0 {
