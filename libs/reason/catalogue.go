@@ -17,7 +17,8 @@ func (e entry) next(l Language) string {
 	return e.nextEn
 }
 
-var catalogue = map[Code]entry{
+// general has all but what the other files of the catalogue have; together they are the [catalogue].
+var general = map[Code]entry{
 	Unexpected: {
 		"Ett oväntat fel inträffade.", "Something unexpected went wrong.",
 		"Läs loggraden med samma körning och rapportera felet.", "Read the log line of the same run and report the fault.",
@@ -140,7 +141,7 @@ var catalogue = map[Code]entry{
 	},
 	CertificateName: {
 		"Certifikatet som {address} visar gäller inte för namnet {name}.", "The certificate that {address} shows is not good for the name {name}.",
-		"Skriv adressen med det namn som står i certifikatet (subjectAltName), eller sätt serverName. Saknar certifikatet sådana namn: be kunden byta det.", "Write the address with the name that the certificate has (subjectAltName), or set serverName. Where it has none, ask the customer to replace it.",
+		"Skriv adressen med det namn som står i certifikatet (subjectAltName), eller sätt serverName där inställningarna har det. Saknar certifikatet sådana namn: be kunden byta det.", "Write the address with the name that the certificate has (subjectAltName), or set serverName where the settings have it. Where it has none, ask the customer to replace it.",
 	},
 	CertificateExpired: {
 		"Certifikatet som {address} visar gäller inte i dag; det gick ut {day} eller har inte börjat gälla.", "The certificate that {address} shows is not valid today; it ended on {day}, or has not begun.",

@@ -63,6 +63,15 @@ const (
 	NotOurs            Code = "not-ours"
 	IDTwice            Code = "id-twice"
 
+	// Calling an API over HTTP.
+	AddressRefused   Code = "address-refused"
+	RedirectRefused  Code = "redirect-refused"
+	EncryptionFailed Code = "encryption-failed"
+	ScopeRefused     Code = "scope-refused"
+	RequestRefused   Code = "request-refused"
+	EndpointMissing  Code = "endpoint-missing"
+	AnswerGone       Code = "answer-gone"
+
 	// What a target does not get.
 	NotFound           Code = "not-found" // the neutral answer for a protected person
 	NoActiveRole       Code = "no-active-role"

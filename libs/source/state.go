@@ -5,9 +5,11 @@ import "eventful.se/ess/libs/reason"
 // stateOf returns the state of a run that ended with an error.
 func stateOf(err error) State {
 	switch reason.Of(err).Code {
-	case reason.Unreachable:
+	case reason.Unreachable, reason.NoAnswer, reason.Throttled, reason.ServerRefused:
 		return Unreachable
-	case reason.WrongCredentials, reason.HostKeyUnknown, reason.HostKeyChanged, reason.NotPermitted:
+	case reason.WrongCredentials, reason.HostKeyUnknown, reason.HostKeyChanged, reason.NotPermitted,
+		reason.CertificateUnknown, reason.CertificateName, reason.CertificateExpired, reason.EncryptionFailed,
+		reason.AddressRefused, reason.RedirectRefused, reason.ScopeRefused:
 		return Refused
 	case reason.NoFile, reason.EmptyRead:
 		return Empty
@@ -15,9 +17,9 @@ func stateOf(err error) State {
 		return Stale
 	case reason.MarksUnreadable, reason.TooManyProtected, reason.TooManyUnprotected,
 		reason.Unreadable, reason.FileTooLarge, reason.ArchiveUnsafe, reason.ArchiveNested, reason.ArchiveEncrypted,
-		reason.ArchiveAmbiguous:
+		reason.ArchiveAmbiguous, reason.AnswerUnreadable:
 		return Unreadable
-	case reason.CanaryMissing, reason.TransferCut, reason.FileGrowing, reason.TruncatedFile:
+	case reason.CanaryMissing, reason.TransferCut, reason.FileGrowing, reason.TruncatedFile, reason.AnswerGone:
 		return Incomplete
 	default:
 		return Failed

@@ -1,0 +1,42 @@
+package reason
+
+import "maps"
+
+// catalogue has the texts of every code.
+var catalogue = func() map[Code]entry {
+	all := maps.Clone(general)
+	maps.Copy(all, ofAPIs)
+	return all
+}()
+
+// ofAPIs are the codes of what is read, or written, by calls over HTTP.
+var ofAPIs = map[Code]entry{
+	AddressRefused: {
+		"{address} leder till {ip}, en adress som inte får anropas.", "{address} leads to {ip}, an address that is not to be called.",
+		"Fråga leverantören vart adressen leder. Ligger systemet i vårt eget nät, sätt privateAddresses.", "Ask the vendor where the address leads. If the system is in our own network, set privateAddresses.",
+	},
+	RedirectRefused: {
+		"{address} hänvisar vidare till {other}; dit skickas ingenting.", "{address} redirects to {other}; nothing is sent there.",
+		"Fråga leverantören om adressen är ny, och skriv i så fall den i inställningarna.", "Ask the vendor whether the address is a new one; if so, write it into the settings.",
+	},
+	EncryptionFailed: {
+		"Ingen krypterad förbindelse med {address}: {what}.", "No encrypted connection with {address}: {what}.",
+		"Be leverantören om TLS 1.2 eller senare, och kontrollera klientcertifikatet om det ska finnas ett.", "Ask the vendor for TLS 1.2 or later, and look at the client certificate if there is to be one.",
+	},
+	ScopeRefused: {
+		"{address} ger inte {user} den behörighet (scope) som inställningarna ber om.", "{address} does not give {user} the scope that the settings ask for.",
+		"Be leverantören om behörigheten, eller rätta scope i inställningarna.", "Ask the vendor for the scope, or correct scope in the settings.",
+	},
+	RequestRefused: {
+		"{address} tar inte emot frågan {path} ({status}).", "{address} does not take the request {path} ({status}).",
+		"Kontrollera adress och inställningar mot leverantörens beskrivning.", "Compare address and settings with the vendor's description.",
+	},
+	EndpointMissing: {
+		"{address} har inte {path}.", "{address} does not have {path}.",
+		"Kontrollera adressen, och fråga leverantören om den delen finns och ingår.", "Check the address, and ask the vendor whether that part exists and is included.",
+	},
+	AnswerGone: {
+		"{address} har glömt hur långt {path} var läst.", "{address} has forgotten how far {path} was read.",
+		"Inget: läsningen görs om från början. Händer det ofta: minska limit, eller läs en annan tid.", "Nothing: it is read again from the beginning. If it happens often, lower limit, or read at another hour.",
+	},
+}
