@@ -45,14 +45,14 @@ type Answer struct {
 
 // How calls are tried again.
 const (
-	maxTries    = 4
-	firstPause  = time.Second
-	longPause   = 30 * time.Second
-	maxWait     = 2 * time.Minute // the longest that a server may ask for and be waited for
-	maxAfter    = 24 * time.Hour  // the longest that it is believed
-	maxRetries  = 10.0            // of a client at once
-	retryReturn = 0.1             // how much of a retry each call that went well gives back
-	maxHops     = 5
+	maxTries   = 4
+	firstPause = time.Second
+	longPause  = 30 * time.Second
+	maxWait    = 2 * time.Minute // the longest that a server may ask for and be waited for
+	maxAfter   = 24 * time.Hour  // the longest that it is believed
+	maxRetries = 10              // of a client at once
+	repays     = 10              // so many calls that went well give one back
+	maxHops    = 5
 )
 
 // Do makes a call, and makes it again where that may help. Every error but that of a context has a reason; [Status] tells
@@ -118,17 +118,17 @@ func (c *Client) tries(ctx context.Context, r Request, to *url.URL) (answer *Ans
 func (c *Client) retry() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.retries < 1 {
+	if c.retries < repays {
 		return false
 	}
-	c.retries--
+	c.retries -= repays
 	return true
 }
 
 func (c *Client) repay() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.retries = min(maxRetries, c.retries+retryReturn)
+	c.retries = min(maxRetries*repays, c.retries+1)
 }
 
 // once makes a call, and follows redirects on the same host.

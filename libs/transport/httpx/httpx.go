@@ -207,7 +207,7 @@ type Client struct {
 
 	mu        sync.Mutex
 	transport *http.Transport // made with the first call, for it needs files
-	retries   float64         // how many more are allowed; see [Client.retry]
+	retries   int             // that are left, in parts of one: see repays
 
 	signing chan struct{} // holds one token while somebody signs in
 	token   token
@@ -217,7 +217,7 @@ type Client struct {
 func New(cfg Config, o Options) *Client {
 	c := &Client{
 		cfg: cfg.withDefaults(), log: o.Logger, now: o.Now, sleep: o.Sleep, budget: o.Budget,
-		retries: maxRetries, signing: make(chan struct{}, 1),
+		retries: maxRetries * repays, signing: make(chan struct{}, 1),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
