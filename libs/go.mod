@@ -9,6 +9,7 @@ require (
 	filippo.io/age v1.3.1
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/go-asn1-ber/asn1-ber v1.5.8
+	github.com/go-json-experiment/json v1.27.2
 	github.com/go-ldap/ldap/v3 v3.4.15
 	github.com/goccy/go-yaml v1.18.0
 	github.com/google/go-cmp v0.7.0
