@@ -140,7 +140,8 @@ func (d *directory) test(a attribute, p *ber.Packet) func(string) bool {
 			return err == nil && bad == nil && compared(p.Tag, int(min(max(have-n, -1), 1)))
 		}
 	default:
-		return func(v string) bool { return compared(p.Tag, strings.Compare(fold(v), fold(want))) }
+		want = fold(want)
+		return func(v string) bool { return compared(p.Tag, strings.Compare(fold(v), want)) }
 	}
 }
 

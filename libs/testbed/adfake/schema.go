@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/text/unicode/norm"
@@ -122,16 +123,25 @@ const (
 	never          = math.MaxInt64
 )
 
+// spelt are letters that are taken for others.
+var spelt = map[rune]string{'ß': "ss", 'æ': "ae", 'ø': "o", 'œ': "oe", 'đ': "d", 'ł': "l"}
+
 // fold returns what names have in common that collide in the directory: no case, no accents.
 func fold(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.ToLower(s) // nearly all: filters look at every object
+	}
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(s) {
-		if unicode.Is(unicode.Mn, r) {
-			continue
+		switch r = unicode.ToLower(r); {
+		case unicode.Is(unicode.Mn, r):
+		case spelt[r] != "":
+			b.WriteString(spelt[r])
+		default:
+			b.WriteRune(r)
 		}
-		b.WriteRune(unicode.ToLower(r))
 	}
-	return strings.NewReplacer("ß", "ss", "æ", "ae", "ø", "o", "œ", "oe", "đ", "d", "ł", "l").Replace(b.String())
+	return b.String()
 }
 
 // dnKey returns a distinguished name as it is compared.
