@@ -28,6 +28,9 @@ type Under struct {
 	Secrets []string
 	Claims  Claims
 	Against string // what stands behind Peer, for the board: "OpenSSH 9.2", "a directory in a file"
+	// Crashes is how far apart the steps are at which a process dies: 0 for every step. A peer that is slow may take fewer
+	// where the same connector is held to all of them against another peer.
+	Crashes int
 }
 
 // Claims are what the connector says of the system. The suite checks both ways: what is claimed must be so, and what is

@@ -29,6 +29,7 @@ func labExcluded(n int) roster.Record {
 // TestAstray is what somebody did to an object of ours in the directory: whatever becomes of its person, what is not ours any more is
 // not touched, and no other one is made in its place.
 func TestAstray(t *testing.T) {
+	t.Parallel()
 	deleteAtOnce := target.Lifecycle{Stages: []target.Stage{{Do: target.DeleteStep}}}
 	disableAtOnce := target.Lifecycle{Stages: []target.Stage{{Do: target.DisableStep}}}
 	for _, how := range []string{"moved out", "OU moved out", "mark taken", "mark of another", "administrator"} {
@@ -48,6 +49,7 @@ func TestAstray(t *testing.T) {
 				continue // it is taken back, or found to be gone
 			}
 			t.Run(how+" "+what.name, func(t *testing.T) {
+				t.Parallel()
 				l := schoolLab(t, adfake.Options{})
 				l.leave = what.leave
 				l.add("OU=Annat,"+adfake.BaseDN, "organizationalUnit")
@@ -113,6 +115,7 @@ func (l *lab) dump(dn string) string {
 
 // TestBaseRenamed halts a link whose OUs somebody renamed, and makes nothing anew.
 func TestBaseRenamed(t *testing.T) {
+	t.Parallel()
 	for _, gone := range []string{labBase, labGone} {
 		l := schoolLab(t, adfake.Options{})
 		l.must(l.admin.ModifyDN(ldap.NewModifyDNRequest(gone, "OU=Omdöpt", true, "")))
@@ -140,6 +143,7 @@ func TestBaseRenamed(t *testing.T) {
 // TestQuarantineMissing: a protected person is out of sight although the OU where the account would lie is not there, and the
 // account goes there once it is.
 func TestQuarantineMissing(t *testing.T) {
+	t.Parallel()
 	l := schoolLab(t, adfake.Options{})
 	l.must(l.admin.ModifyDN(ldap.NewModifyDNRequest(labGone, "OU=Borta", true, "")))
 	dn := l.dnOf("user", 11)
@@ -164,6 +168,7 @@ func TestQuarantineMissing(t *testing.T) {
 
 // TestMovedInside has an account back where its school is.
 func TestMovedInside(t *testing.T) {
+	t.Parallel()
 	l := schoolLab(t, adfake.Options{})
 	l.add("OU=Egen,"+labBase, "organizationalUnit")
 	dn := l.dnOf("user", 11)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestCases(t *testing.T) {
+	t.Parallel()
 	dc := newController(t)
 	targettest.Cases(t, ad.Connector(), func(t *testing.T) (targettest.Peer, map[string]string) {
 		p := dc.peer(t)

@@ -15,6 +15,7 @@ import (
 // TestHalts is what keeps the whole directory from us: the link halts with a reason that says what and where, asks little even
 // if its process begins anew every minute, and goes on by itself.
 func TestHalts(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		fault   adfake.Fault
@@ -33,6 +34,7 @@ func TestHalts(t *testing.T) {
 		{name: "no base OU", want: reason.ObjectMissing, signIns: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, tt.options)
 			if tt.options.Cert.Expired {
 				l.pass(20 * time.Hour)
@@ -115,6 +117,7 @@ func labRenamed(n int) roster.Record { return labPupil(n, 1, "Testa", "Provsson-
 
 // TestOneObjectWithoutRights parks that one object, says so, and goes on with the others.
 func TestOneObjectWithoutRights(t *testing.T) {
+	t.Parallel()
 	l := schoolLab(t, adfake.Options{})
 	e := l.entry("user", 11)
 	l.dc.Inject(adfake.Fault{Op: "modify", DN: "<GUID=" + e.Native + ">", Code: 50})
@@ -144,6 +147,7 @@ func TestOneObjectWithoutRights(t *testing.T) {
 
 // TestPassing are faults that pass: nothing is lost, nothing is made twice, and nothing is asked all the time.
 func TestPassing(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		fault adfake.Fault
@@ -162,6 +166,7 @@ func TestPassing(t *testing.T) {
 		{"unwilling", adfake.Fault{Op: "add", DN: "anvqz11", Code: 53, Times: 1}, reason.ItemRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, adfake.Options{})
 			l.dc.Inject(tt.fault)
 			outside := l.outside()

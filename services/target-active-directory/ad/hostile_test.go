@@ -28,72 +28,77 @@ func hostile() []string {
 // TestHostileNames gives every such name to a person, a group and a unit: each is made once, within the OUs, and an unchanged
 // roster writes nothing more.
 func TestHostileNames(t *testing.T) {
+	t.Parallel()
 	for _, cn := range []string{"{username}", "{familyName}, {givenName} ({username})"} {
-		l := newLab(t, adfake.Options{})
-		l.settings = strings.Replace(l.settings, "timeout: 300ms", "timeout: 20s", 1)
-		l.settings += "cn: \"" + cn + "\"\nattributes: {givenName: {value: \"{givenName}\"}, sn: {value: \"{familyName}\"}, displayName: {value: \"{displayName}\"}, department: {value: \"{unit}\"}, title: {value: \"{class}\"}}\n"
-		outside := l.outside()
-		var all []roster.Record
-		for i, name := range hostile() {
-			unit := labUnit(1000+i, name)
-			all = append(all, unit, labPupil(2000+i, 1000+i, name, name), labPupil(3000+i, 1000+i, name, name), labGroup(4000+i, 1000+i, name, 2000+i, 3000+i))
-		}
-		s := l.put(all...)
-		if s.Halted != nil {
-			t.Fatalf("halted: %v", s.Halted)
-		}
-		parked := map[string]int{}
-		for id, e := range l.ledger.Entries {
-			if e.Reason != nil {
-				parked[fmt.Sprint(id.Kind, " ", e.State, " ", e.Reason.Code)]++
+		t.Run(cn, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, adfake.Options{})
+			l.settings = strings.Replace(l.settings, "timeout: 300ms", "timeout: 20s", 1)
+			l.settings += "cn: \"" + cn + "\"\nattributes: {givenName: {value: \"{givenName}\"}, sn: {value: \"{familyName}\"}, displayName: {value: \"{displayName}\"}, department: {value: \"{unit}\"}, title: {value: \"{class}\"}}\n"
+			outside := l.outside()
+			var all []roster.Record
+			for i, name := range hostile() {
+				unit := labUnit(1000+i, name)
+				all = append(all, unit, labPupil(2000+i, 1000+i, name, name), labPupil(3000+i, 1000+i, name, name), labGroup(4000+i, 1000+i, name, 2000+i, 3000+i))
 			}
-		}
-		t.Log(cn, parked)
-		if l.outside() != outside {
-			t.Error("something outside was changed")
-		}
-		for i, name := range hostile() {
-			unit, _ := l.ledger.Entry(target.ID{Kind: "ou", Key: labKey(1000 + i).String()})
-			if unit.State != target.Applied {
-				t.Logf("unit %d %.20q: %v %v", i, name, unit.State, unit.Reason)
-				continue
+			s := l.put(all...)
+			if s.Halted != nil {
+				t.Fatalf("halted: %v", s.Halted)
 			}
-			for _, n := range []int{2000 + i, 3000 + i} {
-				if e := l.entry("user", n); e.State != target.Applied {
-					t.Errorf("%d %.20q: %v %v", n, name, e.State, e.Reason)
-				} else if dn := l.dnOf("user", n); !ldapx.Below(dn, labBase) {
-					t.Errorf("%s is outside", dn)
+			parked := map[string]int{}
+			for id, e := range l.ledger.Entries {
+				if e.Reason != nil {
+					parked[fmt.Sprint(id.Kind, " ", e.State, " ", e.Reason.Code)]++
 				}
 			}
-			if n := len(l.dc.Values(l.dnOf("group", 4000+i), "member")); n != 2 {
-				t.Errorf("group %d %.20q has %d members", 4000+i, name, n)
+			t.Log(cn, parked)
+			if l.outside() != outside {
+				t.Error("something outside was changed")
 			}
-		}
-		before := l.dc.Counts().Ops
-		for _, do := range []func(){func() { l.settle(verify) }, func() { l.made = nil; l.settle() }} {
-			do()
-		}
-		after := l.dc.Counts().Ops
-		for _, op := range []string{"modify", "rename", "delete"} {
-			if after[op] != before[op] {
-				t.Errorf("%s: %d %s of what has not changed", cn, after[op]-before[op], op)
+			for i, name := range hostile() {
+				unit, _ := l.ledger.Entry(target.ID{Kind: "ou", Key: labKey(1000 + i).String()})
+				if unit.State != target.Applied {
+					t.Logf("unit %d %.20q: %v %v", i, name, unit.State, unit.Reason)
+					continue
+				}
+				for _, n := range []int{2000 + i, 3000 + i} {
+					if e := l.entry("user", n); e.State != target.Applied {
+						t.Errorf("%d %.20q: %v %v", n, name, e.State, e.Reason)
+					} else if dn := l.dnOf("user", n); !ldapx.Below(dn, labBase) {
+						t.Errorf("%s is outside", dn)
+					}
+				}
+				if n := len(l.dc.Values(l.dnOf("group", 4000+i), "member")); n != 2 {
+					t.Errorf("group %d %.20q has %d members", 4000+i, name, n)
+				}
 			}
-		}
-		// One change of an attribute is one write, whatever the name.
-		for i := range hostile() {
-			l.log.Publish(labPupil(2000+i, 1000+i, "Ny", hostile()[i]))
-		}
-		l.settle()
-		if n := l.dc.Counts().Ops["rename"] - after["rename"]; cn == "{username}" && n != 0 {
-			t.Errorf("%d renames of what has its name", n)
-		}
-		l.clean(nil)
+			before := l.dc.Counts().Ops
+			for _, do := range []func(){func() { l.settle(verify) }, func() { l.made = nil; l.settle() }} {
+				do()
+			}
+			after := l.dc.Counts().Ops
+			for _, op := range []string{"modify", "rename", "delete"} {
+				if after[op] != before[op] {
+					t.Errorf("%s: %d %s of what has not changed", cn, after[op]-before[op], op)
+				}
+			}
+			// One change of an attribute is one write, whatever the name.
+			for i := range hostile() {
+				l.log.Publish(labPupil(2000+i, 1000+i, "Ny", hostile()[i]))
+			}
+			l.settle()
+			if n := l.dc.Counts().Ops["rename"] - after["rename"]; cn == "{username}" && n != 0 {
+				t.Errorf("%d renames of what has its name", n)
+			}
+			l.clean(nil)
+		})
 	}
 }
 
 // TestHostileDirectory has such names stand in the directory already, as those of other people's accounts, groups and OUs, and as
 // candidates: none is taken for another, and none is changed that is not the one that is meant.
 func TestHostileDirectory(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, adfake.Options{})
 	l.settings += "members: exact\n"
 	l.add("OU=Kommunens,"+labBase, "organizationalUnit")

@@ -28,6 +28,7 @@ func (l *letters) New(context.Context, roster.Key, roster.Role, string) (target.
 // TestTheLetterOpensTheAccount: an account that was made by an attempt whose answer was lost has the password that waits to
 // be handed out, not the one before it.
 func TestTheLetterOpensTheAccount(t *testing.T) {
+	t.Parallel()
 	dc := newController(t)
 	p := dc.peer(t)
 	config := ad.Connector().New()

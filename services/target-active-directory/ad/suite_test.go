@@ -26,15 +26,15 @@ import (
 const deadline = 1500 * time.Millisecond
 
 func TestSuite(t *testing.T) {
-	suite(t, newController(t), "Samba AD over LDAPS, as a delegated service account")
+	suite(t, newController(t), "Samba AD over LDAPS, as a delegated service account", 5)
 }
 
-// TestStrict holds the connector to what Windows refuses and Samba takes.
+// TestStrict holds the connector to what Windows refuses and Samba takes. Its processes die at every step.
 func TestStrict(t *testing.T) {
-	suite(t, newStrict(t), "a directory as strict as Windows, in memory")
+	suite(t, newStrict(t), "a directory as strict as Windows, in memory", 0)
 }
 
-func suite(t *testing.T, dc *controller, against string) {
+func suite(t *testing.T, dc *controller, against string, crashes int) {
 	targettest.Test(t, targettest.Under{
 		Connector: ad.Connector(),
 		Peer: func(t *testing.T) (targettest.Peer, string) {
@@ -53,6 +53,7 @@ func suite(t *testing.T, dc *controller, against string) {
 			Deadline: deadline,
 		},
 		Against: against,
+		Crashes: crashes,
 	})
 }
 

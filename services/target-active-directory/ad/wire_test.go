@@ -1,6 +1,7 @@
 package ad_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"net"
@@ -195,8 +196,9 @@ func (w *wire) serve(client net.Conn) {
 	lost := map[int64]bool{}
 	w.wg.Go(func() {
 		defer client.Close()
+		answers := bufio.NewReader(server)
 		for {
-			p, err := ber.ReadPacket(server)
+			p, err := ber.ReadPacket(answers)
 			if err != nil {
 				return
 			}
@@ -212,8 +214,9 @@ func (w *wire) serve(client net.Conn) {
 			}
 		}
 	})
+	requests := bufio.NewReader(client)
 	for {
-		p, err := ber.ReadPacket(client)
+		p, err := ber.ReadPacket(requests)
 		if err != nil || len(p.Children) < 2 {
 			return
 		}
