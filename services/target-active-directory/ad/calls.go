@@ -123,14 +123,19 @@ func (s *sink) modify(ctx context.Context, o *object, changes []change) error {
 	return s.write(ctx, func() error { return s.client.Modify(ctx, m) })
 }
 
-// rename gives an object another name, another place, or both at once. The place is always told: by an objectGUID alone Samba
-// does not find what is to be renamed.
-func (s *sink) rename(ctx context.Context, o *object, rdn, parent string) error {
-	was, in := ldapx.Split(o.dn)
+// rename gives an object another name, another place, or both at once. Names are compared as they are, and not as the domain
+// controller happens to escape them: one in other letters is another one. The place is always told: by an objectGUID alone
+// Samba does not find what is to be renamed.
+func (s *sink) rename(ctx context.Context, o *object, name, parent string) error {
+	_, in := ldapx.Split(o.dn)
 	if parent == "" || ldapx.SameDN(in, parent) {
-		if parent = in; was == rdn {
+		if parent = in; nameOf(o.dn) == name {
 			return nil
 		}
+	}
+	rdn := ldapx.RDN("CN", name)
+	if o.kind() == kindOU {
+		rdn = ldapx.RDN("OU", name)
 	}
 	defer s.forget()
 	err := s.write(ctx, func() error { return s.client.Rename(ctx, o.base(), rdn, parent) })

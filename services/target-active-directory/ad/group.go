@@ -120,7 +120,7 @@ func (s *sink) updateGroup(ctx context.Context, op target.Operation, o *object) 
 	if _, err := s.change(ctx, o, leave, guids, false); err != nil {
 		return nil, err
 	}
-	return refused, s.rename(ctx, o, ldapx.RDN("CN", valueOf(f, fieldCN)), parent)
+	return refused, s.rename(ctx, o, valueOf(f, fieldCN), parent)
 }
 
 func membersIn(sets []target.Set) (list []target.ID) {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -35,10 +36,12 @@ const (
 	labGone = "OU=Slutat," + adfake.BaseDN
 )
 
-// lab is a link to the strict directory: the engine, the connector, a log and a ledger, and a clock that the test moves.
+// lab is a link to a directory: the engine, the connector, a log and a ledger, and a clock that the test moves.
 type lab struct {
 	*testing.T
-	dc       *adfake.Server
+	dc       *adfake.Server // the strict directory; nil where it is Samba
+	wire     *wire          // the way to Samba
+	url, ca  string
 	admin    *ldap.Conn
 	service  testbed.Account
 	settings string
@@ -77,27 +80,69 @@ func newLab(t *testing.T, o adfake.Options) *lab {
 	l := &lab{T: t, ledger: targettest.NewLedger(), at: time.Now().Add(-20 * time.Hour).Truncate(time.Second)} // a certificate of tests is good for a day on both sides
 	o.Now = l.now
 	l.dc = adfake.Start(t, o)
-	l.log = targettest.NewLog(l.now)
+	l.url, l.ca = l.dc.URL, l.dc.CAFile
 	l.admin = l.signIn(l.dc.Admin)
 	for _, dn := range []string{labBase, labGone} {
 		l.add(dn, "organizationalUnit")
 	}
 	l.service = l.dc.Delegate("ess", labBase, labGone)
+	return l.furnish("300ms")
+}
+
+// newSambaLab makes one whose directory is Samba.
+func newSambaLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{T: t, ledger: targettest.NewLedger(), at: time.Now().Truncate(time.Second)}
+	c, dir := newController(t), t.TempDir()
+	l.wire = newWire(t, wideTLS(t, dir), c.addr, &tls.Config{RootCAs: c.pool, ServerName: c.name, MinVersion: tls.VersionTLS12})
+	l.url, l.ca = "ldaps://"+l.wire.addr, filepath.Join(dir, "wide.pem")
+	l.admin, l.service = c.admin(t), c.service
+	return l.furnish("20s")
+}
+
+func (l *lab) furnish(timeout string) *lab {
+	l.Helper()
+	l.log = targettest.NewLog(l.now)
 	l.settings = fmt.Sprintf(`
-ldap: {urls: ["%s"], caFile: "%s", user: %s, password: "file:%s", timeout: 300ms, connectTimeout: 2s}
+ldap: {urls: ["%s"], caFile: "%s", user: %s, password: "file:%s", timeout: %s, connectTimeout: 2s}
 baseOU: %s
 quarantineOU: %s
 makeOUs: true
 pupils: {upnSuffix: elev.skola.test}
 staff: {upnSuffix: skola.test}
 matchBy: [mail]
-`, l.dc.URL, l.dc.CAFile, l.service.UPN, l.service.PasswordFile, labBase, labGone)
+`, l.url, l.ca, l.service.UPN, l.service.PasswordFile, timeout, labBase, labGone)
 	return l
+}
+
+// onBoth runs a test against the strict directory and against Samba.
+func onBoth(t *testing.T, test func(*lab)) {
+	t.Helper()
+	t.Run("strict", func(t *testing.T) { t.Parallel(); test(newLab(t, adfake.Options{})) })
+	t.Run("Samba", func(t *testing.T) { t.Parallel(); test(newSambaLab(t)) })
+}
+
+// writes is how many changes the directory was asked for so far, by the test too where it is the strict one.
+func (l *lab) writes() (n int) {
+	if l.dc == nil {
+		_, n = l.wire.counts()
+		return n
+	}
+	ops := l.dc.Counts().Ops
+	return ops["add"] + ops["delete"] + ops["modify"] + ops["rename"]
+}
+
+// values are those of an attribute of an object that must exist.
+func (l *lab) values(dn, attribute string) []string {
+	l.Helper()
+	r, err := l.admin.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{attribute}, nil))
+	l.must(err)
+	return r.Entries[0].GetAttributeValues(attribute)
 }
 
 func (l *lab) signIn(a testbed.Account) *ldap.Conn {
 	l.Helper()
-	conn, err := ldap.DialURL(l.dc.URL, ldap.DialWithTLSConfig(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}))
+	conn, err := ldap.DialURL(l.url, ldap.DialWithTLSConfig(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}))
 	if err != nil {
 		l.Fatal(err)
 	}

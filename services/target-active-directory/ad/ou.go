@@ -159,5 +159,5 @@ func (s *sink) updateOU(ctx context.Context, op target.Operation, o *object) err
 			return err
 		}
 	}
-	return s.rename(ctx, o, ldapx.RDN("OU", valueOf(op.Resource.Fields, fieldName)), parent)
+	return s.rename(ctx, o, valueOf(op.Resource.Fields, fieldName), parent)
 }

@@ -141,7 +141,7 @@ func (s *sink) updateUser(ctx context.Context, op target.Operation, o *object) e
 		}
 		return err
 	}
-	err = s.rename(ctx, o, ldapx.RDN("CN", valueOf(f, fieldCN)), parent)
+	err = s.rename(ctx, o, valueOf(f, fieldCN), parent)
 	if err == nil {
 		s.know(op.Resource.ID, &object{guid: o.guid})
 	}
@@ -282,8 +282,7 @@ func (s *sink) disable(ctx context.Context, op target.Operation, o *object) erro
 	if err := s.leaveGroups(ctx, o); err != nil || op.Verb != target.Move {
 		return err
 	}
-	name, _ := ldapx.Split(o.dn)
-	return s.rename(ctx, o, name, s.QuarantineOU)
+	return s.rename(ctx, o, nameOf(o.dn), s.QuarantineOU)
 }
 
 // textForm begins the text in the description of a disabled account, and textEnd stands before what was there before.
@@ -348,13 +347,13 @@ func (s *sink) contain(ctx context.Context, op target.Operation, o *object) erro
 	if err := s.modify(ctx, o, changes); err != nil {
 		return err
 	}
-	rdn, parent := ldapx.RDN("CN", name), ""
+	parent := ""
 	if !op.Alias {
 		parent = s.QuarantineOU
 	}
-	err := s.rename(ctx, o, rdn, parent)
+	err := s.rename(ctx, o, name, parent)
 	if err != nil && parent != "" && !stops(err) { // its name goes all the same
-		err = errors.Join(err, s.rename(ctx, o, rdn, ""))
+		err = errors.Join(err, s.rename(ctx, o, name, ""))
 	}
 	return errors.Join(err, s.leaveGroups(ctx, o))
 }
