@@ -367,6 +367,10 @@ var general = map[Code]entry{
 		"Väntar på {resource}.", "Waits for {resource}.",
 		"Inget: den skickas när det den väntar på finns i målsystemet.", "Nothing: it is sent once the target holds what it waits for.",
 	},
+	ListShort: {
+		"Målsystemets lista saknar {missing} av de {held} som länken har där. Listan är inte trodd, och inget är ändrat.", "The target's list misses {missing} of the {held} that the link has there. The list was not believed, and nothing was changed.",
+		"Kontrollera kontots rättigheter och OU:erna, eller vad som motsvarar dem. Är de verkligen borta: essctl links resync --verify --force gör om dem.", "Check the rights of the account, and the OUs or what is in their place. If they are gone indeed, essctl links resync --verify --force makes them again.",
+	},
 	PlaceTaken: {
 		"Väntar på platsen som {resource} har: målsystemet kan bara ha den ena.", "Waits for the place that {resource} has: the target can hold only one of the two.",
 		"Se vad som väntar på beslut för länken. När det gamla får tas bort skickas det nya.", "See what the link holds for a decision. When the old one may go, the new one is sent.",

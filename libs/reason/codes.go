@@ -97,6 +97,7 @@ const (
 	Leaving         Code = "leaving"
 	NeedsMissing    Code = "needs-missing"
 	PlaceTaken      Code = "place-taken"
+	ListShort       Code = "list-short"
 	StillNeeded     Code = "still-needed"
 	MembersRefused  Code = "members-refused"
 	Unmatched       Code = "unmatched"

@@ -14,7 +14,7 @@ import (
 
 // watchPlaces has the metrics show how the sources and links of this process are.
 func (t *Telemetry) watchPlaces() error {
-	var errs [6]error
+	var errs [8]error
 	gauge := func(i int, name, what string) (g metric.Int64ObservableGauge) {
 		g, errs[i] = t.meter.Int64ObservableGauge(name, metric.WithDescription(what))
 		return g
@@ -24,6 +24,8 @@ func (t *Telemetry) watchPlaces() error {
 	members := gauge(2, "ess_members", "Replicas that share the work of the program, as this one sees it.")
 	resources := gauge(3, "ess_link_resources", "Resources of a link that are not as wanted, by state.")
 	modes := gauge(4, "ess_link_mode", "1 for what a link is shown as, 0 for the rest: preview, active, held or halted. A paused link has none.")
+	drift := gauge(6, "ess_link_drift", "Resources that the last comparison with the target found to be others, and what became of them: found, repaired, reported.")
+	distrusted := gauge(7, "ess_link_list_distrusted", "1 where the last list of what the target holds was not believed, else 0.")
 	_, errs[5] = t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		t.places.mu.Lock()
 		defer t.places.mu.Unlock()
@@ -42,6 +44,16 @@ func (t *Telemetry) watchPlaces() error {
 			} {
 				o.ObserveInt64(resources, int64(n), metric.WithAttributes(append(of, attribute.String("state", state))...))
 			}
+			if r := l.drift; !r.At.IsZero() {
+				for what, n := range map[string]int{"found": r.Found, "repaired": r.Repaired, "reported": r.Reported} {
+					o.ObserveInt64(drift, int64(n), metric.WithAttributes(append(of, attribute.String("what", what))...))
+				}
+				n := int64(0)
+				if r.Reason != nil {
+					n = 1
+				}
+				o.ObserveInt64(distrusted, n, metric.WithAttributes(of...))
+			}
 			for _, m := range []target.Mode{target.ModePreview, target.ModeActive, target.ModeHeld, target.ModeHalted} {
 				n := int64(0)
 				if m == now.Mode {
@@ -51,7 +63,7 @@ func (t *Telemetry) watchPlaces() error {
 			}
 		}
 		return nil
-	}, sources, links, members, resources, modes)
+	}, sources, links, members, resources, modes, drift, distrusted)
 	return errors.Join(errs[:]...)
 }
 

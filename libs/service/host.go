@@ -288,12 +288,15 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		p.Check(err)
 		return nil
 	}
+	every, repair := l.Reconciles()
+	var compared time.Time
 	log := h.Store.Log(d.Tenant)
 	return target.NewLink(target.LinkOptions{
 		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: log, Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
-		Holds: h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
+		Reconcile: target.Reconcile{Every: every, Repair: repair},
+		Holds:     h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
 		Names: h.Store.Names(d.Tenant), NameRules: rules, Overlays: log,
 		Observer: func(s target.Settled) {
 			h.Pace.through(LinkItem(d.Tenant, l.Ref()))
@@ -305,9 +308,23 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 				logger.Info("nothing is delivered now", "why", s.Deferred)
 			}
 			deferred = s.Deferred
+			if r := s.Reconciled; !r.At.Equal(compared) {
+				compared = r.At
+				reconciled(logger, r)
+			}
 			h.settled(logger, d.Tenant, l.Ref(), s)
 		},
 	})
+}
+
+// reconciled says what a comparison with the target came to, where somebody may want to know.
+func reconciled(logger *slog.Logger, r target.Reconciled) {
+	switch {
+	case r.Reason != nil:
+		logger.Warn("what the target says that it holds is not believed", "reason", r.Reason.String(), "next_step", r.Reason.Next(reason.English))
+	case r.Found > 0:
+		logger.Info("others changed what the target holds", "found", r.Found, "repaired", r.Repaired, "reported", r.Reported)
+	}
 }
 
 // chance is what a link spreads its waits by: another for every link and every start.

@@ -48,6 +48,7 @@ type linkPlace struct {
 	settled bool // it has ended a round, of which the rest tells
 	status  target.Status
 	held    int
+	drift   target.Reconciled
 	cursor  roster.Position
 	refused *reason.Reason // why it cannot go on before a person has done something; nil where it can
 }
@@ -141,7 +142,7 @@ func (p *places) settled(at place, s target.Settled) {
 	if l == nil {
 		return
 	}
-	l.settled, l.status, l.held, l.cursor, l.refused = true, s.Status, s.Held, s.Cursor, nil
+	l.settled, l.status, l.held, l.drift, l.cursor, l.refused = true, s.Status, s.Held, s.Reconciled, s.Cursor, nil
 	if s.Refused {
 		l.refused = s.Halted
 	}

@@ -33,6 +33,9 @@ func checkAbilities(l tenant.Link, made *target.Target, roles map[roster.Role]ta
 			p.At("roles.%s", role).Add("the target cannot find accounts that it did not make: write manage or ignore")
 		}
 	}
+	if _, lists := made.Applier.(target.Lister); l.Reconcile != nil && !lists {
+		p.At("reconcile").Add("the target cannot tell all that it holds: leave this out")
+	}
 	if made.Quarantine {
 		return
 	}

@@ -72,6 +72,16 @@ type LinkStatus struct {
 	Withheld  int           `json:"withheld"`
 	Delivered time.Time     `json:"delivered,omitzero"` // the last complete set
 	Held      *Waits        `json:"held,omitempty"`
+	Compared  *Compared     `json:"compared,omitempty"` // the last time with what the target holds
+}
+
+// Compared says what a comparison of a link with its target came to.
+type Compared struct {
+	At       time.Time `json:"at"`
+	Found    int       `json:"found"`         // resources that others changed
+	Repaired int       `json:"repaired"`      // those that the link set out to write as they were
+	Reported int       `json:"reported"`      // those in which something was left as it is
+	Why      *Told     `json:"why,omitempty"` // why the list of the target was not believed
 }
 
 // Told is a reason with its texts, as a receiver that has no catalogue needs it.
@@ -298,12 +308,15 @@ func linkStatus(ref roster.Source, mode target.Mode, mark target.Mark, settled b
 	if settled && mark.Cursor.Log.Equal(end.Log) && mark.Cursor.Seq < end.Seq {
 		s.Lag = end.Seq - mark.Cursor.Seq
 	}
+	if r := mark.Reconciled; !r.At.IsZero() {
+		s.Compared = &Compared{r.At, r.Found, r.Repaired, r.Reported, told(r.Reason)}
+	}
 	switch {
 	case mode == target.ModePreview || mode == target.ModePaused: // as it was asked to be
 		s.Why = nil
 	case s.Mode == target.ModeHalted || held != nil:
 		s.Verdict = Act
-	case !settled || s.Lag > 0 || s.Parked > 0 || s.Mode == target.ModeHeld:
+	case !settled || s.Lag > 0 || s.Parked > 0 || s.Mode == target.ModeHeld || mark.Reconciled.Reason != nil:
 		s.Verdict = Look
 	}
 	return s

@@ -98,7 +98,23 @@ func encodeMark(m target.Mark) ([]byte, error) {
 	return marshal(&essv1.Mark{
 		Schema: schemaMajor, Cursor: &essv1.Position{Log: timeTo(m.Cursor.Log), Seq: m.Cursor.Seq}, WakeAt: timeTo(m.WakeAt),
 		Mapping: m.Mapping, Set: setRefTo(m.Set), InFlight: setRefTo(m.InFlight), Status: statusTo(m.Status),
+		Reconciled: reconciledTo(m.Reconciled),
 	})
+}
+
+func reconciledTo(r target.Reconciled) *essv1.Reconciled {
+	if r.At.IsZero() {
+		return nil
+	}
+	return &essv1.Reconciled{
+		At: timeTo(r.At), Found: int64(r.Found), Repaired: int64(r.Repaired), Reported: int64(r.Reported), Reason: reasonTo(r.Reason),
+	}
+}
+
+func reconciledFrom(p *essv1.Reconciled) target.Reconciled {
+	return target.Reconciled{
+		At: timeFrom(p.GetAt()), Found: int(p.GetFound()), Repaired: int(p.GetRepaired()), Reported: int(p.GetReported()), Reason: reasonFrom(p.GetReason()),
+	}
 }
 
 func statusTo(s target.Status) *essv1.Status {
@@ -126,6 +142,7 @@ func decodeMark(b []byte) (m target.Mark, err error) {
 	return target.Mark{
 		Cursor: roster.Position{Log: timeFrom(p.GetCursor().GetLog()), Seq: p.GetCursor().GetSeq()}, WakeAt: timeFrom(p.GetWakeAt()),
 		Mapping: p.GetMapping(), Set: setRefFrom(p.GetSet()), InFlight: setRefFrom(p.GetInFlight()), Status: statusFrom(p.GetStatus()),
+		Reconciled: reconciledFrom(p.GetReconciled()),
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -114,39 +113,6 @@ func asHeld(e Entry, h Held) Entry {
 		next.State = Disabled
 	}
 	return next
-}
-
-func (c *calls) verify(ctx context.Context) error {
-	lister, ok := c.link.o.Made.Applier.(Lister)
-	if !ok {
-		for _, e := range c.book.entries {
-			if e.Held && e.State != Matched {
-				if err := c.readBack(ctx, *e); err != nil {
-					return fmt.Errorf("read back %s: %w", e.ID, err)
-				}
-			}
-		}
-		return c.save(ctx)
-	}
-	found := map[ID]struct{}{}
-	err := lister.List(ctx, func(h Held) error {
-		found[h.ID] = struct{}{}
-		if e, ok := c.book.entries[h.ID]; ok {
-			told := c.asHeld(*e, h)
-			told.Untouched = false // it has our id
-			c.put(told)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for id, e := range c.book.entries {
-		if _, ok := found[id]; !ok && e.Held && !e.theirs() {
-			c.put(Entry{ID: id, Entity: e.Entity, State: Gone})
-		}
-	}
-	return c.save(ctx)
 }
 
 func (c *calls) due(now time.Time, w *work) {
@@ -270,7 +236,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	} else {
 		c.link.retry.reset()
 		c.link.mark.Cursor = pos
-		c.link.mark.WakeAt = earlier(boundary, c.nextTry())
+		c.link.mark.WakeAt = earlier(earlier(boundary, c.nextTry()), c.link.reconcileAt())
 	}
 	return s, c.save(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
 
@@ -24,7 +25,8 @@ type reply struct {
 }
 
 // Resync plans everything against the ledger. With verify the target is read back first and the ledger repaired; with
-// force it writes even where nothing differs, for a target that cannot be read.
+// force it writes even where nothing differs, for a target that cannot be read. A list that misses much of what the ledger
+// says is held is refused with [reason.ListShort], and believed with both.
 func (l *Link) Resync(ctx context.Context, verify, force bool) (Settled, error) {
 	return l.ask(ctx, command{verify: verify, force: force})
 }
@@ -86,7 +88,12 @@ func (l *Link) obey(ctx context.Context, c *command, w *work) error {
 		return nil
 	}
 	if c.verify {
-		if err := l.engine.verify(ctx); err != nil {
+		err := l.engine.verify(ctx, c.force)
+		if reason.Of(err).Code == reason.ListShort {
+			l.answer(c, Settled{}, err)
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
 	}

@@ -39,6 +39,7 @@ type LinkOptions struct {
 	Lifecycle Lifecycle
 	Filter    *rule.Rule               // for whom the link is; nil for everybody
 	Outside   Outside                  // what becomes of what the target holds and the configuration takes out
+	Reconcile Reconcile                // how what others did at the target is found
 	Protected Protection               // what the target has of a protected person
 	Passwords PasswordKeeper           // initial passwords that wait to be handed out; nil for none
 	Roles     map[roster.Role]Handling // as the target was opened with
@@ -75,7 +76,8 @@ type Settled struct {
 	Problems                            []Problem // what the pre-flight refused
 	Cursor                              roster.Position
 	WakeAt                              time.Time
-	Status                              Status // with the mode that the link is shown as
+	Status                              Status     // with the mode that the link is shown as
+	Reconciled                          Reconciled // the last time, in this round or before
 	Took                                time.Duration
 	PlanTook, RenderTook, DeliverTook   time.Duration
 
@@ -122,8 +124,11 @@ type Link struct {
 type engine interface {
 	// load reads the ledger into memory, and reads back what was in flight.
 	load(ctx context.Context) error
-	// verify compares the ledger with what the target holds, and repairs the ledger.
-	verify(ctx context.Context) error
+	// verify compares the ledger with what the target holds, and repairs the ledger. With right it believes a target that
+	// says that it has lost much.
+	verify(ctx context.Context, right bool) error
+	// reconcile compares them when that is due, and adds what is to be repaired; see [Reconcile].
+	reconcile(ctx context.Context, w *work) error
 	// settle makes the target equal to the roster as far as the work goes, and records it.
 	settle(ctx context.Context, w work) (Settled, error)
 	// due adds what waits for a time that has come.
@@ -255,6 +260,9 @@ func (l *Link) warm(ctx context.Context, c *command) (err error) {
 		if err := l.obey(ctx, c, &w); err != nil {
 			return err
 		}
+		if err := l.engine.reconcile(ctx, &w); err != nil {
+			return fmt.Errorf("reconcile: %w", err)
+		}
 		settled, err := l.round(ctx, w)
 		if err != nil {
 			return err
@@ -327,7 +335,7 @@ func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 	if len(s.Rows) > 0 {
 		s.Names = l.names(s.Rows)
 	}
-	s.Took, s.WakeAt = l.o.Now().Sub(begun), l.mark.WakeAt
+	s.Took, s.WakeAt, s.Reconciled = l.o.Now().Sub(begun), l.mark.WakeAt, l.mark.Reconciled
 	if l.o.Observer != nil {
 		l.o.Observer(s)
 	}

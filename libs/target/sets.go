@@ -65,7 +65,7 @@ func (e *sets) load(ctx context.Context) error {
 }
 
 // verify asks the target whether it still shows the last delivery.
-func (e *sets) verify(ctx context.Context) error {
+func (e *sets) verify(ctx context.Context, _ bool) error {
 	set := e.link.mark.Set
 	if set.Digest == "" {
 		return nil
@@ -81,6 +81,9 @@ func (e *sets) verify(ctx context.Context) error {
 	}
 	return nil
 }
+
+// reconcile has nothing to do: a complete set is delivered whole, whatever others changed.
+func (e *sets) reconcile(context.Context, *work) error { return nil }
 
 // due has nothing to add: every round looks at the whole set.
 func (e *sets) due(time.Time, *work) {}

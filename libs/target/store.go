@@ -70,12 +70,13 @@ type Book interface {
 
 // Mark is how far a link has come.
 type Mark struct {
-	Cursor   roster.Position // all below is settled in the ledger
-	WakeAt   time.Time       // next date boundary, retry or end of a grace; zero for none
-	Mapping  string          // version of the mapping that the ledger was planned with
-	Set      SetRef          // the last delivered set of a Deliverer
-	InFlight SetRef          // the set that was about to be delivered
-	Status   Status          // how the link was after its last round
+	Cursor     roster.Position // all below is settled in the ledger
+	WakeAt     time.Time       // next date boundary, retry or end of a grace; zero for none
+	Mapping    string          // version of the mapping that the ledger was planned with
+	Set        SetRef          // the last delivered set of a Deliverer
+	InFlight   SetRef          // the set that was about to be delivered
+	Status     Status          // how the link was after its last round
+	Reconciled Reconciled      // what the last comparison with the target came to
 }
 
 // Status is how a link is. A link that has not settled yet has none.

@@ -84,6 +84,8 @@ type Target struct {
 	// KeepsMembers are kinds whose sets keep the members that others added. The sink then adds what SetsAdd says and takes
 	// away what SetsDrop says, and never writes a set whole; of every other kind a set is as wished and no more.
 	KeepsMembers []string
+	// Policies are the fields that others have the last word on, by name. The link has it on every other.
+	Policies map[string]Policy
 	// Quarantine says that the target has a place for the accounts of those who have left, so that it takes [Move].
 	Quarantine bool
 	// Names is set by a target that makes accounts with user names; its mapping asks for them with [UserName].
@@ -203,7 +205,7 @@ type Applier interface {
 	Lookup(ctx context.Context, id ID, native string) (Held, error)
 }
 
-// Lister is an applier that can tell all it holds of ours.
+// Lister is an applier that can tell all it holds of ours, page by page. An end before the last page is an error.
 type Lister interface {
 	List(ctx context.Context, found func(Held) error) error
 }

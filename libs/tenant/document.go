@@ -111,9 +111,32 @@ type Link struct {
 	// there is may go on.
 	Protected string `yaml:"protected"`
 	// Roles say what the link does with the accounts of each role: manage, match or ignore; default the connector's.
-	Roles    Roles    `yaml:"roles"`
-	Settings ast.Node `yaml:"settings"` // the connector's own
+	Roles Roles `yaml:"roles"`
+	// Reconcile says how often all that the target holds is compared with what ESS wrote there; see [Link.Reconciles].
+	Reconcile *Reconcile `yaml:"reconcile"`
+	Settings  ast.Node   `yaml:"settings"` // the connector's own
 }
+
+// Reconcile says how what others did at a target is found, and whether it is undone.
+type Reconcile struct {
+	Every  *time.Duration `yaml:"every"`  // how often the target is listed; default 24h, 0s for never
+	Repair *bool          `yaml:"repair"` // whether what differs is written as it was, and not only counted; default true
+}
+
+// Reconciles returns how often the link compares, 0 for never, and whether it repairs.
+func (l Link) Reconciles() (every time.Duration, repair bool) {
+	every, repair = 24*time.Hour, true
+	if l.Reconcile != nil && l.Reconcile.Every != nil {
+		every = *l.Reconcile.Every
+	}
+	if l.Reconcile != nil && l.Reconcile.Repair != nil {
+		repair = *l.Reconcile.Repair
+	}
+	return every, repair
+}
+
+// shortestReconcile keeps a target from being listed all the time.
+const shortestReconcile = 10 * time.Minute
 
 // Roles say what a link does with the accounts of each role: manage makes, changes and removes them, match uses those that
 // the customer has, ignore has nothing to do with them; empty for the connector's default.
@@ -289,6 +312,9 @@ func (l Link) validate(p Problems) {
 		if word != "" && !slices.Contains([]string{Manage, Match, Ignore}, word) {
 			p.At("roles.%s", role).Add("%q is not a way: write manage, match or ignore, or leave it out for the connector's", word)
 		}
+	}
+	if every, _ := l.Reconciles(); every != 0 && every < shortestReconcile {
+		p.At("reconcile.every").Add("is %s: write 24h, at least 10m, or 0s for never", every)
 	}
 	l.validateScope(p)
 	l.validateLifecycles(p)

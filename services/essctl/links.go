@@ -449,6 +449,7 @@ func (c *control) linksShowCommand() *cobra.Command {
 						fmt.Fprintf(w, "held\t%d since %s: essctl held show --tenant %s --link %s\n", l.Held.Changes, clock(l.Held.Since), tenant, l.Name)
 					}
 					fmt.Fprintf(w, "delivered\t%s\n", clock(l.Delivered))
+					printCompared(w, l.Compared)
 					printAskLines(w, l.Asks)
 				})
 			})
@@ -457,6 +458,17 @@ func (c *control) linksShowCommand() *cobra.Command {
 	tenantFlag(cmd, &tenant)
 	linkFlag(cmd, &link)
 	return cmd
+}
+
+// printCompared prints what the last comparison with the target came to, if there was one.
+func printCompared(w *tabwriter.Writer, r *service.Compared) {
+	switch {
+	case r == nil:
+	case r.Why != nil:
+		fmt.Fprintf(w, "compared\t%s: not believed: %s\n\t%s\n", clock(r.At), r.Why.What[reason.English], r.Why.Next[reason.English])
+	default:
+		fmt.Fprintf(w, "compared\t%s: %d differed, %d repaired, %d left as they are\n", clock(r.At), r.Found, r.Repaired, r.Reported)
+	}
 }
 
 // printAskLines prints what was asked of one place, the newest last.

@@ -48,6 +48,32 @@ func (s *suite) safety() {
 			}
 		})
 	})
+	s.Case("what others lose or change there is found by the daily comparison and mended", conformance.Reconciles, func(t *testing.T) {
+		parts(s, t, []Tampering{Lose, Change}, func(t *testing.T, how Tampering) {
+			w := s.world(t)
+			if _, lists := w.made.Applier.(target.Lister); !lists {
+				s.DoesNotApply(t, "the target cannot tell all that it holds")
+			}
+			w.options.Reconcile = target.Reconcile{Every: 24 * time.Hour, Repair: true}
+			w.begin()
+			day := func() target.Reconciled {
+				w.pass(25 * time.Hour)
+				return w.settle().Reconciled
+			}
+			if r := day(); r.Found != 0 || r.Reason != nil {
+				t.Errorf("with nothing changed the comparison came to %+v: what List tells is not what was written", r)
+			}
+			for _, ref := range []roster.Ref{personRef(12), {Kind: roster.KindGroup, Key: key(31)}} {
+				for _, id := range w.of(ref) {
+					s.can(t, w.peer.Tamper(how, id))
+					if r := day(); r.Repaired == 0 {
+						t.Errorf("%s of %s is not found: %+v", how, id, r)
+					}
+					w.equal("a day after somebody else's hands (" + string(how) + ")")
+				}
+			}
+		})
+	})
 	s.Case("what others took away is made again when it changes next", conformance.Reconciles, func(t *testing.T) {
 		w := s.world(t)
 		if w.made.Applier == nil {

@@ -105,6 +105,7 @@ type Mark struct {
 	Set           *SetRef                `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
 	InFlight      *SetRef                `protobuf:"bytes,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	Status        *Status                `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
+	Reconciled    *Reconciled            `protobuf:"bytes,8,opt,name=reconciled,proto3" json:"reconciled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +189,91 @@ func (x *Mark) GetStatus() *Status {
 	return nil
 }
 
+func (x *Mark) GetReconciled() *Reconciled {
+	if x != nil {
+		return x.Reconciled
+	}
+	return nil
+}
+
+// Reconciled is what the last comparison of a link with its target came to.
+type Reconciled struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	At       *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Found    int64                  `protobuf:"varint,2,opt,name=found,proto3" json:"found,omitempty"`
+	Repaired int64                  `protobuf:"varint,3,opt,name=repaired,proto3" json:"repaired,omitempty"`
+	Reported int64                  `protobuf:"varint,4,opt,name=reported,proto3" json:"reported,omitempty"`
+	// Why the list was not believed.
+	Reason        *Reason `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reconciled) Reset() {
+	*x = Reconciled{}
+	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reconciled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reconciled) ProtoMessage() {}
+
+func (x *Reconciled) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reconciled.ProtoReflect.Descriptor instead.
+func (*Reconciled) Descriptor() ([]byte, []int) {
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Reconciled) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Reconciled) GetFound() int64 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
+}
+
+func (x *Reconciled) GetRepaired() int64 {
+	if x != nil {
+		return x.Repaired
+	}
+	return 0
+}
+
+func (x *Reconciled) GetReported() int64 {
+	if x != nil {
+		return x.Reported
+	}
+	return 0
+}
+
+func (x *Reconciled) GetReason() *Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return nil
+}
+
 // Status is how a link was after its last round.
 type Status struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -208,7 +294,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	mi := &file_ess_v1_ledger_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +306,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[2]
+	mi := &file_ess_v1_ledger_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +319,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{2}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Status) GetMode() string {
@@ -304,7 +390,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	mi := &file_ess_v1_ledger_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -316,7 +402,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	mi := &file_ess_v1_ledger_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -329,7 +415,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{3}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Position) GetLog() *timestamppb.Timestamp {
@@ -359,7 +445,7 @@ type SetRef struct {
 
 func (x *SetRef) Reset() {
 	*x = SetRef{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[4]
+	mi := &file_ess_v1_ledger_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +457,7 @@ func (x *SetRef) String() string {
 func (*SetRef) ProtoMessage() {}
 
 func (x *SetRef) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[4]
+	mi := &file_ess_v1_ledger_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +470,7 @@ func (x *SetRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRef.ProtoReflect.Descriptor instead.
 func (*SetRef) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{4}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetRef) GetBlob() string {
@@ -461,7 +547,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[5]
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +559,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[5]
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +572,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Entry) GetSchema() uint32 {
@@ -679,7 +765,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +777,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +790,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Candidate) GetNative() string {
@@ -746,7 +832,7 @@ type ResourceId struct {
 
 func (x *ResourceId) Reset() {
 	*x = ResourceId{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +844,7 @@ func (x *ResourceId) String() string {
 func (*ResourceId) ProtoMessage() {}
 
 func (x *ResourceId) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +857,7 @@ func (x *ResourceId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceId.ProtoReflect.Descriptor instead.
 func (*ResourceId) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ResourceId) GetKind() string {
@@ -799,7 +885,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +897,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +910,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Field) GetName() string {
@@ -852,7 +938,7 @@ type ReferenceSet struct {
 
 func (x *ReferenceSet) Reset() {
 	*x = ReferenceSet{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[9]
+	mi := &file_ess_v1_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +950,7 @@ func (x *ReferenceSet) String() string {
 func (*ReferenceSet) ProtoMessage() {}
 
 func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[9]
+	mi := &file_ess_v1_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +963,7 @@ func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReferenceSet.ProtoReflect.Descriptor instead.
 func (*ReferenceSet) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReferenceSet) GetName() string {
@@ -906,7 +992,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[10]
+	mi := &file_ess_v1_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1004,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[10]
+	mi := &file_ess_v1_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1017,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{10}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Cause) GetSeq() uint64 {
@@ -965,7 +1051,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x18\n" +
 	"\asession\x18\x03 \x01(\tR\asession\x12\x1f\n" +
 	"\vhanded_over\x18\x04 \x01(\bR\n" +
-	"handedOver\"\x8e\x02\n" +
+	"handedOver\"\xc2\x02\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12(\n" +
 	"\x06cursor\x18\x02 \x01(\v2\x10.ess.v1.PositionR\x06cursor\x123\n" +
@@ -973,7 +1059,17 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\amapping\x18\x04 \x01(\tR\amapping\x12 \n" +
 	"\x03set\x18\x05 \x01(\v2\x0e.ess.v1.SetRefR\x03set\x12+\n" +
 	"\tin_flight\x18\x06 \x01(\v2\x0e.ess.v1.SetRefR\binFlight\x12&\n" +
-	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\"\xf2\x01\n" +
+	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\x122\n" +
+	"\n" +
+	"reconciled\x18\b \x01(\v2\x12.ess.v1.ReconciledR\n" +
+	"reconciled\"\xae\x01\n" +
+	"\n" +
+	"Reconciled\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05found\x18\x02 \x01(\x03R\x05found\x12\x1a\n" +
+	"\brepaired\x18\x03 \x01(\x03R\brepaired\x12\x1a\n" +
+	"\breported\x18\x04 \x01(\x03R\breported\x12&\n" +
+	"\x06reason\x18\x05 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\"\xf2\x01\n" +
 	"\x06Status\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12&\n" +
 	"\x06reason\x18\x02 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
@@ -1053,48 +1149,52 @@ func file_ess_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_ess_v1_ledger_proto_rawDescData
 }
 
-var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_ess_v1_ledger_proto_goTypes = []any{
 	(*Owner)(nil),                 // 0: ess.v1.Owner
 	(*Mark)(nil),                  // 1: ess.v1.Mark
-	(*Status)(nil),                // 2: ess.v1.Status
-	(*Position)(nil),              // 3: ess.v1.Position
-	(*SetRef)(nil),                // 4: ess.v1.SetRef
-	(*Entry)(nil),                 // 5: ess.v1.Entry
-	(*Candidate)(nil),             // 6: ess.v1.Candidate
-	(*ResourceId)(nil),            // 7: ess.v1.ResourceId
-	(*Field)(nil),                 // 8: ess.v1.Field
-	(*ReferenceSet)(nil),          // 9: ess.v1.ReferenceSet
-	(*Cause)(nil),                 // 10: ess.v1.Cause
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*Reason)(nil),                // 12: ess.v1.Reason
+	(*Reconciled)(nil),            // 2: ess.v1.Reconciled
+	(*Status)(nil),                // 3: ess.v1.Status
+	(*Position)(nil),              // 4: ess.v1.Position
+	(*SetRef)(nil),                // 5: ess.v1.SetRef
+	(*Entry)(nil),                 // 6: ess.v1.Entry
+	(*Candidate)(nil),             // 7: ess.v1.Candidate
+	(*ResourceId)(nil),            // 8: ess.v1.ResourceId
+	(*Field)(nil),                 // 9: ess.v1.Field
+	(*ReferenceSet)(nil),          // 10: ess.v1.ReferenceSet
+	(*Cause)(nil),                 // 11: ess.v1.Cause
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Reason)(nil),                // 13: ess.v1.Reason
 }
 var file_ess_v1_ledger_proto_depIdxs = []int32{
-	3,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
-	11, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
-	4,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
-	4,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
-	2,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
-	12, // 5: ess.v1.Status.reason:type_name -> ess.v1.Reason
-	11, // 6: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
-	11, // 7: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
-	11, // 8: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
-	7,  // 9: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
-	8,  // 10: ess.v1.Entry.fields:type_name -> ess.v1.Field
-	9,  // 11: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
-	12, // 12: ess.v1.Entry.reason:type_name -> ess.v1.Reason
-	11, // 13: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
-	10, // 14: ess.v1.Entry.cause:type_name -> ess.v1.Cause
-	7,  // 15: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
-	6,  // 16: ess.v1.Entry.near:type_name -> ess.v1.Candidate
-	8,  // 17: ess.v1.Candidate.fields:type_name -> ess.v1.Field
-	7,  // 18: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
-	11, // 19: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	4,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
+	12, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
+	5,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
+	5,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
+	3,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
+	2,  // 5: ess.v1.Mark.reconciled:type_name -> ess.v1.Reconciled
+	12, // 6: ess.v1.Reconciled.at:type_name -> google.protobuf.Timestamp
+	13, // 7: ess.v1.Reconciled.reason:type_name -> ess.v1.Reason
+	13, // 8: ess.v1.Status.reason:type_name -> ess.v1.Reason
+	12, // 9: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
+	12, // 10: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
+	12, // 11: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
+	8,  // 12: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
+	9,  // 13: ess.v1.Entry.fields:type_name -> ess.v1.Field
+	10, // 14: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
+	13, // 15: ess.v1.Entry.reason:type_name -> ess.v1.Reason
+	12, // 16: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
+	11, // 17: ess.v1.Entry.cause:type_name -> ess.v1.Cause
+	8,  // 18: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
+	7,  // 19: ess.v1.Entry.near:type_name -> ess.v1.Candidate
+	9,  // 20: ess.v1.Candidate.fields:type_name -> ess.v1.Field
+	8,  // 21: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
+	12, // 22: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_ledger_proto_init() }
@@ -1109,7 +1209,7 @@ func file_ess_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ess_v1_ledger_proto_rawDesc), len(file_ess_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -61,6 +61,15 @@ func (c *Config) Open(env target.Env) (*target.Target, error) {
 		Quarantine: c.QuarantineOU != "",
 		Names:      &target.Names{Max: mostSAM, Refuse: refused + " "},
 		Overlay:    overlay,
+		Policies:   map[string]target.Policy{},
+	}
+	for _, name := range m.names {
+		switch s.policy(name) {
+		case OnCreate:
+			made.Policies[name] = target.OnCreate
+		case Report:
+			made.Policies[name] = target.ReportOnly
+		}
 	}
 	made.Parallel, made.Pace = cmp.Or(c.LDAP.Connections, ldapx.DefaultConnections), s.budget.Rate
 	if c.Members == KeepManual {
