@@ -369,7 +369,11 @@ var general = map[Code]entry{
 	},
 	ListShort: {
 		"Målsystemets lista saknar {missing} av de {held} som länken har där. Listan är inte trodd, och inget är ändrat.", "The target's list misses {missing} of the {held} that the link has there. The list was not believed, and nothing was changed.",
-		"Kontrollera kontots rättigheter och OU:erna, eller vad som motsvarar dem. Är de verkligen borta: essctl links resync --verify --force gör om dem.", "Check the rights of the account, and the OUs or what is in their place. If they are gone indeed, essctl links resync --verify --force makes them again.",
+		"Kontrollera kontots rättigheter och OU:erna, eller vad som motsvarar dem. Är de verkligen borta: essctl links resync --verify söker var och en och gör om den, med --force där målsystemet inte kan tillfrågas om en enda.", "Check the rights of the account, and the OUs or what is in their place. If they are gone indeed, essctl links resync --verify looks for each and makes it again, with --force where the target cannot be asked for one.",
+	},
+	CannotVerify: {
+		"Målsystemet kan inte tillfrågas om vad det har.", "The target cannot be asked what it holds.",
+		"essctl links resync --force skriver allt på nytt.", "essctl links resync --force writes everything anew.",
 	},
 	PlaceTaken: {
 		"Väntar på platsen som {resource} har: målsystemet kan bara ha den ena.", "Waits for the place that {resource} has: the target can hold only one of the two.",

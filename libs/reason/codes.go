@@ -98,6 +98,7 @@ const (
 	NeedsMissing    Code = "needs-missing"
 	PlaceTaken      Code = "place-taken"
 	ListShort       Code = "list-short"
+	CannotVerify    Code = "cannot-verify"
 	StillNeeded     Code = "still-needed"
 	MembersRefused  Code = "members-refused"
 	Unmatched       Code = "unmatched"

@@ -131,7 +131,9 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	}
 	c.link.toss()
 	c.health.refused = 0
-	if err := c.greet(ctx, &s); err != nil {
+	if w.broken != nil {
+		c.trip(w.broken, &s)
+	} else if err := c.greet(ctx, &s); err != nil {
 		return s, err
 	}
 	if c.written = nil; w.force {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"eventful.se/ess/libs/reason"
@@ -26,7 +27,8 @@ type reply struct {
 
 // Resync plans everything against the ledger. With verify the target is read back first and the ledger repaired; with
 // force it writes even where nothing differs, for a target that cannot be read. A list that misses much of what the ledger
-// says is held is refused with [reason.ListShort], and believed with both.
+// says is held is believed once the target says of each of it that it is gone. One that cannot be asked so is refused with
+// [reason.ListShort], and believed with both. A target that does not answer halts the link; then ask again.
 func (l *Link) Resync(ctx context.Context, verify, force bool) (Settled, error) {
 	return l.ask(ctx, command{verify: verify, force: force})
 }
@@ -88,13 +90,14 @@ func (l *Link) obey(ctx context.Context, c *command, w *work) error {
 		return nil
 	}
 	if c.verify {
-		err := l.engine.verify(ctx, c.force)
-		if reason.Of(err).Code == reason.ListShort {
+		switch err := l.engine.verify(ctx, c.force); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case slices.Contains([]reason.Code{reason.ListShort, reason.CannotVerify}, reason.Of(err).Code):
 			l.answer(c, Settled{}, err)
 			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("verify: %w", err)
+		case err != nil:
+			w.broken = fmt.Errorf("verify: %w", err)
 		}
 	}
 	w.force = c.force

@@ -124,9 +124,9 @@ type Link struct {
 type engine interface {
 	// load reads the ledger into memory, and reads back what was in flight.
 	load(ctx context.Context) error
-	// verify compares the ledger with what the target holds, and repairs the ledger. With right it believes a target that
-	// says that it has lost much.
-	verify(ctx context.Context, right bool) error
+	// verify compares the ledger with what the target holds, and repairs the ledger in memory. With force it believes a list
+	// that misses much. An error is the target's, and nothing was repaired for certain.
+	verify(ctx context.Context, force bool) error
 	// reconcile compares them when that is due, and adds what is to be repaired; see [Reconcile].
 	reconcile(ctx context.Context, w *work) error
 	// settle makes the target equal to the roster as far as the work goes, and records it.
@@ -145,6 +145,8 @@ type work struct {
 	force bool // write even where nothing differs
 	done  bool // there is nothing more to do for now
 	refs  map[roster.Ref]struct{}
+	// broken is why the target could not be read as was asked: the link halts.
+	broken error
 }
 
 func (w *work) add(ref roster.Ref) {

@@ -36,8 +36,7 @@ const (
 )
 
 const (
-	// A list that misses more than fewMissing, and more than one in shareMissing of what the ledger says is held, is not
-	// believed (rule R3).
+	// A list that misses more than fewMissing, and more than one in shareMissing of what the ledger says is held, misses much.
 	fewMissing   = 20
 	shareMissing = 10
 	// listAgainAfter is how soon a list that was not believed is asked for again, where that is not longer than usual.
@@ -68,7 +67,7 @@ func (c *calls) reconcile(ctx context.Context, w *work) error {
 		return nil
 	}
 	done := Reconciled{At: now}
-	held, gone, err := c.list(ctx, false)
+	held, gone, err := c.list(ctx, onlyWhole)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -156,23 +155,37 @@ func (t *Target) byPolicy(known, told Fields) (out Fields, report bool) {
 		}
 		seen[f.Name] = struct{}{}
 		had, has := of(known, f.Name), of(told, f.Name)
-		switch p := t.Policies[f.Name]; {
-		case p == "":
+		policy := t.Policies[f.Name]
+		if policy == "" {
 			out = append(out, has...)
-		default:
-			report = report || p == ReportOnly && !slices.Equal(had, has)
-			out = append(out, had...)
+			continue
 		}
+		report = report || policy == ReportOnly && !slices.Equal(had, has)
+		out = append(out, had...)
 	}
 	return out, report
 }
 
+// belief says how far a list is believed that misses much of what the ledger says is held (rule R3).
+type belief int
+
+const (
+	onlyWhole  belief = iota // by a clock not at all: more often the rights are lost than the content
+	ifEachGone               // a person asked: the target says of each by itself that it is gone
+	always                   // a person said that it is so, of a target that cannot be asked for one
+)
+
 // list returns all that the target tells of, and what the ledger says is held and it has not, sorted. A list that ended with
-// an error is not believed. What one does not tell of is asked for one by one before it counts as gone, and where that
-// is much the list is not believed either, unless a person said that it is right (rule R3).
-func (c *calls) list(ctx context.Context, right bool) (held map[ID]Held, gone []ID, err error) {
+// an error is not believed. What one does not tell of is asked for one by one before it counts as gone, and what the target
+// says nothing certain of is in neither.
+func (c *calls) list(ctx context.Context, short belief) (held map[ID]Held, gone []ID, err error) {
 	held = map[ID]Held{}
-	if err := c.link.o.Made.Applier.(Lister).List(ctx, func(h Held) error { held[h.ID] = h; return nil }); err != nil {
+	if err := c.link.o.Made.Applier.(Lister).List(ctx, func(h Held) error {
+		if e := c.book.entries[h.ID]; e == nil || e.Native != held[h.ID].Native || e.Native == "" { // of two with our id, ours is the one that is known
+			held[h.ID] = h
+		}
+		return nil
+	}); err != nil {
 		return nil, nil, err
 	}
 	var missing []ID
@@ -186,37 +199,49 @@ func (c *calls) list(ctx context.Context, right bool) (held map[ID]Held, gone []
 			missing = append(missing, id)
 		}
 	}
-	if n := len(missing); !right && n > fewMissing && n*shareMissing > all {
-		return nil, nil, reason.Errorf(reason.Misconfigured, nil, reason.ListShort, "missing", n, "held", all)
+	much := len(missing) > fewMissing && len(missing)*shareMissing > all
+	notBelieved := reason.Errorf(reason.Misconfigured, nil, reason.ListShort, "missing", len(missing), "held", all)
+	if much && short == onlyWhole {
+		return nil, nil, notBelieved
 	}
 	slices.SortFunc(missing, ID.Compare)
 	for _, id := range missing {
 		h, err := c.link.o.Made.Applier.Lookup(ctx, id, c.book.entries[id].Native)
 		switch {
+		case err == nil:
+			held[id] = h
+		case errors.Is(err, ErrUnsupported) && much && short != always:
+			return nil, nil, notBelieved
 		case errors.Is(err, ErrNotFound), errors.Is(err, ErrUnsupported):
 			gone = append(gone, id)
-		case err != nil:
+		case !answers(err):
 			return nil, nil, fmt.Errorf("look for %s, which the list has not: %w", id, err)
-		default:
-			held[id] = h
 		}
 	}
 	return held, gone, nil
 }
 
-// verify has the ledger say what the target holds, of all that it holds. With right a list is believed that misses much.
-func (c *calls) verify(ctx context.Context, right bool) error {
+// verify has the ledger say what the target holds, of all that it holds. The round after it records that. An error is the
+// target's.
+func (c *calls) verify(ctx context.Context, force bool) error {
 	if _, ok := c.link.o.Made.Applier.(Lister); !ok {
 		for _, e := range c.book.entries {
 			if e.Held && e.State != Matched {
-				if err := c.readBack(ctx, *e); err != nil {
+				switch err := c.readBack(ctx, *e); {
+				case errors.Is(err, ErrUnsupported) && !force:
+					return reason.Errorf(reason.Misconfigured, err, reason.CannotVerify)
+				case !answers(err):
 					return fmt.Errorf("read back %s: %w", e.ID, err)
 				}
 			}
 		}
-		return c.save(ctx)
+		return nil
 	}
-	held, gone, err := c.list(ctx, right)
+	short := ifEachGone
+	if force {
+		short = always
+	}
+	held, gone, err := c.list(ctx, short)
 	if err != nil {
 		return err
 	}
@@ -233,5 +258,5 @@ func (c *calls) verify(ctx context.Context, right bool) error {
 	for _, id := range gone {
 		c.put(Entry{ID: id, Entity: c.book.entries[id].Entity, State: Gone})
 	}
-	return c.save(ctx)
+	return nil
 }

@@ -19,6 +19,14 @@ type listed struct {
 	lists int
 	omit  func(target.ID) bool // the flaw: a list that ends too early, with no error
 	err   error                // how a list ends
+	mute  bool                 // it cannot be asked for one resource
+}
+
+func (d *listed) Lookup(ctx context.Context, id target.ID, native string) (target.Held, error) {
+	if d.mute {
+		return target.Held{}, target.ErrUnsupported
+	}
+	return d.directory.Lookup(ctx, id, native)
 }
 
 func (d *listed) List(_ context.Context, found func(target.Held) error) error {
@@ -29,25 +37,33 @@ func (d *listed) List(_ context.Context, found func(target.Held) error) error {
 		held[id] = h
 	}
 	d.lists++
+	omit, err := d.omit, d.err
 	d.mu.Unlock()
 	for id, h := range held {
-		if d.omit != nil && d.omit(id) {
+		if omit != nil && omit(id) {
 			continue
 		}
 		if err := found(h); err != nil {
 			return err
 		}
 	}
-	return d.err
+	return err
+}
+
+// behind does something behind the back of the link.
+func (d *listed) behind(do func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	do()
 }
 
 // change has somebody else write another value.
 func (d *listed) change(id target.ID, name, value string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	h := d.held[id]
-	h.Fields = target.Fields{{Name: name, Value: roster.Personal(value)}}
-	d.held[id] = h
+	d.behind(func() {
+		h := d.held[id]
+		h.Fields = target.Fields{{Name: name, Value: roster.Personal(value)}}
+		d.held[id] = h
+	})
 }
 
 // reconciling is a link that compares once a day and has settled a school of so many pupils, one of them in the group.
@@ -82,7 +98,7 @@ func TestWhatOthersChangedIsFoundAndRepaired(t *testing.T) {
 			t.Errorf("with nothing changed: %+v after %d lists", got, d.lists)
 		}
 		d.change(idOf(100), "family", "Annan")
-		delete(d.held, idOf(101))
+		d.behind(func() { delete(d.held, idOf(101)) })
 		writes := d.count()
 		if got := lastCompared(s); got.Found != 2 || got.Repaired != 2 || got.Reported != 0 {
 			t.Errorf("one changed and one lost: %+v", got)
@@ -126,9 +142,7 @@ func TestDriftIsOnlyReportedWhereTheLinkOrThePolicySaysSo(t *testing.T) {
 func TestAnAccountThatOthersDisabledStaysDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s, d := reconciling(t, 5, true, nil)
-		d.mu.Lock()
-		d.off[idOf(100)] = true
-		d.mu.Unlock()
+		d.behind(func() { d.off[idOf(100)] = true })
 		if got := lastCompared(s); got.Found != 1 || got.Reported != 1 || got.Repaired != 0 || d.enabled(idOf(100)) {
 			t.Errorf("%+v, enabled: %t", got, d.enabled(idOf(100)))
 		}
@@ -151,7 +165,7 @@ func TestR3AListThatIsShortIsNotBelieved(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p, s, d := reconciling(t, 60, true, nil)
 				want, writes := d.text(), d.count()
-				d.omit, d.err = c.omit, c.err
+				d.behind(func() { d.omit, d.err = c.omit, c.err })
 				same := func(when string) {
 					t.Helper()
 					if d.text() != want || d.count() != writes {
@@ -167,14 +181,12 @@ func TestR3AListThatIsShortIsNotBelieved(t *testing.T) {
 					t.Errorf("the comparison came to %+v, want %q", got, c.distrust)
 				}
 				same("after a comparison")
-				if c.err == nil {
-					_, err := p.link.Resync(t.Context(), true, false)
-					if reason.Of(err).Code != c.distrust && (err != nil || c.distrust != "") {
-						t.Errorf("a verifying resync: %v, want %q", err, c.distrust)
-					}
-					same("after a verifying resync")
+				settled, err := p.link.Resync(t.Context(), true, false) // which looks for each that the list has not
+				if halted := settled.Halted != nil; err != nil || halted != (c.err != nil) || halted && settled.Halted.Code != c.distrust {
+					t.Errorf("a verifying resync: %v, %v", settled.Halted, err)
 				}
-				d.omit, d.err = nil, nil
+				same("after a verifying resync")
+				d.behind(func() { d.omit, d.err = nil, nil })
 				d.change(idOf(101), "family", "Annan")
 				if got := lastCompared(s); got.Reason != nil || got.Found != 0 && d.text() != want {
 					t.Errorf("with a list that is whole again: %+v", got)
@@ -188,23 +200,84 @@ func TestR3AListThatIsShortIsNotBelieved(t *testing.T) {
 	}
 }
 
-// Who says that the target did lose much gets it again.
+// Who says that the target lost much gets it again by one command, where the target can be asked for each of it.
 func TestATargetThatLostMuchIsRecoveredWhenAPersonSaysSo(t *testing.T) {
+	for name, mute := range map[string]bool{"it can be asked": false, "it can only list": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _, d := reconciling(t, 60, true, nil)
+				want := d.text()
+				d.behind(func() {
+					d.mute = mute
+					maps.DeleteFunc(d.held, func(id target.ID, _ target.Held) bool { return id.Kind == "person" })
+				})
+				_, err := p.link.Resync(t.Context(), true, false)
+				if mute {
+					if reason.Of(err).Code != reason.ListShort || d.text() == want {
+						t.Errorf("without force: %v", err)
+					}
+					_, err = p.link.Resync(t.Context(), true, true)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d.text() != want {
+					t.Errorf("the directory holds\n%s\nwant\n%s", d.text(), want)
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+// A target that does not answer a verifying resync halts the link, which goes on by itself; asked again, it verifies.
+func TestAVerifyOfATargetThatIsDownHaltsAndIsDoneWhenAskedAgain(t *testing.T) {
+	unreachable := reason.Errorf(reason.Transient, errors.New("cut"), reason.Unreachable, "address", "test")
 	synctest.Test(t, func(t *testing.T) {
-		p, _, d := reconciling(t, 60, true, nil)
+		p, s, d := reconciling(t, 5, true, nil)
 		want := d.text()
-		d.mu.Lock()
-		maps.DeleteFunc(d.held, func(id target.ID, _ target.Held) bool { return id.Kind == "person" })
-		d.mu.Unlock()
-		if _, err := p.link.Resync(t.Context(), true, false); reason.Of(err).Code != reason.ListShort {
-			t.Errorf("without force: %v", err)
+		d.change(idOf(100), "family", "Annan")
+		d.behind(func() { d.err = unreachable })
+		settled, err := p.link.Resync(t.Context(), true, false)
+		if err != nil || settled.Halted == nil || settled.Halted.Code != reason.Unreachable || settled.Status.Mode != target.ModeHalted || settled.WakeAt.IsZero() {
+			t.Fatalf("got %+v, %v", settled, err)
+		}
+		d.behind(func() { d.err = nil })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := s.ledger.Mark.Status.Mode; got != target.ModeActive {
+			t.Errorf("a minute after the target is back the link is %s", got)
+		}
+		if settled, err := p.link.Resync(t.Context(), true, false); err != nil || settled.Halted != nil || d.text() != want {
+			t.Errorf("asked again: %v, %v\n%s", settled.Halted, err, d.text())
+		}
+		if err := p.stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("the link ended with %v", err)
+		}
+	})
+}
+
+// A target that cannot be asked for anything says so to who wants it verified.
+func TestAVerifyOfATargetThatCannotBeReadIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, plain := callsSetup()
+		s.made.Applier = silent{plain}
+		s.log.Publish(unit(1), person(100, "Ek"))
+		p := start(t, s)
+		p.reach(s.log)
+		if _, err := p.link.Resync(t.Context(), true, false); reason.Of(err).Code != reason.CannotVerify {
+			t.Errorf("got %v", err)
 		}
 		if _, err := p.link.Resync(t.Context(), true, true); err != nil {
-			t.Fatal(err)
-		}
-		if d.text() != want {
-			t.Errorf("the directory holds\n%s\nwant\n%s", d.text(), want)
+			t.Errorf("with force: %v", err)
 		}
 		_ = p.stop()
 	})
+}
+
+// silent is a directory that cannot be asked.
+type silent struct{ *directory }
+
+func (silent) Lookup(context.Context, target.ID, string) (target.Held, error) {
+	return target.Held{}, target.ErrUnsupported
 }

@@ -94,6 +94,10 @@ func (e *sets) settle(ctx context.Context, w work) (Settled, error) {
 	if !ready {
 		return s, nil
 	}
+	if w.broken != nil {
+		s.Refused = reason.FaultOf(w.broken) == reason.Misconfigured
+		return s, e.halt(ctx, reason.Of(w.broken), reason.AfterOf(w.broken), &s)
+	}
 	e.forced = e.forced || w.force
 	if w.empty() && !e.lost && !e.behind {
 		e.link.mark.Cursor = pos // saved with the next work, or when the link goes cold
