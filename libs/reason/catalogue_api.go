@@ -6,6 +6,7 @@ import "maps"
 var catalogue = func() map[Code]entry {
 	all := maps.Clone(general)
 	maps.Copy(all, ofAPIs)
+	maps.Copy(all, ofDirectories)
 	return all
 }()
 

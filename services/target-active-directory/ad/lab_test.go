@@ -342,8 +342,11 @@ func retry(ctx context.Context, link *target.Link) error {
 	return err
 }
 
-// verify has the directory read.
+// verify has the directory read, and fails where that halted the link.
 func verify(ctx context.Context, link *target.Link) error {
-	_, err := link.Resync(ctx, true, false)
+	s, err := link.Resync(ctx, true, false)
+	if s.Halted != nil {
+		return &reason.Error{Reason: *s.Halted}
+	}
 	return err
 }
