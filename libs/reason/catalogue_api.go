@@ -40,4 +40,20 @@ var ofAPIs = map[Code]entry{
 		"{address} har glömt hur långt {path} var läst.", "{address} has forgotten how far {path} was read.",
 		"Inget: läsningen görs om från början. Händer det ofta: minska limit, eller läs en annan tid.", "Nothing: it is read again from the beginning. If it happens often, lower limit, or read at another hour.",
 	},
+	PageLoop: {
+		"{address} lämnar samma sida av {list} om och om igen, eller sidor utan slut.", "{address} gives the same page of {list} again and again, or pages without end.",
+		"Inget: läsningen görs om. Fråga leverantören om felet består; prova en annan limit. Inget har ändrats.", "Nothing: it is read again. Ask the vendor if it persists, and try another limit. Nothing was changed.",
+	},
+	ListMissing: {
+		"{address} har inte listan {list}. Så länge den väntas räknas ingen som borta.", "{address} does not have the list {list}. As long as it is expected nobody counts as gone.",
+		"Fråga leverantören om listan ingår. Gör den inte det, skriv den under without i källans inställningar.", "Ask the vendor whether the list is included. If it is not, write it under without in the settings of the source.",
+	},
+	ClockDiffers: {
+		"Klockan hos {address} skiljer {minutes} minuter från vår. Så länge läses alltid allt.", "The clock of {address} is {minutes} minutes from ours. As long as that is so everything is read every time.",
+		"Kontrollera vår klocka, och be annars leverantören rätta sin.", "Look at our clock, else ask the vendor to mend theirs.",
+	},
+	DeltaDoubtful: {
+		"Allt lästes i stället för det som har ändrats: {what}.", "Everything was read in place of what changed: {what}.",
+		"Inget, om det inte händer varje gång. Gör det det, slå av delta i källans inställningar.", "Nothing, unless it happens every time. If it does, switch delta off in the settings of the source.",
+	},
 }

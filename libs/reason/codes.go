@@ -71,6 +71,10 @@ const (
 	RequestRefused   Code = "request-refused"
 	EndpointMissing  Code = "endpoint-missing"
 	AnswerGone       Code = "answer-gone"
+	PageLoop         Code = "page-loop"
+	ListMissing      Code = "list-missing"
+	ClockDiffers     Code = "clock-differs"
+	DeltaDoubtful    Code = "delta-doubtful"
 
 	// What a target does not get.
 	NotFound           Code = "not-found" // the neutral answer for a protected person

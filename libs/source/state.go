@@ -19,7 +19,7 @@ func stateOf(err error) State {
 		reason.Unreadable, reason.FileTooLarge, reason.ArchiveUnsafe, reason.ArchiveNested, reason.ArchiveEncrypted,
 		reason.ArchiveAmbiguous, reason.AnswerUnreadable:
 		return Unreadable
-	case reason.CanaryMissing, reason.TransferCut, reason.FileGrowing, reason.TruncatedFile, reason.AnswerGone:
+	case reason.CanaryMissing, reason.TransferCut, reason.FileGrowing, reason.TruncatedFile, reason.AnswerGone, reason.PageLoop:
 		return Incomplete
 	default:
 		return Failed

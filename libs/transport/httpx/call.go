@@ -45,8 +45,6 @@ type Answer struct {
 
 // How calls are tried again.
 const (
-	maxTries   = 4
-	firstPause = time.Second
 	longPause  = 30 * time.Second
 	maxWait    = 2 * time.Minute // the longest that a server may ask for and be waited for
 	maxAfter   = 24 * time.Hour  // the longest that it is believed
@@ -86,9 +84,9 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	return answer, nil
 }
 
-// tries makes a call up to maxTries times.
+// tries makes a call, again and again where that may help.
 func (c *Client) tries(ctx context.Context, r Request, to *url.URL) (answer *Answer, n int, err error) {
-	pause := &backoff.ExponentialBackOff{InitialInterval: firstPause, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: longPause}
+	pause := &backoff.ExponentialBackOff{InitialInterval: c.cfg.Retry.Pause, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: longPause}
 	pause.Reset()
 	signedIn := false
 	for n = 1; ; n++ {
@@ -104,7 +102,7 @@ func (c *Client) tries(ctx context.Context, r Request, to *url.URL) (answer *Ans
 		}
 		wait := max(reason.AfterOf(err), pause.NextBackOff())
 		repeatable := r.Repeatable || r.Method == http.MethodGet || Status(err) == http.StatusTooManyRequests
-		if ctx.Err() != nil || reason.FaultOf(err) != reason.Transient || !repeatable || n == maxTries || wait > maxWait || !c.retry() {
+		if ctx.Err() != nil || reason.FaultOf(err) != reason.Transient || !repeatable || n == c.cfg.Retry.Tries || wait > maxWait || !c.retry() {
 			return nil, n, err
 		}
 		c.log.WarnContext(ctx, "call tried again", "method", r.Method, "host", to.Host, "route", r.Route, "attempt", n, "wait", wait, "error", err)

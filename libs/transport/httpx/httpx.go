@@ -33,6 +33,9 @@ const (
 	DefaultMaxBytes       = 64 << 20
 	DefaultMaxUnpacked    = 256 << 20
 	DefaultKeyHeader      = "X-API-Key"
+	DefaultTries          = 4
+	DefaultPause          = time.Second
+	MaxTries              = 10
 )
 
 // Config says how to call an API. Zero values stand for the defaults.
@@ -46,8 +49,15 @@ type Config struct {
 	Timeout           time.Duration `yaml:"timeout"`        // for one call, with its whole answer
 	Limits            Limits        `yaml:"limits"`         //
 	Rate              float64       `yaml:"rate"`           // calls a second; 0 for no limit but what the server says
+	Retry             Retry         `yaml:"retry"`
 	// PrivateAddresses allows addresses of private networks and of this machine, and http:// to them.
 	PrivateAddresses bool `yaml:"privateAddresses"`
+}
+
+// Retry says how a call that failed is tried again, where that may help.
+type Retry struct {
+	Tries int           `yaml:"tries"` // at most so many in all
+	Pause time.Duration `yaml:"pause"` // before the second; twice as long before each that follows
 }
 
 // Limits bound one answer, in bytes.
@@ -104,6 +114,10 @@ func (c Config) Validate(p tenant.Problems) {
 	if c.Limits.MaxUnpacked < 0 {
 		p.At("limits.maxUnpacked").Add("has to be above 0")
 	}
+	if c.Retry.Tries < 0 || c.Retry.Tries > MaxTries {
+		p.At("retry.tries").Add("is not 1 to %d", MaxTries)
+	}
+	checkDuration(p.At("retry.pause"), c.Retry.Pause)
 	if c.Rate < 0 {
 		p.At("rate").Add("must not be negative")
 	}
@@ -183,6 +197,12 @@ func (c Config) withDefaults() Config {
 	if c.Limits.MaxUnpacked == 0 {
 		c.Limits.MaxUnpacked = DefaultMaxUnpacked
 	}
+	if c.Retry.Tries == 0 {
+		c.Retry.Tries = DefaultTries
+	}
+	if c.Retry.Pause == 0 {
+		c.Retry.Pause = DefaultPause
+	}
 	if c.Auth.Header == "" {
 		c.Auth.Header = DefaultKeyHeader
 	}
@@ -231,7 +251,7 @@ func New(cfg Config, o Options) *Client {
 	return c
 }
 
-// Close ends the connections that are not in use, and forgets the token. The client may be used again.
+// Close ends the connections that are not in use. The client may be used again, and then reads its certificates anew.
 func (c *Client) Close() {
 	c.mu.Lock()
 	t := c.transport

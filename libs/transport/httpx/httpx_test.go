@@ -52,6 +52,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"certificate alone":      {func(c *Config) { c.ClientCertificate = "env:X" }, "clientCertificate"},
 		"time without unit":      {func(c *Config) { c.Timeout = 30 }, "timeout"},
 		"limit":                  {func(c *Config) { c.Limits.MaxBytes = -1 }, "limits.maxBytes"},
+		"tries":                  {func(c *Config) { c.Retry.Tries = 100 }, "retry.tries"},
 		"rate":                   {func(c *Config) { c.Rate = -1 }, "rate"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,12 +176,12 @@ func TestASignInThatFails(t *testing.T) {
 		"scope":              {answer(400, `{"error":"invalid_scope"}`), reason.ScopeRefused, 1},
 		"moved":              {answer(302, "", "Location", "https://evil.example/"), reason.RedirectRefused, 1},
 		"not there":          {answer(404, ""), reason.RequestRefused, 1},
-		"down":               {answer(503, "hush-by-the-sea"), reason.ServerRefused, maxTries},
-		"too many":           {answer(429, "", "Retry-After", "5"), reason.Throttled, maxTries},
-		"a page for people":  {answer(200, "<html>hush-by-the-sea</html>", "Content-Type", "text/html"), reason.AnswerUnreadable, maxTries},
-		"no token in it":     {answer(200, `{"access_token":""}`), reason.AnswerUnreadable, maxTries},
-		"another kind":       {answer(200, `{"access_token":"x","token_type":"mac"}`), reason.AnswerUnreadable, maxTries},
-		"a header in it":     {answer(200, `{"access_token":"x\r\nHost: evil"}`), reason.AnswerUnreadable, maxTries},
+		"down":               {answer(503, "hush-by-the-sea"), reason.ServerRefused, DefaultTries},
+		"too many":           {answer(429, "", "Retry-After", "5"), reason.Throttled, DefaultTries},
+		"a page for people":  {answer(200, "<html>hush-by-the-sea</html>", "Content-Type", "text/html"), reason.AnswerUnreadable, DefaultTries},
+		"no token in it":     {answer(200, `{"access_token":""}`), reason.AnswerUnreadable, DefaultTries},
+		"another kind":       {answer(200, `{"access_token":"x","token_type":"mac"}`), reason.AnswerUnreadable, DefaultTries},
+		"a header in it":     {answer(200, `{"access_token":"x\r\nHost: evil"}`), reason.AnswerUnreadable, DefaultTries},
 		"larger than memory": {func(w http.ResponseWriter, _ *http.Request) { flood(w) }, reason.FileTooLarge, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,17 +221,17 @@ func TestWhatStatusesMean(t *testing.T) {
 		403: {reason.Misconfigured, reason.NotPermitted, 1},
 		404: {reason.Unsupported, reason.EndpointMissing, 1},
 		405: {reason.Unsupported, reason.EndpointMissing, 1},
-		408: {reason.Transient, reason.ServerRefused, maxTries},
+		408: {reason.Transient, reason.ServerRefused, DefaultTries},
 		409: {reason.Conflict, reason.ItemChanged, 1},
 		410: {reason.Conflict, reason.AnswerGone, 1},
 		412: {reason.Conflict, reason.ItemChanged, 1},
 		422: {reason.Misconfigured, reason.RequestRefused, 1},
-		423: {reason.Transient, reason.ServerRefused, maxTries},
-		429: {reason.Transient, reason.Throttled, maxTries},
-		500: {reason.Transient, reason.ServerRefused, maxTries},
+		423: {reason.Transient, reason.ServerRefused, DefaultTries},
+		429: {reason.Transient, reason.Throttled, DefaultTries},
+		500: {reason.Transient, reason.ServerRefused, DefaultTries},
 		501: {reason.Unsupported, reason.EndpointMissing, 1},
-		502: {reason.Transient, reason.ServerRefused, maxTries},
-		503: {reason.Transient, reason.ServerRefused, maxTries},
+		502: {reason.Transient, reason.ServerRefused, DefaultTries},
+		503: {reason.Transient, reason.ServerRefused, DefaultTries},
 		304: {reason.Misconfigured, reason.RequestRefused, 1},
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -260,13 +261,13 @@ func TestAServerThatAsksToWait(t *testing.T) {
 		"seconds":               {"7", false, 7 * time.Second, 0},
 		"a date":                {"Wed, 14 Oct 2026 10:00:09 GMT", false, 9 * time.Second, 0},
 		"a date by their clock": {"Wed, 14 Oct 2026 13:00:09 GMT", true, 9 * time.Second, 0},
-		"nothing":               {"", false, firstPause / 2, 0},
-		"what has passed":       {"Wed, 14 Oct 2020 10:00:00 GMT", false, firstPause / 2, 0},
-		"less than nothing":     {"-5", false, firstPause / 2, 0},
-		"words":                 {"soon", false, firstPause / 2, 0},
+		"nothing":               {"", false, DefaultPause / 2, 0},
+		"what has passed":       {"Wed, 14 Oct 2020 10:00:00 GMT", false, DefaultPause / 2, 0},
+		"less than nothing":     {"-5", false, DefaultPause / 2, 0},
+		"words":                 {"soon", false, DefaultPause / 2, 0},
 		"an hour":               {"3600", false, 0, time.Hour},
 		"a century":             {"3153600000", false, 0, maxAfter},
-		"more than there is":    {"99999999999999999999", false, firstPause / 2, 0},
+		"more than there is":    {"99999999999999999999", false, DefaultPause / 2, 0},
 		"the year 9999":         {"Fri, 31 Dec 9999 23:59:59 GMT", false, 0, maxAfter},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -291,7 +292,7 @@ func TestAServerThatAsksToWait(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || len(at.slept) == 0 || at.slept[0] < c.wait || at.slept[0] > c.wait+2*firstPause {
+			if err != nil || len(at.slept) == 0 || at.slept[0] < c.wait || at.slept[0] > c.wait+2*DefaultPause {
 				t.Errorf("got %v, and waited %v, want %s", err, at.slept, c.wait)
 			}
 		})
@@ -306,7 +307,7 @@ func TestWhatMayHaveBeenDoneIsNotRepeated(t *testing.T) {
 		t.Errorf("a POST was sent %d times: %v", v.count(), err)
 	}
 	_, err = client.Do(t.Context(), Request{URL: v.URL, Method: http.MethodPost, Repeatable: true})
-	if v.count() != 1+maxTries || err == nil {
+	if v.count() != 1+DefaultTries || err == nil {
 		t.Errorf("one that may be repeated was not: %v", err)
 	}
 }
@@ -360,18 +361,18 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		"F53 a bomb":       {send(bomb, "Content-Encoding", "gzip"), reason.FileTooLarge, 1},
 		"too large":        {send(make([]byte, 1<<17)), reason.FileTooLarge, 1},
 		"never ends":       {func(w http.ResponseWriter, _ *http.Request) { flood(w) }, reason.FileTooLarge, 1},
-		"F53 HTML":         {send([]byte("<html>Kanarina</html>"), "Content-Type", "text/html; charset=utf-8"), reason.AnswerUnreadable, maxTries},
-		"another packing":  {send([]byte("x"), "Content-Encoding", "br"), reason.AnswerUnreadable, maxTries},
-		"packed, cut off":  {send(packed([]byte(`{"a":1}`))[:15], "Content-Encoding", "gzip"), reason.TransferCut, maxTries},
-		"packed, not gzip": {send([]byte(`{"a":1, "b":2}`), "Content-Encoding", "gzip"), reason.TransferCut, maxTries},
-		"F53 cut off":      {send([]byte(`{"a":1`), "Content-Length", "100"), reason.TransferCut, maxTries},
-		"reset at once":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, reason.Unreachable, maxTries},
+		"F53 HTML":         {send([]byte("<html>Kanarina</html>"), "Content-Type", "text/html; charset=utf-8"), reason.AnswerUnreadable, DefaultTries},
+		"another packing":  {send([]byte("x"), "Content-Encoding", "br"), reason.AnswerUnreadable, DefaultTries},
+		"packed, cut off":  {send(packed([]byte(`{"a":1}`))[:15], "Content-Encoding", "gzip"), reason.TransferCut, DefaultTries},
+		"packed, not gzip": {send([]byte(`{"a":1, "b":2}`), "Content-Encoding", "gzip"), reason.TransferCut, DefaultTries},
+		"F53 cut off":      {send([]byte(`{"a":1`), "Content-Length", "100"), reason.TransferCut, DefaultTries},
+		"reset at once":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, reason.Unreachable, DefaultTries},
 		"F53 chunked, hung": {func(w http.ResponseWriter, r *http.Request) {
 			answer(200, "{")(w, r)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, reason.NoAnswer, maxTries},
-		"hung": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, reason.NoAnswer, maxTries},
+		}, reason.NoAnswer, DefaultTries},
+		"hung": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, reason.NoAnswer, DefaultTries},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
