@@ -106,8 +106,8 @@ func sorted[K ~string, V any](m map[K]V) []K {
 	return keys
 }
 
-// print tells settings apart by which a read would come to something else.
-func (c Config) print() string {
+// mark tells settings apart by which a read would come to something else.
+func (c Config) mark() string {
 	text, err := json.Marshal([]any{c.BaseURL, c.Without, c.Query, c.Profile})
 	if err != nil {
 		return "" // which no cursor has

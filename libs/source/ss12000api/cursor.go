@@ -32,7 +32,7 @@ func (s *Source) resume(since source.Cursor) (cursor, string) {
 		return cursor{}, "the mark of the last read is of another version"
 	case !s.cfg.Delta.On:
 		return cursor{}, "delta is off"
-	case c.Print != s.cfg.print():
+	case c.Print != s.cfg.mark():
 		return cursor{}, "the settings are others"
 	case c.Chain >= s.cfg.Delta.Chain:
 		return cursor{}, "delta.chain reads of what changed came since"
@@ -47,7 +47,7 @@ func (r *run) next() source.Cursor {
 	if !r.cfg.Delta.On || !r.complete || r.noDelta || r.skewed() {
 		return nil
 	}
-	c := cursor{Version: version, Since: r.began.Add(-r.cfg.Delta.Overlap).UTC(), Print: r.cfg.print()}
+	c := cursor{Version: version, Since: r.began.Add(-r.cfg.Delta.Overlap).UTC(), Print: r.cfg.mark()}
 	if !r.served.IsZero() && r.served.Before(r.began) {
 		c.Since = r.served.Add(-r.cfg.Delta.Overlap).UTC()
 	}

@@ -27,7 +27,7 @@ const (
 type content struct {
 	token   string
 	n       int // objects
-	print   [sha256.Size]byte
+	same    [sha256.Size]byte
 	odd     map[string]int
 	objects []ss12000.Object
 }
@@ -41,7 +41,7 @@ func (r *run) objects(of ss12000.Resource) func([]byte) (content, error) {
 			fmt.Fprintf(ids, "%q", o.Head().ID)
 			return nil
 		})
-		ids.Sum(c.print[:0])
+		ids.Sum(c.same[:0])
 		c.token, c.n, c.odd = p.Token, p.Count, p.Odd
 		return c, err
 	}
@@ -114,7 +114,7 @@ func (r *run) fetch(ctx context.Context, path string, query url.Values, read fun
 		}
 	}
 	loop := reason.Errorf(reason.Transient, nil, reason.PageLoop, "address", r.host, "list", path)
-	tokens, prints := map[[sha256.Size]byte]bool{}, map[[sha256.Size]byte]bool{}
+	tokens, seen := map[[sha256.Size]byte]bool{}, map[[sha256.Size]byte]bool{}
 	ask := url.Values{"limit": {strconv.Itoa(r.cfg.Limit)}}
 	maps.Copy(ask, query)
 	empty := 0
@@ -139,11 +139,11 @@ func (r *run) fetch(ctx context.Context, path string, query url.Values, read fun
 		if empty++; c.n > 0 {
 			empty = 0
 		}
-		if c.n > 0 && prints[c.print] || c.token != "" && tokens[token] || empty > maxEmpty {
+		if c.n > 0 && seen[c.same] || c.token != "" && tokens[token] || empty > maxEmpty {
 			send(result{err: loop})
 			return
 		}
-		prints[c.print], tokens[token] = true, true
+		seen[c.same], tokens[token] = true, true
 		if !send(result{content: c}) || c.token == "" {
 			return
 		}

@@ -193,7 +193,7 @@ func (r *run) deleted(ctx context.Context) error {
 	gone := ss12000.Deleted{}
 	err := r.pages(ctx, "deletedEntities", query, func(body []byte) (content, error) {
 		p, err := ss12000.ReadDeleted(bytes.NewReader(body), gone)
-		return content{token: p.Token, n: p.Count, print: sha256.Sum256(body), odd: p.Odd}, err
+		return content{token: p.Token, n: p.Count, same: sha256.Sum256(body), odd: p.Odd}, err
 	})
 	switch status := httpx.Status(err); {
 	case isMissing(err):
