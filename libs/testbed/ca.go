@@ -29,13 +29,14 @@ type Cert struct {
 	Expired bool     // its time is over
 }
 
-// NewCA makes an authority, whose certificate lies in a directory of the test.
+// NewCA makes an authority, whose certificate lies in a directory of the test. What it signs holds for two years, for
+// the clock of a test may be ahead.
 func NewCA(t testing.TB) *CA {
 	t.Helper()
 	ca := &CA{File: filepath.Join(t.TempDir(), "ca.pem"), t: t}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ESS test CA"},
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().AddDate(2, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	var der []byte
@@ -71,7 +72,7 @@ func (ca *CA) Issue(c Cert) (cert, key []byte) {
 	ca.t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "server of a test"},
-		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().AddDate(2, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if c.Expired {

@@ -191,6 +191,7 @@ func sambaConfig(dir, addr string) string {
 	tls cafile = DIR/private/tls/ca.pem
 	vfs objects = dfs_samba4 acl_xattr xattr_tdb
 	ldb:nosync = true
+	old password allowed period = 0
 `)
 }
 
