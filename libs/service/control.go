@@ -83,7 +83,7 @@ func (c *Controls) reach(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = 5 * time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		_, err := c.control.List(ctx, "")
+		err := c.control.Reach(ctx) // a program may not read what others are asked
 		if reason.Of(err).Code == reason.LogMissing {
 			err = backoff.Permanent(err)
 		}

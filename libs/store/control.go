@@ -207,6 +207,12 @@ func (c *Control) Get(ctx context.Context, p Place, id string) (Ask, error) {
 // Paused returns the ask that says whether a place is paused, and since when; see [Ask.Pauses].
 func (c *Control) Paused(ctx context.Context, p Place) (Ask, error) { return c.Get(ctx, p, standing) }
 
+// Reach tells whether anything can be asked: NATS answers, and there is the stream of it.
+func (c *Control) Reach(ctx context.Context) error {
+	_, err := c.s.end(ctx, controlStream)
+	return err
+}
+
 // List returns every ask that is kept, of a tenant or with none named of all, in the order in which they were asked. One
 // that cannot be read is left out: it is somebody's of a newer version.
 func (c *Control) List(ctx context.Context, tenant string) (list []Ask, err error) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,7 +59,7 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 		t.Errorf("not healthy: %v", err)
 	}
 
-	if err := as("admin").EnsureMembers(t.Context(), 1, 0); err != nil {
+	if err := errors.Join(as("admin").EnsureMembers(t.Context(), 1, 0), as("admin").EnsureControl(t.Context(), 1)); err != nil {
 		t.Fatal(err)
 	}
 	replica := Member{Program: "source-alvis", Instance: "pod", Session: "s"}
@@ -67,6 +68,7 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 		"look":  func() error { _, err := reader.Members().Look(t.Context(), replica.Program); return err },
 		"lives": func() error { _, err := reader.Members().Lives(t.Context(), "s"); return err },
 		"leave": func() error { return reader.Members().Leave(t.Context(), replica) },
+		"hear":  func() error { return reader.Control().Reach(t.Context()) },
 	} {
 		if err := do(); err != nil {
 			t.Errorf("what a replica may do: %s: %v", name, err)
