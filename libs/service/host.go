@@ -297,7 +297,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Reconcile: target.Reconcile{Every: every, Repair: repair},
 		Holds:     h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
-		Names: h.Store.Names(d.Tenant), NameRules: rules, Overlays: log,
+		Names: h.Store.Names(d.Tenant), NameRules: rules, Overlays: log, Passwords: kept,
 		Observer: func(s target.Settled) {
 			h.Pace.through(LinkItem(d.Tenant, l.Ref()))
 			if s.Held != held && s.Status.Mode == target.ModeHeld {
