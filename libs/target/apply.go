@@ -145,6 +145,7 @@ func (c *calls) ready(batch []intent, force bool) []intent {
 		}
 		if need, unmet := c.unmet(in.resource); unmet {
 			c.await(need, in.resource.Entity)
+			c.short = append(c.short, in)
 			w := reason.New(reason.NeedsMissing, "resource", need)
 			e := Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting, Reason: &w}
 			if known != nil && known.Held {

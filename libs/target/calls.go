@@ -26,6 +26,7 @@ type calls struct {
 	needers   map[ID]map[roster.Ref]struct{} // entities that wait for a resource not to need theirs any more
 	again     work                           // those of them that need not wait
 	going     map[ID]struct{}                // what this round deletes
+	short     []intent                       // of this stage: what needs something that did not stand yet
 	health    *health
 	written   map[ID]struct{}          // what a forced settlement wrote already; nil for another
 	cut       bool                     // the round ended early, for somebody is to be contained

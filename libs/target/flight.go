@@ -81,7 +81,7 @@ func (c *calls) stage(ctx context.Context, list []intent, adopts, force bool, s 
 		}(c.tell(ctx, f))
 		return nil
 	}
-	for len(list) > 0 && failed == nil && s.Halted == nil {
+	for c.short = nil; len(list) > 0 && failed == nil && s.Halted == nil; {
 		if under >= c.room() {
 			land()
 			continue
@@ -93,11 +93,29 @@ func (c *calls) stage(ctx context.Context, list []intent, adopts, force bool, s 
 			failed = err
 			callOff(err)
 		}
+		for len(list) == 0 && under > 0 {
+			land()
+		}
+		if len(list) == 0 {
+			list = c.inTime()
+		}
 	}
 	for under > 0 {
 		land()
 	}
 	return failed
+}
+
+// inTime returns what needed something that stands now: an OU in another. It goes with the stage, so that what comes after it is
+// made whole and not again.
+func (c *calls) inTime() (list []intent) {
+	for _, in := range c.short {
+		if _, unmet := c.unmet(in.resource); !unmet {
+			list = append(list, in)
+		}
+	}
+	c.short = nil
+	return list
 }
 
 func overlap(batch []intent, flying map[ID]struct{}) bool {
