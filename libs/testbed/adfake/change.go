@@ -63,16 +63,25 @@ func changeValues(o *object, a attribute, c change) result {
 	case ldap.AddAttribute:
 		for _, v := range c.values {
 			if indexFold(values, v) >= 0 {
+				if c.lenient {
+					continue
+				}
 				return attributeRefused(20, "00002083", "1006 (ATT_OR_VALUE_EXISTS)", a.name)
 			}
 			values = append(values, v)
 		}
 	case ldap.DeleteAttribute:
 		if len(values) == 0 {
+			if c.lenient {
+				return result{}
+			}
 			return attributeRefused(16, "00002085", "1001 (NO_ATTRIBUTE_OR_VAL)", a.name)
 		}
 		for _, v := range c.values {
 			i := indexFold(values, v)
+			if i < 0 && c.lenient {
+				continue
+			}
 			if i < 0 {
 				return attributeRefused(16, "00002085", "1001 (NO_ATTRIBUTE_OR_VAL)", a.name)
 			}
@@ -124,6 +133,7 @@ func (d *directory) changeMembers(o *object, c change) result {
 		}
 		i := slices.Index(o.members, m)
 		switch {
+		case c.lenient && c.op != ldap.ReplaceAttribute && (i >= 0) == (c.op == ldap.AddAttribute): // as was asked
 		case c.op == ldap.DeleteAttribute && i < 0:
 			return unwilling("00000561")
 		case c.op == ldap.DeleteAttribute:

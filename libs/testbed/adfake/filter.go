@@ -59,54 +59,59 @@ func checkFilter(p *ber.Packet) error {
 	}
 }
 
-func (d *directory) filter(o *object, p *ber.Packet) truth {
+// filter returns what tells whether an object is looked for. What does not depend on the object is worked out once.
+func (d *directory) filter(p *ber.Packet) func(*object) truth {
 	switch p.Tag {
-	case ldap.FilterAnd:
-		out := yes
+	case ldap.FilterAnd, ldap.FilterOr:
+		var parts []func(*object) truth
 		for _, c := range p.Children {
-			if t := d.filter(o, c); t == no {
-				return no
-			} else if t == unknown {
-				out = unknown
-			}
+			parts = append(parts, d.filter(c))
 		}
-		return out
-	case ldap.FilterOr:
-		out := no
-		for _, c := range p.Children {
-			if t := d.filter(o, c); t == yes {
-				return yes
-			} else if t == unknown {
-				out = unknown
-			}
+		decided, otherwise := no, yes
+		if p.Tag == ldap.FilterOr {
+			decided, otherwise = yes, no
 		}
-		return out
+		return func(o *object) truth {
+			out := otherwise
+			for _, part := range parts {
+				if t := part(o); t == decided {
+					return t
+				} else if t == unknown {
+					out = unknown
+				}
+			}
+			return out
+		}
 	case ldap.FilterNot:
-		switch d.filter(o, p.Children[0]) {
-		case yes:
-			return no
-		case no:
-			return yes
-		default:
-			return unknown
+		part := d.filter(p.Children[0])
+		return func(o *object) truth {
+			switch part(o) {
+			case yes:
+				return no
+			case no:
+				return yes
+			default:
+				return unknown
+			}
 		}
-	case ldap.FilterPresent:
-		a, ok := d.attribute(text(p))
-		if !ok {
-			return unknown
-		}
-		return truthOf(len(d.values(o, a.name)) > 0)
 	case ldap.FilterExtensibleMatch:
-		return d.extensible(o, p)
-	default:
-		a, ok := d.attribute(text(p.Children[0]))
-		if !ok {
-			return unknown
-		}
-		test := d.test(a, p)
-		return truthOf(slices.ContainsFunc(d.values(o, a.name), test))
+		return d.extensible(p)
 	}
+	name, test := text(p), func(string) bool { return true }
+	if p.Tag != ldap.FilterPresent {
+		name = text(p.Children[0])
+	}
+	a, ok := d.attribute(name)
+	if !ok {
+		return unknowable
+	}
+	if p.Tag != ldap.FilterPresent {
+		test = d.test(a, p)
+	}
+	return func(o *object) truth { return truthOf(slices.ContainsFunc(d.valuesOf(o, a), test)) }
 }
+
+func unknowable(*object) truth { return unknown }
 
 // test returns what a value must be.
 func (d *directory) test(a attribute, p *ber.Packet) func(string) bool {
@@ -182,7 +187,7 @@ func substrings(parts []*ber.Packet) func(string) bool {
 }
 
 // extensible knows the two rules that look at bits.
-func (d *directory) extensible(o *object, p *ber.Packet) truth {
+func (d *directory) extensible(p *ber.Packet) func(*object) truth {
 	var rule, name, want string
 	for _, c := range p.Children {
 		switch c.Tag {
@@ -197,10 +202,12 @@ func (d *directory) extensible(o *object, p *ber.Packet) truth {
 	a, ok := d.attribute(name)
 	bits, err := strconv.ParseInt(want, 10, 64)
 	if !ok || err != nil || rule != matchAnd && rule != matchOr {
-		return unknown
+		return unknowable
 	}
-	return truthOf(slices.ContainsFunc(d.values(o, a.name), func(v string) bool {
-		n, err := strconv.ParseInt(v, 10, 64)
-		return err == nil && (rule == matchAnd && n&bits == bits || rule == matchOr && n&bits != 0)
-	}))
+	return func(o *object) truth {
+		return truthOf(slices.ContainsFunc(d.valuesOf(o, a), func(v string) bool {
+			n, err := strconv.ParseInt(v, 10, 64)
+			return err == nil && (rule == matchAnd && n&bits == bits || rule == matchOr && n&bits != 0)
+		}))
+	}
 }

@@ -19,7 +19,7 @@ func (d *directory) rootDSE(q searchRequest) []change {
 		{name: "rootDomainNamingContext", values: []string{BaseDN}},
 		{name: "configurationNamingContext", values: []string{"CN=Configuration," + BaseDN}},
 		{name: "dnsHostName", values: []string{serverName}},
-		{name: "supportedControl", values: []string{oidPaging, oidDirSync, oidDeleted}},
+		{name: "supportedControl", values: []string{oidPaging, oidDirSync, oidDeleted, oidLenient}},
 		{name: "supportedCapabilities", values: []string{"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"}},
 		{name: "isGlobalCatalogReady", values: []string{"TRUE"}},
 		{name: "highestCommittedUSN", values: []string{strconv.FormatInt(d.usn, 10)}},
@@ -102,8 +102,9 @@ const makes = "allowedChildClassesEffective"
 
 // match returns what a search finds, as readers see it.
 func (d *directory) match(base *object, q searchRequest) (list []*object) {
+	filter := d.filter(q.filter)
 	if q.scope == ldap.ScopeBaseObject {
-		if d.filter(base, q.filter) == yes {
+		if filter(base) == yes {
 			list = append(list, base)
 		}
 		return list
@@ -121,7 +122,7 @@ func (d *directory) match(base *object, q searchRequest) (list []*object) {
 		case ldap.ScopeWholeSubtree:
 			in = in || strings.HasSuffix(o.path, below)
 		}
-		if in && d.filter(o, q.filter) == yes {
+		if in && filter(o) == yes {
 			list = append(list, o)
 		}
 	}
@@ -130,12 +131,20 @@ func (d *directory) match(base *object, q searchRequest) (list []*object) {
 
 // values returns the values of an attribute, also of one that is computed.
 func (d *directory) values(o *object, name string) []string {
-	switch strings.ToLower(name) {
-	case "distinguishedname":
+	a, ok := d.attribute(name)
+	if !ok {
+		return nil
+	}
+	return d.valuesOf(o, a)
+}
+
+func (d *directory) valuesOf(o *object, a attribute) []string {
+	switch a.name {
+	case "distinguishedName":
 		return []string{o.dn()}
-	case "objectguid":
+	case "objectGUID":
 		return []string{o.guid}
-	case "unicodepwd":
+	case "unicodePwd":
 		return nil
 	case "member":
 		list := make([]string, len(o.members))
@@ -143,7 +152,7 @@ func (d *directory) values(o *object, name string) []string {
 			list[i] = m.dn()
 		}
 		return list
-	case "memberof":
+	case "memberOf":
 		var list []string
 		for g := range d.groups[o.live] {
 			list = append(list, g.dn())
@@ -151,10 +160,7 @@ func (d *directory) values(o *object, name string) []string {
 		slices.Sort(list)
 		return list
 	}
-	if a, ok := d.attribute(name); ok {
-		return o.attrs[a.name]
-	}
-	return nil
+	return o.attrs[a.name]
 }
 
 // names returns the attributes that an object has.

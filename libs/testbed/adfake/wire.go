@@ -60,9 +60,10 @@ type addRequest struct {
 
 // change is a change of an attribute; op is ldap.AddAttribute, DeleteAttribute or ReplaceAttribute.
 type change struct {
-	op     int64
-	name   string
-	values []string
+	op      int64
+	name    string
+	values  []string
+	lenient bool // what is so already is no mistake
 }
 
 type searchRequest struct {
@@ -224,6 +225,7 @@ const (
 	oidPaging  = "1.2.840.113556.1.4.319"
 	oidDirSync = "1.2.840.113556.1.4.841"
 	oidDeleted = "1.2.840.113556.1.4.417"
+	oidLenient = "1.2.840.113556.1.4.1413"
 )
 
 func (m *message) parseControls(p *ber.Packet) error {
@@ -252,6 +254,10 @@ func (m *message) parseControls(p *ber.Packet) error {
 			}
 		case oidDeleted:
 			m.search.deleted = true
+		case oidLenient:
+			for i := range m.changes {
+				m.changes[i].lenient = true
+			}
 		default:
 			if critical {
 				m.bad = &result{code: 12, text: "00002040: SvcErr: DSID-031401E7, problem 5010 (UNAVAIL_EXTENSION), data 0"}

@@ -25,6 +25,12 @@ func (c *Client) Modify(ctx context.Context, modify *ldap.ModifyRequest) error {
 	return c.write(ctx, r, func(s *session) error { return s.Conn.Modify(modify) })
 }
 
+// Permissive has a [Client.Modify] take what is so already for done: a value to be added that is there, and one to be removed
+// that is not. Samba says that it knows it, and refuses members all the same; see [ValueExists].
+func Permissive() ldap.Control {
+	return ldap.NewControlString("1.2.840.113556.1.4.1413", false, "") // who does not know it ignores it
+}
+
 // Rename gives an object another name (see [RDN]) and, when parent is not empty, another place, in one step.
 func (c *Client) Rename(ctx context.Context, dn, rdn, parent string) error {
 	return c.write(ctx, request{op: opRename, write: true}, func(s *session) error {

@@ -99,6 +99,8 @@ type change struct {
 	drop   []string // these values go; the others stay
 	values []string
 	only   bool // values take the place of all that there are
+
+	lenient bool // a value that is there already, or is gone, is no mistake
 }
 
 // modify writes changes, all or none of them. Nothing is asked where nothing differs.
@@ -108,6 +110,9 @@ func (s *sink) modify(ctx context.Context, o *object, changes []change) error {
 	}
 	m := ldap.NewModifyRequest(o.base(), nil)
 	for _, c := range changes {
+		if c.lenient {
+			m.Controls = []ldap.Control{ldapx.Permissive()}
+		}
 		switch {
 		case len(c.drop) > 0:
 			m.Delete(c.name, c.drop)

@@ -18,7 +18,7 @@ const (
 	mostMembers = 500
 )
 
-// createGroup makes a group, with its members where they are few enough for one call and all of them are taken.
+// createGroup makes a group, with as many of its members as one call takes, if all of them are taken.
 func (s *sink) createGroup(ctx context.Context, op target.Operation) (o *object, refused map[target.ID]error, err error) {
 	f := op.Resource.Fields
 	parent, err := s.place(ctx, valueOf(f, fieldOU))
@@ -26,7 +26,8 @@ func (s *sink) createGroup(ctx context.Context, op target.Operation) (o *object,
 		return nil, nil, err
 	}
 	dn := ldapx.Child(ldapx.RDN("CN", valueOf(f, fieldCN)), parent)
-	add := func(members []string) error {
+	var guids map[target.ID]string
+	add := func(members []target.ID) error {
 		a := ldap.NewAddRequest(dn, nil)
 		a.Attribute("objectClass", []string{"group"})
 		a.Attribute(attributeMark, []string{markForm + kindGroup + ":" + op.Resource.ID.Key})
@@ -36,25 +37,20 @@ func (s *sink) createGroup(ctx context.Context, op target.Operation) (o *object,
 			}
 		}
 		if len(members) > 0 {
-			a.Attribute(attributeMember, members)
+			a.Attribute(attributeMember, valuesOf(members, guids))
 		}
 		return s.write(ctx, func() error { return s.client.Add(ctx, a) })
 	}
 	wanted := membersIn(op.Resource.Sets)
-	guids, refused, err := s.resolve(ctx, wanted, op.Natives)
+	guids, refused, err = s.resolve(ctx, wanted, op.Natives)
 	if err != nil {
 		return nil, nil, err
 	}
-	var values []string
-	if len(guids) <= mostMembers {
-		for _, g := range guids {
-			values = append(values, "<GUID="+g+">")
-		}
-		slices.Sort(values)
-	}
-	err = add(values)
-	if err != nil && len(values) > 0 && !stops(err) && reason.Of(err).Code != reason.NameTaken {
-		values, err = nil, add(nil) // without them, who come one by one
+	wanted = slices.DeleteFunc(wanted, func(id target.ID) bool { return guids[id] == "" })
+	first := wanted[:min(len(wanted), mostMembers)]
+	err = add(first)
+	if err != nil && len(first) > 0 && !stops(err) && reason.Of(err).Code != reason.NameTaken {
+		first, err = nil, add(nil) // without them, who come by themselves
 	}
 	switch {
 	case reason.Of(err).Code == reason.NameTaken:
@@ -67,14 +63,15 @@ func (s *sink) createGroup(ctx context.Context, op target.Operation) (o *object,
 		return nil, nil, err
 	}
 	o = &object{dn: dn, fresh: true}
-	if len(values) == len(guids) {
+	rest := wanted[len(first):]
+	if len(rest) == 0 {
 		return o, refused, nil
 	}
 	o, err = s.made(ctx, dn)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.changeMembers(ctx, o, wanted, guids, refused, true)
+	return s.changeMembers(ctx, o, rest, guids, refused, true)
 }
 
 // changeMembers is change, with what was refused before it.
@@ -132,19 +129,37 @@ func membersIn(sets []target.Set) (list []target.ID) {
 	return list
 }
 
-// change adds members to a group, or takes them away, single values in chunks. A chunk that is refused is halved until the
-// bad ones stand alone: they are told of, and the others are done. Who is there already, or is gone, is as was asked.
+// valuesOf are members as they are written.
+func valuesOf(ids []target.ID, guids map[target.ID]string) []string {
+	values := make([]string, len(ids))
+	for i, id := range ids {
+		values[i] = "<GUID=" + guids[id] + ">"
+	}
+	return values
+}
+
+// change adds members to a group, or takes them away, single values in chunks. Who is there already, or is gone, is as was
+// asked: a directory that refuses a chunk because of one of them is asked who is there, and then for what differs. A chunk
+// that is refused all the same is halved until the bad ones stand alone: they are told of, and the others are done.
 func (s *sink) change(ctx context.Context, o *object, ids []target.ID, guids map[target.ID]string, add bool) (refused map[target.ID]error, err error) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id target.ID) bool { return guids[id] == "" })
+	var there map[string]struct{} // who is a member; nil until it was asked for
 	var try func(part []target.ID) error
 	try = func(part []target.ID) error {
-		c := change{name: attributeMember}
-		for _, id := range part {
-			if value := "<GUID=" + guids[id] + ">"; add {
-				c.values = append(c.values, value)
-			} else {
-				c.drop = append(c.drop, value)
-			}
+		if there != nil {
+			part = slices.DeleteFunc(slices.Clone(part), func(id target.ID) bool {
+				_, is := there[guids[id]]
+				return is == add
+			})
+		}
+		if len(part) == 0 {
+			return nil
+		}
+		c := change{name: attributeMember, lenient: true}
+		if values := valuesOf(part, guids); add {
+			c.values = values
+		} else {
+			c.drop = values
 		}
 		err := s.modify(ctx, o, []change{c})
 		switch {
@@ -152,6 +167,11 @@ func (s *sink) change(ctx context.Context, o *object, ids []target.ID, guids map
 			return nil
 		case stops(err) || ctx.Err() != nil || reason.FaultOf(err) == reason.Misconfigured || reason.FaultOf(err) == reason.Transient:
 			return err
+		case there == nil && len(part) > 1 && (ldapx.ValueExists(err) || ldapx.ValueMissing(err)):
+			if there, err = s.inGroup(ctx, o); err != nil {
+				return err
+			}
+			return try(part)
 		case len(part) > 1:
 			half := len(part) / 2
 			if err := try(part[:half]); err != nil {
@@ -177,6 +197,20 @@ func (s *sink) change(ctx context.Context, o *object, ids []target.ID, guids map
 		}
 	}
 	return refused, nil
+}
+
+// inGroup returns the objectGUIDs of the members of a group. It asks for who has the group, and not for the members of it: those are
+// told by their names.
+func (s *sink) inGroup(ctx context.Context, o *object) (map[string]struct{}, error) {
+	list, err := s.find(ctx, ldapx.Equal("memberOf", o.dn), []string{"objectGUID", "objectClass"})
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[string]struct{}, len(list))
+	for _, m := range list {
+		there[m.guid] = struct{}{}
+	}
+	return there, nil
 }
 
 // resolve returns the objectGUIDs of members: those that the link knows, and of the others what has our id. Who is not in the
