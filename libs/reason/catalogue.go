@@ -613,4 +613,8 @@ var general = map[Code]entry{
 		"Filen {what} har en rubrik och inga rader, fast exporten har personer. Så länge räknas ingen som borta.", "The file {what} has a header and no rows, though the export has people. As long as that is so nobody counts as gone.",
 		"Be leverantören rätta exporten, eller skriv i profilens mayBeEmpty att filen får vara tom.", "Ask the vendor to correct the export, or write in the profile's mayBeEmpty that the file may be empty.",
 	},
+	UnlikeStandard: {
+		"Registret svarar på ett sätt som SS 12000 inte har: {what}. Det lästes ändå.", "The register answers in a way that SS 12000 does not have: {what}. It was read all the same.",
+		"Inget. Berätta gärna för leverantören.", "Nothing. Do tell the vendor.",
+	},
 }

@@ -217,4 +217,5 @@ const (
 	YearWithoutUnit   Code = "school-year-without-enrolment"
 	RowUnreadable     Code = "row-unreadable"
 	FileWithoutRows   Code = "file-without-rows"
+	UnlikeStandard    Code = "unlike-standard"
 )
