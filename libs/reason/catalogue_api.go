@@ -56,4 +56,8 @@ var ofAPIs = map[Code]entry{
 		"Allt lästes i stället för det som har ändrats: {what}.", "Everything was read in place of what changed: {what}.",
 		"Inget, om det inte händer varje gång. Gör det det, slå av delta i källans inställningar.", "Nothing, unless it happens every time. If it does, switch delta off in the settings of the source.",
 	},
+	MovedWhileRead: {
+		"I {address} togs något bort medan det lästes; den läsningen räknar ingen som borta.", "Something was deleted in {address} while it was read; that read counts nobody as gone.",
+		"Inget: nästa läsning gör det.", "Nothing: the next read does.",
+	},
 }

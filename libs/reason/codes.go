@@ -75,6 +75,7 @@ const (
 	ListMissing      Code = "list-missing"
 	ClockDiffers     Code = "clock-differs"
 	DeltaDoubtful    Code = "delta-doubtful"
+	MovedWhileRead   Code = "moved-while-read"
 
 	// What a target does not get.
 	NotFound           Code = "not-found" // the neutral answer for a protected person

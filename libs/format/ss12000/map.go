@@ -2,6 +2,8 @@ package ss12000
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"time"
@@ -16,10 +18,11 @@ type Reading struct {
 	Profile Profile
 	Today   roster.Date
 	// Delta says that of groups and persons only those are read that changed after Since; every other list is read whole.
-	// What the profile leaves out is then emitted as deleted, for it may have counted before. What a changed duty or
-	// activity pointed at before nobody tells: whom it no longer is of stays as it is until everything is read.
+	// What the profile leaves out is then emitted as deleted, for it may have counted before.
 	Delta bool
 	Since time.Time
+	// Frame is what [Mapper.Frame] told after the read before, of a delta.
+	Frame string
 }
 
 // Mapper makes docs of the objects of a read. The objects come list by list, in the order of [Resources], from one
@@ -55,6 +58,7 @@ type Mapper struct {
 	asked  map[string]bool              // what Missing named, by list and id
 	calls  int                          // of Missing
 	doubt  string
+	frame  map[string][sha256.Size]byte // of the objects that others are understood by
 	counts map[string]int
 	odd    map[string]int
 	lost   int // teachers whose duty was not found
@@ -81,6 +85,7 @@ func NewMapper(r Reading, emit func(fact.Doc) error) *Mapper {
 		duties: map[string]*Duty{}, staff: map[string]bool{}, placements: map[string]*Placement{}, children: map[string]bool{},
 		activities: map[string]*Activity{}, subjects: map[string]subject{}, seen: map[Resource]map[string]bool{Groups: {}, Persons: {}},
 		marks: map[string]string{}, asked: map[string]bool{}, counts: map[string]int{}, odd: map[string]int{},
+		frame: map[string][sha256.Size]byte{},
 	}
 	m.words.organisations, m.words.groups = newTable(r.Profile.Organisations), newTable(r.Profile.GroupTypes)
 	m.words.duties, m.words.assignments = newTable(r.Profile.DutyRoles), newTable(r.Profile.AssignmentRoles)
@@ -92,13 +97,13 @@ func (m *Mapper) Add(o Object) error {
 	m.counts[string(o.Resource())]++
 	switch o := o.(type) {
 	case *Organisation:
-		m.changes(o.Modified, "an organisation changed")
+		m.framed(o)
 		m.organisation(o)
 	case *Syllabus:
-		m.changes(o.Modified, "a syllabus changed")
+		m.framed(o)
 		m.syllabuses[o.ID] = cmp.Or(o.CourseCode, o.SubjectCode, o.SubjectName)
 	case *Programme:
-		m.changes(o.Modified, "a programme changed")
+		m.framed(o)
 		m.programmes[o.ID] = cmp.Or(o.Code, o.Name)
 	case *Duty:
 		m.duty(o)
@@ -124,16 +129,34 @@ func (m *Mapper) Odd(odd map[string]int) {
 // changed tells whether something may have changed since the last read.
 func (m *Mapper) changed(at time.Time) bool { return m.Delta && (at.IsZero() || at.After(m.Since)) }
 
-// changes notes a change that may concern what a delta does not see.
-func (m *Mapper) changes(at time.Time, what string) {
-	if m.changed(at) {
-		m.doubt = what
+// framed notes what an object says that groups and persons are understood by. Times are no part of it.
+func (m *Mapper) framed(o Object) {
+	head := o.Head()
+	was := *head
+	*head = Meta{ID: was.ID}
+	m.frame[string(o.Resource())+"/"+was.ID] = sha256.Sum256(Append(nil, o))
+	*head = was
+}
+
+// Frame tells apart what the organisations, syllabuses and programmes say, once they were read. Groups and persons of a
+// read before are not to be understood by those of another frame.
+func (m *Mapper) Frame() string {
+	all := sha256.New()
+	for _, id := range slices.Sorted(maps.Keys(m.frame)) {
+		sum := m.frame[id]
+		all.Write(sum[:])
 	}
+	return hex.EncodeToString(all.Sum(nil)[:8])
 }
 
 // Doubt tells why what changed cannot be laid over what is known, so that everything has to be read; nothing where it
-// can.
-func (m *Mapper) Doubt() string { return m.doubt }
+// can. It is asked when the lists before groups were read.
+func (m *Mapper) Doubt() string {
+	if m.Delta && m.doubt == "" && m.Frame() != m.Reading.Frame {
+		return "organisations, syllabuses or programmes changed"
+	}
+	return m.doubt
+}
 
 // Deleted takes in what deletedEntities tells of. A group or a person is gone; what else is gone may concern any of them.
 func (m *Mapper) Deleted(gone Deleted) error {

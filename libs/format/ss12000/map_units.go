@@ -83,6 +83,9 @@ func (m *Mapper) descend() {
 }
 
 func (m *Mapper) emitUnits() error {
+	if m.Delta {
+		return nil // in the same frame they are what they were
+	}
 	for _, id := range slices.Sorted(maps.Keys(m.units)) {
 		u := m.units[id]
 		if !u.in {

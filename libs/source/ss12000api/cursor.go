@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 )
 
@@ -15,10 +16,12 @@ const maxSkew = 10 * time.Minute
 
 // cursor is how far a register was read.
 type cursor struct {
-	Version int       `json:"v"`
-	Since   time.Time `json:"since"` // changes after this, by the server's clock, were not all seen
-	Chain   int       `json:"chain"` // reads of what changed since everything was read
-	Print   string    `json:"print"` // of the settings that it was read with
+	Version int         `json:"v"`
+	Since   time.Time   `json:"since"` // changes after this, by the server's clock, were not all seen
+	Day     roster.Date `json:"day"`   // of the last read: by it the profile decided what counts
+	Chain   int         `json:"chain"` // reads of what changed since everything was read
+	Print   string      `json:"print"` // of the settings that it was read with
+	Frame   string      `json:"frame"` // see [ss12000.Mapper.Frame]
 }
 
 // resume returns the cursor of a read that may go on from there, and otherwise why everything is read.
@@ -36,6 +39,8 @@ func (s *Source) resume(since source.Cursor) (cursor, string) {
 		return cursor{}, "the settings are others"
 	case c.Chain >= s.cfg.Delta.Chain:
 		return cursor{}, "delta.chain reads of what changed came since"
+	case c.Day != roster.Today(s.now()):
+		return cursor{}, "it is another day"
 	case c.Since.After(s.now()):
 		return cursor{}, "the mark of the last read is from the future"
 	}
@@ -47,7 +52,7 @@ func (r *run) next() source.Cursor {
 	if !r.cfg.Delta.On || !r.complete || r.noDelta || r.skewed() {
 		return nil
 	}
-	c := cursor{Version: version, Since: r.began.Add(-r.cfg.Delta.Overlap).UTC(), Print: r.cfg.mark()}
+	c := cursor{Version: version, Since: r.began.Add(-r.cfg.Delta.Overlap).UTC(), Day: roster.Today(r.began), Print: r.cfg.mark(), Frame: r.mapper.Frame()}
 	if !r.served.IsZero() && r.served.Before(r.began) {
 		c.Since = r.served.Add(-r.cfg.Delta.Overlap).UTC()
 	}

@@ -50,10 +50,11 @@ var (
 
 // New returns a source for valid settings. It uses no network.
 func New(cfg Config, env source.Env) *Source {
-	s := &Source{
-		cfg: cfg, base: strings.TrimRight(cfg.BaseURL, "/"), client: httpx.New(cfg.HTTP, httpx.Options{Logger: env.Logger, Now: env.Now}),
-		log: env.Logger, now: env.Now,
-	}
+	return open(cfg, env, httpx.Options{Logger: env.Logger, Now: env.Now})
+}
+
+func open(cfg Config, env source.Env, o httpx.Options) *Source {
+	s := &Source{cfg: cfg, base: strings.TrimRight(cfg.BaseURL, "/"), client: httpx.New(cfg.HTTP, o), log: env.Logger, now: env.Now}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,7 +114,11 @@ func (s *Source) Read(ctx context.Context, since source.Cursor, emit func(fact.D
 
 func (s *Source) begin(since *cursor, emit func(fact.Doc) error) *run {
 	r := &run{Source: s, since: since, began: s.now(), complete: true, alone: map[ss12000.Resource]bool{}}
-	r.mapper = ss12000.NewMapper(ss12000.Reading{Profile: s.cfg.Profile, Today: roster.Today(r.began), Delta: since != nil}, emit)
+	reading := ss12000.Reading{Profile: s.cfg.Profile, Today: roster.Today(r.began)}
+	if since != nil {
+		reading.Delta, reading.Since, reading.Frame = true, since.Since, since.Frame
+	}
+	r.mapper = ss12000.NewMapper(reading, emit)
 	return r
 }
 
@@ -136,9 +141,14 @@ func (r *run) all(ctx context.Context) (res source.Result, err error) {
 		if err := r.missing(ctx); err != nil {
 			return res, err
 		}
+		if why := r.mapper.Doubt(); why != "" && r.since != nil {
+			return res, &doubtError{why}
+		}
 	}
-	if why := r.mapper.Doubt(); why != "" && r.since != nil {
-		return res, &doubtError{why}
+	if r.since == nil {
+		if err := r.moved(ctx); err != nil {
+			return res, err
+		}
 	}
 	sum, err := r.mapper.Finish()
 	res.Seen, res.Findings = sum.Seen, slices.Concat(r.findings, sum.Findings)
@@ -186,15 +196,7 @@ func isMissing(err error) bool { return reason.Of(err).Code == reason.EndpointMi
 
 // deleted reads what was deleted, first of all: without it what changed means nothing.
 func (r *run) deleted(ctx context.Context) error {
-	query := url.Values{"after": {r.since.Since.Format(time.RFC3339)}}
-	for _, of := range ss12000.Resources() {
-		query.Add("entities", of.EntityType())
-	}
-	gone := ss12000.Deleted{}
-	err := r.pages(ctx, "deletedEntities", query, func(body []byte) (content, error) {
-		p, err := ss12000.ReadDeleted(bytes.NewReader(body), gone)
-		return content{token: p.Token, n: p.Count, same: sha256.Sum256(body), odd: p.Odd}, err
-	})
+	gone, _, err := r.deletedSince(ctx, r.since.Since)
 	switch status := httpx.Status(err); {
 	case isMissing(err):
 		r.noDelta = true
@@ -207,5 +209,45 @@ func (r *run) deleted(ctx context.Context) error {
 	if !r.served.IsZero() && r.served.Before(r.since.Since) {
 		return &doubtError{"the server's clock went back"}
 	}
+	if len(gone[ss12000.Persons]) > 0 {
+		// Who is gone may have left, or be protected from now on: only of a read of everything is it told (R9).
+		return &doubtError{"people were deleted"}
+	}
 	return r.mapper.Deleted(gone)
+}
+
+// moved asks, at the end of a read of everything, what was deleted meanwhile. Of a server that counts its pages, everybody
+// after who was deleted moved one place forward, and the first of the next page was on none: such a read takes nobody away
+// (R3). A server that cannot tell is believed.
+func (r *run) moved(ctx context.Context) error {
+	from := r.began
+	if !r.served.IsZero() {
+		from = r.served
+	}
+	_, n, err := r.deletedSince(ctx, from)
+	switch {
+	case isMissing(err) || httpx.Status(err) == http.StatusGone || httpx.Status(err) == http.StatusBadRequest:
+		r.noDelta = true
+	case err != nil:
+		return err
+	case n > 0:
+		r.complete = false
+		r.find(fact.Info, reason.New(reason.MovedWhileRead, "address", r.host), "deletedEntities")
+	}
+	return nil
+}
+
+// deletedSince returns what was deleted after a time, and how many objects that were.
+func (r *run) deletedSince(ctx context.Context, after time.Time) (gone ss12000.Deleted, n int, err error) {
+	query := url.Values{"after": {after.UTC().Format(time.RFC3339)}}
+	for _, of := range ss12000.Resources() {
+		query.Add("entities", of.EntityType())
+	}
+	gone = ss12000.Deleted{}
+	err = r.pages(ctx, "deletedEntities", query, func(body []byte) (content, error) {
+		p, err := ss12000.ReadDeleted(bytes.NewReader(body), gone)
+		n += p.Count
+		return content{token: p.Token, n: p.Count, same: sha256.Sum256(body), odd: p.Odd}, err
+	})
+	return gone, n, err
 }

@@ -1,0 +1,177 @@
+package ss12000api
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"eventful.se/ess/libs/format/ss12000"
+	"eventful.se/ess/libs/format/ss12000/ss12000server"
+	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/source/sourcetest"
+)
+
+func TestWhatChangedIsRead(t *testing.T) {
+	w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+	w.read()
+	w.change(func(t *sourcetest.Town) {
+		t.Groups[1].Name = "Nyttnamn"
+		t.Groups[4].Members = t.Groups[4].Members[:3]
+		t.Person(pupil(4)).FamilyName = "Nynamn"
+		t.Persons = append(t.Persons, person(200, roster.RolePupil))
+	})
+	before := w.server.Calls()["GET /persons"]
+	run := w.read()
+	if run.Complete || w.server.Calls()["GET /persons"]-before != 1 || run.Seen["persons"] > 4 {
+		t.Errorf("it read %d pages, %v", w.server.Calls()["GET /persons"]-before, run.Seen)
+	}
+	w.agrees("a read of what changed")
+	if run := w.read(); run.State != source.Unchanged {
+		t.Errorf("nothing changed, and the read is %s: %v", run.State, run.Counts)
+	}
+}
+
+func TestWhatIsInDoubtIsReadWhole(t *testing.T) {
+	for name, spoil := range map[string]func(*world){
+		"somebody is deleted":        func(*world) {},
+		"a school has another name":  func(w *world) { w.change(func(t *sourcetest.Town) { t.Units[0].Name = "Nya skolan" }) },
+		"it is another day":          func(w *world) { w.runs.List[0].Started = w.runs.List[0].Started.Add(day); w.pass(day) },
+		"another form of the cursor": func(w *world) { w.runs.List[0].Cursor = source.Cursor(`{"v":99}`) },
+		"no cursor at all":           func(w *world) { w.runs.List[0].Cursor = source.Cursor("x") },
+		"a cursor from the future": func(w *world) {
+			w.runs.List[0].Cursor = source.Cursor(strings.Replace(string(w.runs.List[0].Cursor), "2026", "2126", 1))
+		},
+		"another profile": func(w *world) {
+			w.cfg.Query = map[ss12000.Resource]map[string][]string{"persons": {"relationship.entity.type": {"enrolment"}}}
+		},
+		"delta switched off":           func(w *world) { w.cfg.Delta.On = false },
+		"no deletedEntities":           func(w *world) { w.breaks(without("deletedEntities")(w)) },
+		"a list that is gone":          func(w *world) { w.breaks(without("placements")(w)) },
+		"it forgot what was deleted":   func(w *world) { w.breaks(answers("deletedEntities", 410)) },
+		"it cannot go back so far":     func(w *world) { w.breaks(answers("deletedEntities", 400)) },
+		"the server's clock went back": func(w *world) { w.skew = -5 * time.Hour },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+			if w.read(); len(w.runs.List[0].Cursor) == 0 {
+				t.Fatal("a whole read gives no cursor")
+			}
+			spoil(w)
+			w.change(func(t *sourcetest.Town) { t.Drop(pupil(3)) })
+			run := w.read()
+			if !run.Complete && name != "a list that is gone" {
+				t.Errorf("the read is not of everything: %+v", run)
+			}
+			if !slices.ContainsFunc(run.Findings, func(f source.FindingCount) bool { return f.Reason.Code == reason.DeltaDoubtful }) {
+				t.Errorf("it does not say why everything was read: %v", run.Findings)
+			}
+		})
+	}
+}
+
+func answers(path string, code int) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/"+path) {
+			return false
+		}
+		w.WriteHeader(code)
+		return true
+	}
+}
+
+func TestAChainOfDeltasEnds(t *testing.T) {
+	w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+	w.cfg.Delta.Chain = 3
+	var whole []bool
+	for range 8 {
+		whole = append(whole, w.read().Complete)
+	}
+	if want := []bool{true, false, false, false, true, false, false, false}; !slices.Equal(whole, want) {
+		t.Errorf("whole reads: %v, want %v", whole, want)
+	}
+}
+
+// TestDeltasAndWholeReadsAgree: however a register changes, reads of what changed come to what a read of everything does.
+func TestDeltasAndWholeReadsAgree(t *testing.T) {
+	partly := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t, ss12000server.Options{
+			Path: "/v2.0",
+			Oddities: ss12000server.Oddities{
+				FlatDeleted: rapid.Bool().Draw(rt, "flat"), CountsPages: rapid.Bool().Draw(rt, "counts"), UpperReferences: rapid.Bool().Draw(rt, "upper"),
+				TimesWithoutZone: rapid.Bool().Draw(rt, "no zone"), NullsForNothing: rapid.Bool().Draw(rt, "nulls"),
+			},
+		})
+		defer w.http.Close()
+		w.hold(town(12))
+		w.pass(time.Hour)
+		w.read()
+		for i := range rapid.IntRange(1, 4).Draw(rt, "steps") {
+			rng := rand.New(rand.NewPCG(uint64(rapid.IntRange(0, 1<<30).Draw(rt, "seed")), uint64(i)))
+			w.change(func(t *sourcetest.Town) {
+				for range 1 + rng.IntN(3) {
+					mutate(t, rng, i)
+				}
+			})
+			if rng.IntN(3) > 0 {
+				w.pass(time.Duration(rng.IntN(30)) * time.Minute)
+				w.read()
+			}
+		}
+		w.read()
+		w.agrees("reads of what changed")
+		for _, run := range w.runs.List {
+			if !run.Complete {
+				partly++
+			}
+		}
+	})
+	if partly == 0 {
+		t.Error("nothing was read but everything")
+	}
+	t.Logf("%d reads of what changed", partly)
+}
+
+// mutate changes a town in one way.
+func mutate(t *sourcetest.Town, rng *rand.Rand, n int) {
+	p := &t.Persons[rng.IntN(len(t.Persons))]
+	g := &t.Groups[rng.IntN(len(t.Groups))]
+	switch rng.IntN(8) {
+	case 0:
+		t.Drop(p.ID)
+	case 1:
+		p.FamilyName = fmt.Sprintf("Bytt%c", 'a'+n)
+	case 2:
+		p.Unit = []string{"u-1", "u-2"}[rng.IntN(2)]
+	case 3:
+		p.End = "2026-12-18"
+	case 4:
+		role := []roster.Role{roster.RolePupil, roster.RoleStaff}[rng.IntN(2)]
+		id := 300 + n*40 + rng.IntN(40)
+		if t.Person(pupil(id)) == nil {
+			t.Persons = append(t.Persons, person(id, role))
+			g.Members = append(g.Members, sourcetest.Member{Person: pupil(id), Role: map[roster.Role]roster.MemberRole{
+				roster.RolePupil: roster.MemberPupil, roster.RoleStaff: roster.MemberTeacher,
+			}[role]})
+		}
+	case 5:
+		g.Name += "x"
+	case 6:
+		if len(g.Members) > 0 {
+			g.Members = g.Members[1:]
+		}
+	case 7:
+		if len(t.Groups) > 1 {
+			*t = t.Clone()
+			t.Groups = t.Groups[1:]
+		}
+	}
+}
