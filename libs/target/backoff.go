@@ -18,6 +18,24 @@ const (
 	jitter = 0.2
 )
 
+// firstWait returns the first wait after a halt.
+func firstWait(refused bool) time.Duration {
+	if refused {
+		return firstSignIn
+	}
+	return firstRetry
+}
+
+// attemptsIn returns how many attempts have failed in a row when the next one comes so long after the first.
+func attemptsIn(d, first time.Duration) (n int) {
+	for waited := time.Duration(0); n < 20; n++ {
+		if waited += waitAfter(n+1, 0, first, 0); waited > d {
+			break
+		}
+	}
+	return n
+}
+
 // backOff counts attempts and says how long to wait before the next.
 type backOff struct{ attempts int }
 

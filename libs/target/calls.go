@@ -229,13 +229,10 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	c.count(&s)
 	if s.Halted != nil {
 		c.link.unsettled = true
-		first := firstRetry
-		if s.Refused {
-			if first = firstSignIn; c.health.refused > 1 { // as many sign-ins were made at once
-				c.link.retry.attempts += c.health.refused
-			}
+		if s.Refused && c.health.refused > 1 { // as many sign-ins were made at once
+			c.link.retry.attempts += c.health.refused
 		}
-		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(c.health.after, first, c.link.spread))
+		c.link.mark.WakeAt = c.link.o.Now().Add(c.link.retry.next(c.health.after, firstWait(s.Refused), c.link.spread))
 	} else {
 		c.link.retry.reset()
 		c.link.mark.Cursor = pos

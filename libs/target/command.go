@@ -89,6 +89,7 @@ func (l *Link) obey(ctx context.Context, c *command, w *work) error {
 	if c == nil {
 		return nil
 	}
+	l.barred = l.barred && c.reply == nil // a person knows what was mended
 	if c.verify {
 		switch err := l.engine.verify(ctx, c.force); {
 		case ctx.Err() != nil:

@@ -139,12 +139,8 @@ func (e *sets) withdraw(ctx context.Context, next Package) {
 // halt keeps everything as it is and tries again later.
 func (e *sets) halt(ctx context.Context, why reason.Reason, after time.Duration, s *Settled) error {
 	s.Halted, e.link.unsettled = &why, true
-	first := firstRetry
-	if s.Refused {
-		first = firstSignIn
-	}
 	e.link.toss()
-	e.link.mark.WakeAt = e.link.o.Now().Add(e.link.retry.next(after, first, e.link.spread))
+	e.link.mark.WakeAt = e.link.o.Now().Add(e.link.retry.next(after, firstWait(s.Refused), e.link.spread))
 	return e.link.save(ctx, nil)
 }
 

@@ -117,6 +117,8 @@ type Link struct {
 	// unsettled says that a round ended before all its work was done, so that the next one looks at everything.
 	unsettled bool
 	halted    bool            // nothing but time or a command makes the link go on
+	loaded    bool            // this process has taken over the mark
+	barred    bool            // the process before this one was not let in, and this one has not tried
 	lostAt    roster.Position // the end of the log when it was found to have lost something
 }
 
@@ -324,7 +326,11 @@ func (l *Link) doorbell() <-chan struct{} {
 func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 	begun := l.o.Now()
 	l.trace(begun)
-	s, err := l.engine.settle(ctx, w)
+	s, locked := l.lockedOut()
+	var err error
+	if !locked {
+		s, err = l.engine.settle(ctx, w)
+	}
 	s.Cursor = l.mark.Cursor
 	l.trail.end(&s, err)
 	if err != nil {
@@ -342,6 +348,26 @@ func (l *Link) round(ctx context.Context, w work) (Settled, error) {
 		l.o.Observer(s)
 	}
 	return s, nil
+}
+
+// lockedOut tells that the target refused to let the process before this one in, and that it is not time to try again: who
+// tries at every start locks the account (F48). A command of a person does not wait.
+func (l *Link) lockedOut() (s Settled, yes bool) {
+	l.barred = l.barred && l.mark.WakeAt.After(l.o.Now())
+	if !l.barred {
+		return s, false
+	}
+	l.unsettled = true
+	return Settled{Kinds: map[string]Delta{}, Halted: l.mark.Status.Reason, Refused: true}, true
+}
+
+// isSignIn tells whether a reason is that of a sign-in that was refused.
+func isSignIn(code reason.Code) bool {
+	switch code {
+	case reason.WrongCredentials, reason.AccountLocked, reason.AccountDisabled, reason.AccountExpired, reason.PasswordExpired, reason.SignInRestricted:
+		return true
+	}
+	return false
 }
 
 // note has the ledger say how the link is, where that has changed.
@@ -432,8 +458,19 @@ func (l *Link) save(ctx context.Context, entries []Entry) error {
 	return nil
 }
 
-// load takes over the mark that the ledger has.
-func (l *Link) load(m Mark) { l.mark, l.saved = m, m }
+// load takes over the mark that the ledger has. A process goes on with the waits of the one before it.
+func (l *Link) load(m Mark) {
+	l.mark, l.saved = m, m
+	if l.loaded {
+		return
+	}
+	l.loaded = true
+	if was := m.Status; was.Mode == ModeHalted && was.Reason != nil {
+		refused := isSignIn(was.Reason.Code)
+		l.barred = refused && l.o.Mode != ModePreview // which a person asked for
+		l.retry.attempts = attemptsIn(m.WakeAt.Sub(was.Since), firstWait(refused))
+	}
+}
 
 // finishing is how long recording what was done may take after the link was told to stop.
 const finishing = 5 * time.Second
