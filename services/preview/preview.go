@@ -144,8 +144,16 @@ func Rows(out io.Writer, rows []target.Row) {
 	fmt.Fprintln(w, "RESOURCE\tWHAT\tWHY")
 	for _, r := range rows {
 		what, why := string(r.Verb), "-"
-		if r.Verb == "" {
+		switch {
+		case r.Verb == "":
 			what = "not sent"
+		case r.FoundBy != "":
+			if why = fmt.Sprintf("is %s there, by %s", r.Native, r.FoundBy); r.Verb != target.Use {
+				what = "take over"
+			}
+			if r.Enable {
+				why += "; it is disabled there, and would not be"
+			}
 		}
 		if r.Reason != nil {
 			why = r.Reason.Text(reason.English)
