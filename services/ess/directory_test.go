@@ -122,6 +122,7 @@ func natsUsers(t testing.TB) string {
 	user("link", "target-active-directory", "active-directory", "link of a target", "link of a target that makes accounts", "every reader and writer",
 		"program with `ESS_CONFIG=nats:`")
 	user("operator", "essctl", "", "operator with `essctl`")
+	user("applier", "essctl", "", "operator with `essctl`", "who applies tenants")
 	return b.String() + "] }\n"
 }
 
@@ -167,10 +168,9 @@ func (d *directory) url(user string) string {
 	return "nats://" + user + ":x@" + strings.TrimPrefix(d.nats.URL(), "nats://")
 }
 
-// document puts the tenant's document in force: with the link in a mode, to the domain controller or to what stands before it.
-func (d *directory) document(mode, controller string) {
-	d.Helper()
-	text := fmt.Sprintf(`tenant: %s
+// text is the tenant's document: with the link in a mode, to the domain controller or to what stands before it.
+func (d *directory) text(mode, controller string) string {
+	return fmt.Sprintf(`tenant: %s
 title: Prov
 service: gold
 protectedRoutine: Skolkontoret ringer driften samma dag
@@ -198,9 +198,14 @@ links:
       staff: {upnSuffix: skola.test, mail: "{username}@skola.test"}
 %s`, tenantName, d.path("pepper"), d.public, d.school.file, d.komvux.file, mode, d.roles, d.leave, controller, d.dc.ServerName, d.account.UPN,
 		d.account.PasswordFile, d.dc.CAFile, d.base(), d.gone(), d.more)
+}
+
+// document puts the tenant's document in force, and asks nobody.
+func (d *directory) document(mode, controller string) {
+	d.Helper()
 	last, err := d.store.Tenants().Newest(d.Context(), tenantName)
 	if err == nil {
-		_, err = d.store.Tenants().Put(d.Context(), last, []byte(text), "a test")
+		_, err = d.store.Tenants().Put(d.Context(), last, []byte(d.text(mode, controller)), "a test")
 	}
 	if err != nil {
 		d.Fatal(err)
@@ -301,16 +306,21 @@ func (d *directory) settle(l *target.Link) target.Settled {
 	return s
 }
 
-// operator runs essctl as an operator.
+// operator runs essctl as an operator, which is to go well.
 func (d *directory) operator(args ...string) string {
 	d.Helper()
-	cmd := exec.CommandContext(d.Context(), filepath.Join(programs, "essctl"), args...)
-	cmd.Env = append(os.Environ(), "ESS_NATS_URL="+d.url("operator"))
-	out, err := cmd.CombinedOutput()
+	out, err := d.essctl("operator", args...)
 	if err != nil {
 		d.Fatalf("essctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return out
+}
+
+func (d *directory) essctl(user string, args ...string) (string, error) {
+	cmd := exec.CommandContext(d.Context(), filepath.Join(programs, "essctl"), args...)
+	cmd.Env = append(os.Environ(), "ESS_NATS_URL="+d.url(user))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // accounts are those of ours in the directory, by our id. That two have one id is an error.
