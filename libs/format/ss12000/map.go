@@ -18,7 +18,8 @@ type Reading struct {
 	Profile Profile
 	Today   roster.Date
 	// Delta says that of groups and persons only those are read that changed after Since; every other list is read whole.
-	// What the profile leaves out is then emitted as deleted, for it may have counted before.
+	// What the profile leaves out is then emitted as deleted, for it may have counted before. What a changed duty or
+	// activity pointed at before nobody tells: whom it no longer is of stays as it is until everything is read.
 	Delta bool
 	Since time.Time
 	// Frame is what [Mapper.Frame] told after the read before, of a delta.

@@ -89,8 +89,7 @@ const memory = 30
 // Default is the profile of a register of which nothing else is known: everything counts that has not ended long ago, but
 // the dead.
 func Default() Profile {
-	days := func(n int) *int { return &n }
-	ended := Window{After: days(memory)}
+	ended := Window{After: new(memory)}
 	return Profile{
 		Organisations: map[string]string{
 			"Huvudman": string(roster.Authority), "Skola": string(roster.School), "Skolenhet": string(roster.SchoolUnit),

@@ -23,10 +23,12 @@ import (
 // clock is a clock that moves when it is told to.
 type clock struct{ t time.Time }
 
-func (c *clock) now() time.Time            { return c.t }
-func (c *clock) pass(d time.Duration)      { c.t = c.t.Add(d) }
-func newClock() *clock                     { return &clock{time.Date(2026, 9, 1, 6, 0, 0, 0, time.UTC)} }
-func person(n int) *ss12000.Person         { return &ss12000.Person{Meta: meta("p", n), GivenName: "Prov"} }
+func (c *clock) now() time.Time       { return c.t }
+func (c *clock) pass(d time.Duration) { c.t = c.t.Add(d) }
+func newClock() *clock                { return &clock{time.Date(2026, 9, 1, 6, 0, 0, 0, time.UTC)} }
+
+func person(n int) *ss12000.Person { return &ss12000.Person{Meta: meta("p", n), GivenName: "Prov"} }
+
 func meta(kind string, n int) ss12000.Meta { return ss12000.Meta{ID: fmt.Sprintf("%s-%03d", kind, n)} }
 
 func persons(n int) (all []ss12000.Object) {
