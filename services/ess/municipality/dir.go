@@ -9,11 +9,14 @@ import (
 	"strings"
 )
 
-// FormatAlvis is an Alvis export: one IMS Enterprise document, alvis.xml.
-const FormatAlvis = "alvis"
+// The formats.
+const (
+	FormatAlvis   = "alvis"   // an Alvis export: one IMS Enterprise document, alvis.xml
+	FormatSS12000 = "ss12000" // what an API of SS 12000 answers: a page for each list, organisations.json to persons.json
+)
 
 // Formats lists the formats that [Municipality.WriteDir] knows.
-func Formats() []string { return []string{FormatAlvis} }
+func Formats() []string { return []string{FormatAlvis, FormatSS12000} }
 
 // WriteDir writes the municipality in a format into a directory, which it makes if need be, and returns the paths of
 // the files. A file appears whole or not at all, and replaces one of the same name. Progress, unless nil, is told now
@@ -24,6 +27,9 @@ func (m *Municipality) WriteDir(dir, format string, progress func(done, total in
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
+	}
+	if format == FormatSS12000 {
+		return m.writeSS12000(dir, progress)
 	}
 	path := filepath.Join(dir, "alvis.xml")
 	err := writeFile(path, func(w io.Writer) error { return m.EncodeIMS(w, IMSOptions{Progress: progress}) })
