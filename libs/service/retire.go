@@ -12,6 +12,7 @@ import (
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/target"
 )
 
 // OriginRetired is the origin of the run that ended a source.
@@ -105,4 +106,21 @@ func (s Standing) Retire(ctx context.Context, st *store.Store, tenant, run strin
 	return st.Runs(tenant).Save(ctx, source.Run{
 		ID: run, Source: s.Source, State: source.Published, Started: begun, Ended: now(), Complete: true, Origin: OriginRetired, Counts: counts,
 	})
+}
+
+// Overlaid returns what the log holds on behalf of a link, and what ends it: a tombstone for each of whom the target made
+// something.
+func Overlaid(ctx context.Context, log source.Log, link roster.Source) (list []target.Overlay, err error) {
+	scan, err := log.Scan(ctx, link)
+	if err != nil {
+		return nil, err
+	}
+	for ref, head := range scan.Heads {
+		if !head.Tombstone {
+			end := roster.Record{Ref: ref, Source: link, Overlay: true, Tombstone: &roster.Tombstone{Reason: roster.TombstoneLeft}}
+			list = append(list, target.Overlay{Record: end, Expect: head.Seq})
+		}
+	}
+	slices.SortFunc(list, func(a, b target.Overlay) int { return a.Record.Ref.Compare(b.Record.Ref) })
+	return list, nil
 }

@@ -96,7 +96,7 @@ func TestDirectoryTakenOver(t *testing.T) {
 	if out, err := d.essctl("applier", append(apply, "--approve", strings.TrimSpace(digest))...); err != nil {
 		t.Fatalf("what was approved is not applied: %v\n%s", err, out)
 	}
-	link, _ := d.links()
+	link, stop := d.links()
 	if s := d.settle(link); s.Parked != 4 || s.Held+s.Waiting > 0 {
 		t.Errorf("settled: %+v", s)
 	}
@@ -145,6 +145,26 @@ func TestDirectoryTakenOver(t *testing.T) {
 	}
 	if now := d.untouched(before, adopted); now != was {
 		t.Errorf("what is not ours changed:\n%s", difference(was, now))
+	}
+
+	// The customer goes back: everything stays as it is, and the log says nothing more on behalf of the link.
+	stop()
+	text := d.text("active", d.dc.Addr)
+	write(t, d.path("prov.yaml"), text[:strings.Index(text, "links:\n")])
+	if out, err := d.essctl("applier", "tenants", "apply", d.path("prov.yaml"), "--why", "another system"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	retire := []string{"tenants", "retire", tenantName, "--link", "active-directory", "--why", "another system"}
+	out, _ = d.essctl("retirer", retire...)
+	_, digest, _ = strings.Cut(out, "--approve ")
+	if out, err := d.essctl("retirer", append(retire, "--approve", strings.TrimSpace(digest))...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if d.stamps() != stamps || len(d.overlay(d.key(teacher))) > 0 || len(d.overlay(d.key(asa))) > 0 {
+		t.Errorf("the link is gone, and the log says still who is called how, or the directory changed:\n%s", difference(stamps, d.stamps()))
+	}
+	if out, err := d.essctl("retirer", retire...); err != nil || !strings.Contains(out, "nothing of it is left") {
+		t.Errorf("once more: %v\n%s", err, out)
 	}
 }
 

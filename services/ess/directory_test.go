@@ -122,6 +122,7 @@ func natsUsers(t testing.TB) string {
 	user("link", "target-active-directory", "active-directory", "link of a target", "link of a target that makes accounts", "every reader and writer",
 		"program with `ESS_CONFIG=nats:`")
 	user("operator", "essctl", "", "operator with `essctl`")
+	user("retirer", "essctl", "active-directory", "operator with `essctl`", "who applies tenants", "who retires")
 	user("applier", "essctl", "", "operator with `essctl`", "who applies tenants")
 	return b.String() + "] }\n"
 }
@@ -140,6 +141,8 @@ func subjectsIn(cell string) (list []string) {
 		subject := m[1]
 		if end, other := strings.CutPrefix(subject, "…."); other {
 			subject = create + end
+		} else if strings.HasPrefix(subject, "-") { // a flag
+			continue
 		} else if !strings.Contains(subject, ".") {
 			_, end, _ := strings.Cut(strings.TrimPrefix(last, create), ".")
 			subject = create + subject + "." + end

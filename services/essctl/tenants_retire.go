@@ -32,7 +32,8 @@ second step, and it is refused while the document in force still has it.
 
   --source  All that the log holds of the source has left: links take their own stages of leaving, and do not ask again. With
             a manual source what people decided ends too, protection as well: it is printed which kinds of decisions do.
-  --link    All that the link holds is let go: the target keeps it, and it is no longer ours.
+  --link    All that the link holds is let go: the target keeps it, and it is no longer ours. What it made of people, such
+            as their addresses, the log says no more, and so it leaves other targets.
   neither   The tenant is taken out. It is refused while anything of a source or a link is left. With --erase its log and its
             ledger are removed for good; its audit, and the versions of its document, stay.
 
@@ -159,8 +160,12 @@ func (c *control) retireLink(ctx context.Context, st *store.Store, r *retiring, 
 	if err != nil {
 		return err
 	}
+	made, err := service.Overlaid(ctx, st.Log(r.Tenant), ref)
+	if err != nil {
+		return err
+	}
 	r.Link, r.Digest, r.Counts = ref.String(), holding.Digest(), holding.Counts
-	if holding.Empty() {
+	if holding.Empty() && len(made) == 0 {
 		return c.printRetirement(r, "nothing of it is left")
 	}
 	return c.retire(ctx, st, r, "tenants.retire.link", ref.String(), "let go", func() error {
@@ -173,6 +178,13 @@ func (c *control) retireLink(ctx context.Context, st *store.Store, r *retiring, 
 		}
 		if holding.Digest() != r.Digest {
 			return errors.New("the link still runs, and holds something else now: stop it, and look again with --dry-run")
+		}
+		refused, err := st.Log(r.Tenant).PublishOverlays(ctx, ref, made)
+		if err == nil && len(refused) > 0 {
+			err = fmt.Errorf("of %d persons the log holds something else of the link by now: do it again", len(refused))
+		}
+		if err != nil {
+			return err
 		}
 		return holding.LetGo(ctx)
 	})
@@ -216,18 +228,20 @@ func (c *control) left(ctx context.Context, st *store.Store, name string) (left 
 	if err != nil {
 		return nil, err
 	}
+	links, err := st.Ledger(name).Marks(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range sources {
 		standing, err := service.StandingOf(ctx, st.Log(name), s)
 		if err != nil {
 			return nil, err
 		}
-		if !standing.Empty() {
+		if _, link := links[s]; !standing.Empty() && !link {
 			left = append(left, "--source "+s.String())
+		} else if !standing.Empty() {
+			left = append(left, "--link "+s.String())
 		}
-	}
-	links, err := st.Ledger(name).Marks(ctx)
-	if err != nil {
-		return nil, err
 	}
 	for l := range links {
 		book, err := st.Ledger(name).Look(ctx, l)
@@ -243,7 +257,7 @@ func (c *control) left(ctx context.Context, st *store.Store, name string) (left 
 		}
 	}
 	slices.Sort(left)
-	return left, nil
+	return slices.Compact(left), nil
 }
 
 // retire does it when its digest was approved, and writes it down before.
