@@ -257,7 +257,7 @@ func TestSambaSignIn(t *testing.T) {
 			renamed.ServerName = "other.skola.test"
 			_, err = open(t, renamed).RootDSE(ctx)
 			expect(t, err, reason.Misconfigured, reason.CertificateName, "")
-			later := ldapx.New(cfg, ldapx.Options{Now: func() time.Time { return time.Now().Add(1000 * time.Hour) }})
+			later := ldapx.New(cfg, ldapx.Options{Now: func() time.Time { return time.Now().AddDate(3, 0, 0) }})
 			_, err = later.RootDSE(ctx)
 			expect(t, err, reason.Misconfigured, reason.CertificateExpired, "")
 			named := cfg
