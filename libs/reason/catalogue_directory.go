@@ -71,8 +71,32 @@ var ofDirectories = map[Code]entry{
 		"Skapa det, rätta inställningen, eller ge kontot läsrätt.", "Make it, correct the setting, or let the account read it.",
 	},
 	PasswordRefused: {
-		"{address} godtar inte lösenordet: domänens lösenordsregler kräver mer, eller så saknas ett.", "{address} does not take the password: the domain's rules require more, or there is none.",
-		"Jämför lösenordsreglerna i länkens inställningar med domänens.", "Compare the password rules in the settings of the link with those of the domain.",
+		"{address} godtar inte lösenordet: domänens lösenordsregler kräver mer.", "{address} does not take the password: the domain's rules require more.",
+		"Jämför lösenordsreglerna i länkens inställningar med domänens: längd, teckenslag, och om en finkornig policy gäller kontot.", "Compare the password rules in the settings of the link with those of the domain: length, kinds of character, and whether a fine-grained policy holds for the account.",
+	},
+	PasswordNeeded: {
+		"{address} aktiverar inte ett konto utan lösenord.", "{address} does not enable an account that has no password.",
+		"Sätt ett lösenord på kontot (essctl passwords reset), och försök igen.", "Give the account a password (essctl passwords reset), and try again.",
+	},
+	ObjectGuarded: {
+		"{address} skyddar objektet och ändrar det inte ({what}): det hör till domänen, eller är dess sista administratör.", "{address} guards the object and does not change it ({what}): it belongs to the domain, or is its last administrator.",
+		"Se efter vilket objekt det är. Ett inbyggt konto eller en inbyggd grupp ska inte skötas av länken: ta bort länkens id från det.", "See which object it is. A built-in account or group is not for the link to manage: take the link's id from it.",
+	},
+	AttributeGuarded: {
+		"{address} låter ingen skriva ett av attributen ({what}): katalogen sköter det själv.", "{address} lets nobody write one of the attributes ({what}): the directory keeps it by itself.",
+		"Ta bort attributet ur länkens inställningar (attributes, idAttribute).", "Take the attribute out of the settings of the link (attributes, idAttribute).",
+	},
+	GroupTypeRefused: {
+		"{address} tillåter inte gruppens typ eller omfång med de medlemmar och grupper den har ({what}).", "{address} does not allow the type or scope of the group with the members and groups that it has ({what}).",
+		"Skriv den typ och det omfång som gruppen har i länkens inställningar (groups), eller ta ut de medlemmar som hindrar: en global grupp blir domänlokal först efter att ha varit universell.", "Write the type and scope that the group has in the settings of the link (groups), or take out the members that are in the way: a global group becomes domain local only after it has been universal.",
+	},
+	PrimaryGroup: {
+		"En medlem kan inte tas ur gruppen i {address}: den är medlemmens primära grupp.", "A member cannot be taken out of the group of {address}: it is the member's primary group.",
+		"Ge kontot en annan primär grupp i katalogen (oftast Domain Users), och försök igen.", "Give the account another primary group in the directory (Domain Users, as a rule), and try again.",
+	},
+	DirectoryUnwilling: {
+		"{address} vägrar, utan att säga mer än {what}.", "{address} will not, and says no more than {what}.",
+		"Uppgifterna i registret är sällan orsaken. Be den som driver katalogen slå upp koden och se i domänkontrollantens händelselogg; försök sedan igen (essctl parked retry).", "The register's data is seldom the cause. Ask whoever runs the directory to look the code up, and to look at the event log of the domain controller; then try again (essctl parked retry).",
 	},
 	NotEmpty: {
 		"Det som skulle tas bort i {address} innehåller något.", "What was to be removed from {address} holds something.",

@@ -45,7 +45,7 @@ func TestStricterThanSamba(t *testing.T) {
 		"cn of 65":                 {user(strings.Repeat("x", 65), "a"), 19, "00002082", reason.ItemRefused},
 		"cn without accent":        {user("asa EK", "a"), 68, "00002071", reason.NameTaken},
 		"sAMAccountName accent":    {user("a", "åsaek"), 68, "00000524", reason.NameTaken},
-		"enabled without password": {object("CN=a,"+base, "objectClass", "user", "sAMAccountName", "a", "userAccountControl", "512"), 53, "0000052D", reason.PasswordRefused},
+		"enabled without password": {object("CN=a,"+base, "objectClass", "user", "sAMAccountName", "a", "userAccountControl", "512"), 53, "0000052D", reason.PasswordNeeded},
 		"employeeID of 17":         {user("a", "a", "employeeID", strings.Repeat("1", 17)), 19, "00002082", reason.ItemRefused},
 		"password with the name":   {user("a", "elev"), 53, "0000052D", reason.PasswordRefused},
 		"two values of one":        {user("a", "a", "title", "x|y"), 19, "00002081", reason.ItemRefused},

@@ -108,6 +108,18 @@ const (
 	hexMemberThere  = "00000562"
 	hexUPNExists    = "000021C8"
 	hexConstraint   = "0000202F"
+	hexBadPassword  = "0000052C" // it is no password at all
+	hexLastAdmin    = "0000052A"
+	hexSpecialUser  = "0000055B" // an account that is built in; the next two: a group, a user
+	hexSpecialGroup = "0000055C"
+	hexSpecialOwn   = "0000055D"
+	hexPrimaryGroup = "0000055E"
+	hexMayNotDelete = "000020CE"
+	hexOwnedBySAM   = "0000209A"
+	hexIllegalMod   = "00002077"
+	hexSecurityMod  = "000020E7"
+	hexGroupFirst   = "00002141" // of those about the scope of groups, which come in a row
+	hexGroupLast    = "00002149"
 	hexBadName      = "00000523" // of an account
 	hexNoAttribute  = "00000057" // Windows: the schema has no such attribute
 	hexNotInSchema  = "0000200A" // Samba: the same
@@ -200,15 +212,28 @@ func (c *Client) judge(r request, e *Error) (reason.Fault, reason.Code, []any) {
 // judgeConstraint says what the two answers mean by which a directory says that it will not: 19 and 53. Windows and Samba
 // give the same code with one or the other.
 func judgeConstraint(r request, e *Error) (reason.Fault, reason.Code, []any) {
+	coded := []any{"what", e.code()}
 	switch {
-	case e.Hex == hexPassword:
+	case e.Hex == hexPassword && r.write && !r.has(AttributePassword):
+		return reason.Invalid, reason.PasswordNeeded, nil
+	case e.Hex == hexPassword, e.Hex == hexBadPassword:
 		return reason.Invalid, reason.PasswordRefused, nil
 	case e.Hex == hexMemberGone, e.Hex == hexMemberThere, e.Hex == "" && e.member && e.Code == ldap.LDAPResultUnwillingToPerform: // Samba says no code
 		return reason.Conflict, reason.ItemChanged, nil
 	case e.Hex == hexUPNExists, e.Hex == hexConstraint && r.has(attributeUPN):
 		return reason.Conflict, reason.NameTaken, []any{"column", attributeUPN}
+	case slices.Contains([]string{hexLastAdmin, hexSpecialUser, hexSpecialGroup, hexSpecialOwn, hexMayNotDelete}, e.Hex):
+		return reason.Invalid, reason.ObjectGuarded, coded
+	case e.Hex == hexOwnedBySAM, e.Hex == hexIllegalMod, e.Hex == hexSecurityMod:
+		return reason.Invalid, reason.AttributeGuarded, coded
+	case e.Hex == hexPrimaryGroup:
+		return reason.Invalid, reason.PrimaryGroup, coded
+	case e.Hex >= hexGroupFirst && e.Hex <= hexGroupLast:
+		return reason.Invalid, reason.GroupTypeRefused, coded
+	case e.Code == ldap.LDAPResultUnwillingToPerform:
+		return reason.Invalid, reason.DirectoryUnwilling, coded
 	default:
-		return reason.Invalid, reason.ItemRefused, []any{"what", e.code()}
+		return reason.Invalid, reason.ItemRefused, coded
 	}
 }
 

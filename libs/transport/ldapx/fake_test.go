@@ -105,7 +105,7 @@ func TestAnswers(t *testing.T) {
 		{"search", 11, "", reason.Transient, reason.DirectoryLimit, "00002024"},
 		{"search", 12, "00002040: SvcErr", reason.Misconfigured, reason.DirectoryLacks, "00002040"},
 		{"modify", 16, "00000057: LdapErr", reason.Misconfigured, reason.DirectoryLacks, "00000057"},
-		{"modify", 19, "0000052d: x", reason.Invalid, reason.PasswordRefused, "0000052D"},
+		{"password", 19, "0000052d: x", reason.Invalid, reason.PasswordRefused, "0000052D"},
 		{"modify", 19, "000021C8: AtrErr", reason.Conflict, reason.NameTaken, "000021C8"},
 		{"modify", 19, "0000202F: AtrErr", reason.Invalid, reason.ItemRefused, "0000202F"},
 		{"modify", 20, "x", reason.Conflict, reason.ItemChanged, ""},
@@ -115,8 +115,18 @@ func TestAnswers(t *testing.T) {
 		{"modify", 50, "", reason.Misconfigured, reason.RightMissing, "00002098"},
 		{"modify", 51, "", reason.Transient, reason.Throttled, "00002024"},
 		{"modify", 52, "", reason.Transient, reason.DirectoryFailed, "000020EF"},
-		{"modify", 53, "", reason.Invalid, reason.ItemRefused, "0000001F"},
-		{"modify", 53, "0000052D: SvcErr", reason.Invalid, reason.PasswordRefused, "0000052D"},
+		{"modify", 53, "", reason.Invalid, reason.DirectoryUnwilling, "0000001F"},
+		{"modify", 53, "no code", reason.Invalid, reason.DirectoryUnwilling, ""},
+		{"modify", 53, "0000052D: SvcErr", reason.Invalid, reason.PasswordNeeded, "0000052D"},
+		{"password", 53, "0000052D: SvcErr", reason.Invalid, reason.PasswordRefused, "0000052D"},
+		{"password", 53, "0000052C: SvcErr", reason.Invalid, reason.PasswordRefused, "0000052C"},
+		{"modify", 53, "0000052A: SvcErr", reason.Invalid, reason.ObjectGuarded, "0000052A"},
+		{"modify", 53, "0000055B: SvcErr", reason.Invalid, reason.ObjectGuarded, "0000055B"},
+		{"modify", 53, "0000055E: SvcErr", reason.Invalid, reason.PrimaryGroup, "0000055E"},
+		{"modify", 53, "0000209A: SvcErr", reason.Invalid, reason.AttributeGuarded, "0000209A"},
+		{"modify", 19, "0000209A: AtrErr", reason.Invalid, reason.AttributeGuarded, "0000209A"},
+		{"modify", 53, "00002144: SvcErr", reason.Invalid, reason.GroupTypeRefused, "00002144"},
+		{"modify", 53, "0000214A: SvcErr", reason.Invalid, reason.DirectoryUnwilling, "0000214A"},
 		{"modify", 65, "x", reason.Invalid, reason.ItemRefused, ""},
 		{"modify", 66, "x", reason.Conflict, reason.NotEmpty, ""},
 		{"modify", 68, "00000524: UpdErr", reason.Conflict, reason.NameTaken, "00000524"},
@@ -129,11 +139,18 @@ func TestAnswers(t *testing.T) {
 			if text != "" {
 				text += ", CN=" + secretName
 			}
-			s.Inject(adfake.Fault{Op: tt.op, DN: "anna", Times: 1, Code: tt.code, Text: text})
+			op := tt.op
+			if op == "password" {
+				op = "modify"
+			}
+			s.Inject(adfake.Fault{Op: op, DN: "anna", Times: 1, Code: tt.code, Text: text})
 			var err error
-			if tt.op == "search" {
+			switch tt.op {
+			case "search":
 				_, err = c.Read(ctx, "CN=anna,"+pupils)
-			} else {
+			case "password":
+				err = c.SetPassword(ctx, "CN=anna,"+pupils, "abc")
+			default:
 				modify := ldap.NewModifyRequest("CN=anna,"+pupils, nil)
 				modify.Replace("title", []string{"x"})
 				err = c.Modify(ctx, modify)

@@ -174,7 +174,7 @@ func TestPassing(t *testing.T) {
 		{"size limit", adfake.Fault{Op: "search", Code: 4, Times: 3, After: 2}, reason.DirectoryLimit},
 		{"garbage", adfake.Fault{Op: "add", Do: adfake.Garbage, Times: 2}, reason.Unreachable},
 		{"search dropped", adfake.Fault{Op: "search", Do: adfake.DropBefore, Times: 2, After: 3}, reason.Unreachable},
-		{"unwilling", adfake.Fault{Op: "add", DN: "anvqz11", Code: 53, Times: 1}, reason.ItemRefused},
+		{"unwilling", adfake.Fault{Op: "add", DN: "anvqz11", Code: 53, Times: 1}, reason.DirectoryUnwilling},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -195,7 +195,7 @@ func TestPassing(t *testing.T) {
 			if told != nil && told.Code != tt.want {
 				t.Errorf("%v, want %s", told, tt.want)
 			}
-			if tt.want == reason.ItemRefused {
+			if tt.want == reason.DirectoryUnwilling {
 				if e := l.entry("user", 11); e.State != target.Parked {
 					t.Errorf("%+v", e)
 				}

@@ -185,7 +185,9 @@ func (s *sink) change(ctx context.Context, o *object, ids []target.ID, guids map
 		if refused == nil {
 			refused = map[target.ID]error{}
 		}
-		refused[part[0]] = s.fault(reason.Invalid, err, reason.ItemRefused, "what", "member")
+		if refused[part[0]] = err; reason.FaultOf(err) != reason.Invalid {
+			refused[part[0]] = s.fault(reason.Invalid, err, reason.ItemRefused, "what", "member")
+		}
 		s.mu.Lock()
 		delete(s.guids, part[0]) // it may be another one by now
 		s.mu.Unlock()

@@ -136,8 +136,8 @@ func (s *sink) updateUser(ctx context.Context, op target.Operation, o *object) e
 		}
 	}
 	if err != nil {
-		if reason.Of(err).Code == reason.PasswordRefused {
-			return s.fault(reason.Transient, err, reason.PasswordRefused)
+		if ldapx.WeakPassword(err) {
+			return s.fault(reason.Transient, err, reason.Of(err).Code)
 		}
 		return err
 	}
