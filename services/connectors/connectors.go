@@ -5,6 +5,7 @@ import (
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/services/source-alvis/alvis"
+	"eventful.se/ess/services/source-educloud/educloud"
 	"eventful.se/ess/services/source-manual/manual"
 	sourcememory "eventful.se/ess/services/source-memory/memory"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
@@ -20,6 +21,7 @@ func Sources() []source.Connector {
 		manual.Connector(),
 		sourcememory.Connector(),
 		rostercsv.Connector(),
+		educloud.Connector(),
 	}
 }
 
