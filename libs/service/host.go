@@ -288,14 +288,14 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 		p.Check(err)
 		return nil
 	}
-	every, repair := l.Reconciles()
-	var compared time.Time
+	every, changes, repair := l.Reconciles()
+	var compared target.Reconciled
 	log := h.Store.Log(d.Tenant)
 	return target.NewLink(target.LinkOptions{
 		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: log, Ledger: h.Store.Ledger(d.Tenant),
 		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
-		Reconcile: target.Reconcile{Every: every, Repair: repair},
+		Reconcile: target.Reconcile{Every: every, Changes: changes, Repair: repair},
 		Holds:     h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
 		Names: h.Store.Names(d.Tenant), NameRules: rules, Overlays: log, Passwords: kept,
 		Observer: func(s target.Settled) {
@@ -308,22 +308,28 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 				logger.Info("nothing is delivered now", "why", s.Deferred)
 			}
 			deferred = s.Deferred
-			if r := s.Reconciled; !r.At.Equal(compared) {
-				compared = r.At
-				reconciled(logger, r)
+			if r := s.Reconciled; r != compared {
+				reconciled(logger, compared, r)
+				compared = r
 			}
 			h.settled(logger, d.Tenant, l.Ref(), s)
 		},
 	})
 }
 
-// reconciled says what a comparison with the target came to, where somebody may want to know.
-func reconciled(logger *slog.Logger, r target.Reconciled) {
-	switch {
-	case r.Reason != nil:
-		logger.Warn("what the target says that it holds is not believed", "reason", r.Reason.String(), "next_step", r.Reason.Next(reason.English))
-	case r.Found > 0:
-		logger.Info("others changed what the target holds", "found", r.Found, "repaired", r.Repaired, "reported", r.Reported)
+// reconciled says what a comparison with the target came to, where somebody may want to know, and names what is new of it.
+func reconciled(logger *slog.Logger, was, is target.Reconciled) {
+	if !is.At.Equal(was.At) {
+		was = target.Reconciled{}
+	}
+	switch found := is.Found - was.Found; {
+	case is.Reason != nil:
+		logger.Warn("what the target says that it holds is not believed", "reason", is.Reason.String(), "next_step", is.Reason.Next(reason.English))
+	case found > 0:
+		logger.Info("others changed what the target holds", "found", found, "repaired", is.Repaired-was.Repaired, "reported", is.Reported-was.Reported)
+		for _, d := range (*is.Last)[max(0, len(*is.Last)-found):] {
+			logger.Info("others changed it", "resource", d.ID.String(), "what", d.What, "repaired", d.Repaired)
+		}
 	}
 }
 

@@ -75,13 +75,22 @@ type LinkStatus struct {
 	Compared  *Compared     `json:"compared,omitempty"` // the last time with what the target holds
 }
 
+// Drift is a resource that others changed in a target.
+type Drift struct {
+	Resource string `json:"resource"`
+	What     string `json:"what"`
+	Repaired bool   `json:"repaired"`
+}
+
 // Compared says what a comparison of a link with its target came to.
 type Compared struct {
 	At       time.Time `json:"at"`
-	Found    int       `json:"found"`         // resources that others changed
-	Repaired int       `json:"repaired"`      // those that the link set out to write as they were
-	Reported int       `json:"reported"`      // those in which something was left as it is
-	Why      *Told     `json:"why,omitempty"` // why the list of the target was not believed
+	Asked    time.Time `json:"asked,omitzero"` // when the target was last asked what has changed since
+	Found    int       `json:"found"`          // resources that others changed
+	Repaired int       `json:"repaired"`       // those that the link set out to write as they were
+	Reported int       `json:"reported"`       // those in which something was left as it is
+	Last     []Drift   `json:"last,omitempty"` // the newest of them
+	Why      *Told     `json:"why,omitempty"`  // why the target was not believed
 }
 
 // Told is a reason with its texts, as a receiver that has no catalogue needs it.
@@ -309,7 +318,7 @@ func linkStatus(ref roster.Source, mode target.Mode, mark target.Mark, settled b
 		s.Lag = end.Seq - mark.Cursor.Seq
 	}
 	if r := mark.Reconciled; !r.At.IsZero() {
-		s.Compared = &Compared{r.At, r.Found, r.Repaired, r.Reported, told(r.Reason)}
+		s.Compared = compared(r)
 	}
 	switch {
 	case mode == target.ModePreview || mode == target.ModePaused: // as it was asked to be
@@ -368,4 +377,15 @@ func findingsOf(f *source.Found) (list []Findings) {
 		}
 	}
 	return list
+}
+
+// compared returns what is told of comparisons.
+func compared(r target.Reconciled) *Compared {
+	c := &Compared{At: r.At, Asked: r.Asked, Found: r.Found, Repaired: r.Repaired, Reported: r.Reported, Why: told(r.Reason)}
+	if r.Last != nil {
+		for _, d := range *r.Last {
+			c.Last = append(c.Last, Drift{d.ID.String(), d.What, d.Repaired})
+		}
+	}
+	return c
 }

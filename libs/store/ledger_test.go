@@ -62,7 +62,7 @@ func TestLedgerKeepsEntriesAndMark(t *testing.T) {
 			Mode: target.ModeHeld, Since: time.Unix(1_800_000_002, 0).UTC(), Waiting: 1, Parked: 2, Withheld: 3, Held: 4, Orphans: 5,
 			Reason: &reason.Reason{Code: reason.LinkHolds, Args: []reason.Arg{{Name: "count", Value: "4"}}},
 		},
-		Reconciled: target.Reconciled{At: time.Unix(1_800_000_003, 0).UTC(), Found: 6, Repaired: 4, Reported: 3, Reason: &reason.Reason{Code: reason.ListShort}},
+		Reconciled: target.Reconciled{At: time.Unix(1_800_000_003, 0).UTC(), Found: 6, Repaired: 4, Reported: 3, Asked: time.Unix(1_800_000_004, 0).UTC(), Since: "mark", Last: &[]target.Drift{{ID: target.ID{Kind: "k", Key: "a"}, What: "name", Repaired: true}, {ID: target.ID{Kind: "k", Key: "b"}}}, Reason: &reason.Reason{Code: reason.ListShort}},
 	}
 	want := make(map[target.ID]target.Entry)
 	var all []target.Entry

@@ -106,13 +106,28 @@ func reconciledTo(r target.Reconciled) *essv1.Reconciled {
 	if r.At.IsZero() {
 		return nil
 	}
+	var last []*essv1.Drift
+	if r.Last != nil {
+		for _, d := range *r.Last {
+			last = append(last, &essv1.Drift{Kind: d.ID.Kind, Key: d.ID.Key, What: d.What, Repaired: d.Repaired})
+		}
+	}
 	return &essv1.Reconciled{
+		Asked: timeTo(r.Asked), Since: r.Since, Last: last,
 		At: timeTo(r.At), Found: int64(r.Found), Repaired: int64(r.Repaired), Reported: int64(r.Reported), Reason: reasonTo(r.Reason),
 	}
 }
 
 func reconciledFrom(p *essv1.Reconciled) target.Reconciled {
+	var last *[]target.Drift
+	if list := p.GetLast(); len(list) > 0 {
+		last = new([]target.Drift)
+		for _, d := range list {
+			*last = append(*last, target.Drift{ID: target.ID{Kind: d.GetKind(), Key: d.GetKey()}, What: d.GetWhat(), Repaired: d.GetRepaired()})
+		}
+	}
 	return target.Reconciled{
+		Asked: timeFrom(p.GetAsked()), Since: p.GetSince(), Last: last,
 		At: timeFrom(p.GetAt()), Found: int(p.GetFound()), Repaired: int(p.GetRepaired()), Reported: int(p.GetReported()), Reason: reasonFrom(p.GetReason()),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,10 +70,20 @@ func (d *listed) change(id target.ID, name, value string) {
 // reconciling is a link that compares once a day and has settled a school of so many pupils, one of them in the group.
 func reconciling(t *testing.T, pupils int, repair bool, policies map[string]target.Policy) (*process, setup, *listed) {
 	t.Helper()
+	p, s, d := reconcilingWith(t, pupils, repair, policies, func(d *listed) target.Applier { return d })
+	return p, s, d.(*listed)
+}
+
+// reconcilingWith is the same with a directory that can more.
+func reconcilingWith(t *testing.T, pupils int, repair bool, policies map[string]target.Policy, with func(*listed) target.Applier) (*process, setup, target.Applier) {
+	t.Helper()
 	s, plain := callsSetup()
-	d := &listed{directory: plain}
+	d := with(&listed{directory: plain})
 	s.made.Applier, s.made.Policies = d, policies
-	s.with = func(o *target.LinkOptions) { o.Reconcile = target.Reconcile{Every: day, Repair: repair} }
+	s.with = func(o *target.LinkOptions) {
+		o.Reconcile = target.Reconcile{Every: day, Changes: 15 * time.Minute, Repair: repair}
+		o.Lifecycle = target.Lifecycle{Stages: []target.Stage{{Do: target.DisableStep}}}
+	}
 	records := []roster.Record{unit(1), group(21, 1, 100)}
 	for i := range pupils {
 		records = append(records, person(100+i, "Ek"))
@@ -100,8 +111,12 @@ func TestWhatOthersChangedIsFoundAndRepaired(t *testing.T) {
 		d.change(idOf(100), "family", "Annan")
 		d.behind(func() { delete(d.held, idOf(101)) })
 		writes := d.count()
-		if got := lastCompared(s); got.Found != 2 || got.Repaired != 2 || got.Reported != 0 {
+		got := lastCompared(s)
+		if got.Found != 2 || got.Repaired != 2 || got.Reported != 0 {
 			t.Errorf("one changed and one lost: %+v", got)
+		}
+		if want := []target.Drift{{ID: idOf(100), What: "family", Repaired: true}, {ID: idOf(101), What: target.Missing, Repaired: true}}; !slices.Equal(*got.Last, want) {
+			t.Errorf("named %+v, want %+v", *got.Last, want)
 		}
 		if got := d.text(); got != want || d.count() != writes+2 {
 			t.Errorf("after %d writes the directory holds\n%s\nwant\n%s", d.count()-writes, got, want)
@@ -126,7 +141,7 @@ func TestDriftIsOnlyReportedWhereTheLinkOrThePolicySaysSo(t *testing.T) {
 				d.change(idOf(100), "family", "Annan")
 				want, writes := d.text(), d.count()
 				got := lastCompared(s)
-				if got.At = (time.Time{}); got != c.want {
+				if got.At, got.Last = (time.Time{}), nil; got != c.want {
 					t.Errorf("got %+v, want %+v", got, c.want)
 				}
 				if d.text() != want || d.count() != writes {

@@ -181,6 +181,16 @@ type Field struct {
 // Fields are the values of a resource, in order.
 type Fields []Field
 
+// of returns those of a name.
+func (f Fields) of(name string) (list Fields) {
+	for _, x := range f {
+		if x.Name == name {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
 // Set is a reference to many: the members of a group, the teachers of a class.
 type Set struct {
 	Name    string
@@ -191,6 +201,7 @@ type Set struct {
 var (
 	ErrNotFound    = errors.New("the target does not hold the resource")
 	ErrUnsupported = errors.New("the target cannot do this")
+	ErrNoMark      = errors.New("the target cannot tell what has changed since")
 )
 
 // Applier is a sink that takes calls.
@@ -208,6 +219,15 @@ type Applier interface {
 // Lister is an applier that can tell all it holds of ours, page by page. An end before the last page is an error.
 type Lister interface {
 	List(ctx context.Context, found func(Held) error) error
+}
+
+// ChangeLister is a [Lister] that can tell for little what has changed.
+type ChangeLister interface {
+	Lister
+	// Changes tells of all that it holds of ours: of what differs since a mark all, as List does, of the rest no more than
+	// ID and Native. It returns the mark of now; what changes while it tells, it tells again from there. With an empty mark it
+	// tells of nothing. Where it cannot tell since that mark it fails with [ErrNoMark], and all is listed.
+	Changes(ctx context.Context, since string, found func(h Held, differs bool) error) (mark string, err error)
 }
 
 // Checker is an applier or a deliverer that can tell, step by step, whether it could write: reach, with the address that we

@@ -362,16 +362,8 @@ func (e *explaining) add(id ID, of roster.Ref, own bool, w *Wish) {
 
 // differing returns the names of fields that are not alike, in the order in which the target wants them.
 func differing(wished, held Fields) (names []string) {
-	of := func(list Fields, name string) (values []roster.Personal) {
-		for _, f := range list {
-			if f.Name == name {
-				values = append(values, f.Value)
-			}
-		}
-		return values
-	}
 	for _, f := range slices.Concat(wished, held) {
-		if !slices.Contains(names, f.Name) && !slices.Equal(of(wished, f.Name), of(held, f.Name)) {
+		if !slices.Contains(names, f.Name) && !slices.Equal(wished.of(f.Name), held.of(f.Name)) {
 			names = append(names, f.Name)
 		}
 	}

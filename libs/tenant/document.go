@@ -119,24 +119,35 @@ type Link struct {
 
 // Reconcile says how what others did at a target is found, and whether it is undone.
 type Reconcile struct {
-	Every  *time.Duration `yaml:"every"`  // how often the target is listed; default 24h, 0s for never
-	Repair *bool          `yaml:"repair"` // whether what differs is written as it was, and not only counted; default true
+	Every   *time.Duration `yaml:"every"`   // how often the target is listed; default 24h, 0s for never
+	Changes *time.Duration `yaml:"changes"` // how often a target that can tell is asked in between what has changed; default 15m, 0s for never
+	Repair  *bool          `yaml:"repair"`  // whether what differs is written as it was, and not only counted; default true
 }
 
-// Reconciles returns how often the link compares, 0 for never, and whether it repairs.
-func (l Link) Reconciles() (every time.Duration, repair bool) {
-	every, repair = 24*time.Hour, true
-	if l.Reconcile != nil && l.Reconcile.Every != nil {
-		every = *l.Reconcile.Every
+// Reconciles returns how often the link compares all, and how often what has changed, 0 for never, and whether it repairs.
+func (l Link) Reconciles() (every, changes time.Duration, repair bool) {
+	r := l.Reconcile
+	if r == nil {
+		r = &Reconcile{}
 	}
-	if l.Reconcile != nil && l.Reconcile.Repair != nil {
-		repair = *l.Reconcile.Repair
+	every, changes, repair = 24*time.Hour, 15*time.Minute, true
+	if r.Every != nil {
+		every = *r.Every
 	}
-	return every, repair
+	if r.Changes != nil {
+		changes = *r.Changes
+	}
+	if r.Repair != nil {
+		repair = *r.Repair
+	}
+	return every, changes, repair
 }
 
-// shortestReconcile keeps a target from being listed all the time.
-const shortestReconcile = 10 * time.Minute
+// shortestReconcile and shortestChanges keep a target from being asked all the time.
+const (
+	shortestReconcile = 10 * time.Minute
+	shortestChanges   = time.Minute
+)
 
 // Roles say what a link does with the accounts of each role: manage makes, changes and removes them, match uses those that
 // the customer has, ignore has nothing to do with them; empty for the connector's default.
@@ -313,8 +324,12 @@ func (l Link) validate(p Problems) {
 			p.At("roles.%s", role).Add("%q is not a way: write manage, match or ignore, or leave it out for the connector's", word)
 		}
 	}
-	if every, _ := l.Reconciles(); every != 0 && every < shortestReconcile {
+	every, changes, _ := l.Reconciles()
+	if every != 0 && every < shortestReconcile {
 		p.At("reconcile.every").Add("is %s: write 24h, at least 10m, or 0s for never", every)
+	}
+	if changes != 0 && changes < shortestChanges {
+		p.At("reconcile.changes").Add("is %s: write 15m, at least 1m, or 0s for never", changes)
 	}
 	l.validateScope(p)
 	l.validateLifecycles(p)

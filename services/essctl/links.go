@@ -467,7 +467,18 @@ func printCompared(w *tabwriter.Writer, r *service.Compared) {
 	case r.Why != nil:
 		fmt.Fprintf(w, "compared\t%s: not believed: %s\n\t%s\n", clock(r.At), r.Why.What[reason.English], r.Why.Next[reason.English])
 	default:
-		fmt.Fprintf(w, "compared\t%s: %d differed, %d repaired, %d left as they are\n", clock(r.At), r.Found, r.Repaired, r.Reported)
+		until := ""
+		if !r.Asked.IsZero() {
+			until = ", and since then what has changed until " + clock(r.Asked)
+		}
+		fmt.Fprintf(w, "compared\t%s%s: %d differed, %d repaired, %d left as they are\n", clock(r.At), until, r.Found, r.Repaired, r.Reported)
+		for _, d := range r.Last {
+			done := "left as it is"
+			if d.Repaired {
+				done = "repaired"
+			}
+			fmt.Fprintf(w, "\t%s: %s: %s\n", d.Resource, d.What, done)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@
 // of 20 characters without the forbidden ones; a length for each attribute, and only attributes of its schema; names
 // that collide without case and accents; one sAMAccountName a domain and one userPrincipalName a forest; no enabled
 // account without a password that meets the rules; members that cannot be added or removed twice; search references;
-// tombstones; DirSync; accounts that are locked, disabled or may write below some places only. A [Fault] has it answer
+// tombstones; DirSync; the number of its last change; accounts that are locked, disabled or may write below some places only. A [Fault] has it answer
 // otherwise, or not at all. [Server.Lag] has reads show what was, as another domain controller would.
 //
 //	s := adfake.Start(t, adfake.Options{})
@@ -186,6 +186,13 @@ func (s *Server) Lag(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lag = d
+}
+
+// Restore makes the server count its changes anew, as a domain controller does that came back from a backup.
+func (s *Server) Restore() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dir.invocation[15]++
 }
 
 // Delegate makes an account that may write in the given places and below, and read everything.
@@ -415,6 +422,9 @@ func (c *conn) do(m *message) []*ber.Packet {
 	}
 	if c.who == nil {
 		return one(result{code: 1, text: usualTexts[1]})
+	}
+	if m.op == opSearch && m.search.scope == 0 && strings.EqualFold(m.dn, serviceDN) {
+		return append([]*ber.Packet{entryPacket(m.id, serviceDN, d.service(m.search))}, one(result{})...)
 	}
 	if m.op == opSearch {
 		return c.search(m)

@@ -88,7 +88,9 @@ type directory struct {
 	grave   *object // CN=Deleted Objects
 	usn     int64
 	rid     uint32
-	lag     time.Duration
+	// invocation names the database that the numbers of changes are of.
+	invocation [16]byte
+	lag        time.Duration
 }
 
 func newDirectory(o Options) *directory {

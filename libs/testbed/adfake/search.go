@@ -19,11 +19,21 @@ func (d *directory) rootDSE(q searchRequest) []change {
 		{name: "rootDomainNamingContext", values: []string{BaseDN}},
 		{name: "configurationNamingContext", values: []string{"CN=Configuration," + BaseDN}},
 		{name: "dnsHostName", values: []string{serverName}},
+		{name: "dsServiceName", values: []string{serviceDN}},
 		{name: "supportedControl", values: []string{oidPaging, oidDirSync, oidDeleted, oidLenient}},
 		{name: "supportedCapabilities", values: []string{"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"}},
 		{name: "isGlobalCatalogReady", values: []string{"TRUE"}},
 		{name: "highestCommittedUSN", values: []string{strconv.FormatInt(d.usn, 10)}},
 	}
+	return slices.DeleteFunc(all, func(a change) bool { return !wanted(q.attributes, a.name) })
+}
+
+// serviceDN is the object that stands for the server itself.
+const serviceDN = "CN=NTDS Settings,CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration," + BaseDN
+
+// service returns what that object says.
+func (d *directory) service(q searchRequest) []change {
+	all := []change{{name: "objectClass", values: []string{"top", "nTDSDSA"}}, {name: "invocationId", values: []string{string(d.invocation[:])}}}
 	return slices.DeleteFunc(all, func(a change) bool { return !wanted(q.attributes, a.name) })
 }
 

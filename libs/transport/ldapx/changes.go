@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -16,6 +17,7 @@ type RootDSE struct {
 	BaseDN       string // of its domain
 	ConfigDN     string // of the forest's configuration
 	ServerName   string
+	ServiceDN    string // of the object that stands for the server itself
 	Controls     []string
 	Capabilities []string
 	Ready        bool  // its global catalogue holds what it should
@@ -43,7 +45,7 @@ func (c *Client) RootDSE(ctx context.Context) (r RootDSE, err error) {
 func (c *Client) rootDSE(ctx context.Context, s *session) (r RootDSE, err error) {
 	var result *ldap.SearchResult
 	q := Query{Attributes: []string{
-		"defaultNamingContext", "configurationNamingContext", "dnsHostName", "supportedControl", "supportedCapabilities",
+		"defaultNamingContext", "configurationNamingContext", "dnsHostName", "dsServiceName", "supportedControl", "supportedCapabilities",
 		"isGlobalCatalogReady", "highestCommittedUSN",
 	}}
 	err = c.ask(ctx, s, func() (err error) {
@@ -61,6 +63,7 @@ func (c *Client) rootDSE(ctx context.Context, s *session) (r RootDSE, err error)
 		BaseDN:       e.GetEqualFoldAttributeValue("defaultNamingContext"),
 		ConfigDN:     e.GetEqualFoldAttributeValue("configurationNamingContext"),
 		ServerName:   e.GetEqualFoldAttributeValue("dnsHostName"),
+		ServiceDN:    e.GetEqualFoldAttributeValue("dsServiceName"),
 		Controls:     e.GetEqualFoldAttributeValues("supportedControl"),
 		Capabilities: e.GetEqualFoldAttributeValues("supportedCapabilities"),
 		Ready:        e.GetEqualFoldAttributeValue("isGlobalCatalogReady") == "TRUE",
@@ -100,20 +103,44 @@ func (c *Client) Changes(ctx context.Context, q Query, cookie []byte) (list []*l
 	return list, next, more, err
 }
 
-// ChangedSince returns what changed after a number of the server's, and the number for the next time. Numbers are those
-// of one domain controller: where [RootDSE.ServerName] is another one, begin with 0.
-func (c *Client) ChangedSince(ctx context.Context, q Query, usn int64) (list []*ldap.Entry, next int64, err error) {
-	root, err := c.RootDSE(ctx) // first: what changes during the search comes again
+// Mark is how far the database of a domain controller has come. Each counts by itself, and anew once it was restored.
+type Mark struct {
+	Database GUID
+	USN      int64
+}
+
+// String returns what [ParseMark] reads.
+func (m Mark) String() string { return m.Database.String() + "/" + strconv.FormatInt(m.USN, 10) }
+
+// ParseMark reads a mark.
+func ParseMark(text string) (m Mark, err error) {
+	database, usn, _ := strings.Cut(text, "/")
+	if m.Database, err = ParseGUID(database); err != nil {
+		return m, err
+	}
+	m.USN, err = strconv.ParseInt(usn, 10, 64)
+	return m, err
+}
+
+// Precedes tells whether what changed between two marks can be told: they are of one database, which was not set back.
+func (m Mark) Precedes(now Mark) bool { return m.Database == now.Database && m.USN <= now.USN }
+
+// Since is the filter for what changed after a mark.
+func (m Mark) Since() string { return fmt.Sprintf("(uSNChanged>=%d)", m.USN+1) }
+
+// Mark returns how far the domain controller has come.
+func (c *Client) Mark(ctx context.Context) (m Mark, err error) {
+	root, err := c.RootDSE(ctx)
 	if err != nil {
-		return nil, 0, err
+		return m, err
 	}
-	filter := q.Filter
-	if filter == "" {
-		filter = anything
+	e, err := c.Read(ctx, root.ServiceDN, "invocationId")
+	if err != nil {
+		return m, err
 	}
-	q.Filter = fmt.Sprintf("(&(uSNChanged>=%d)%s)", usn+1, filter)
-	if list, err = c.Search(ctx, q); err != nil {
-		return nil, 0, err
+	if m.Database, err = GUIDOf(e.GetEqualFoldRawAttributeValue("invocationId")); err != nil {
+		return m, reason.Errorf(reason.Transient, err, reason.AnswerUnreadable, "address", c.Address(), "what", "invocationId")
 	}
-	return list, root.USN, nil
+	m.USN = root.USN
+	return m, nil
 }

@@ -203,8 +203,14 @@ type Reconciled struct {
 	Found    int64                  `protobuf:"varint,2,opt,name=found,proto3" json:"found,omitempty"`
 	Repaired int64                  `protobuf:"varint,3,opt,name=repaired,proto3" json:"repaired,omitempty"`
 	Reported int64                  `protobuf:"varint,4,opt,name=reported,proto3" json:"reported,omitempty"`
-	// Why the list was not believed.
-	Reason        *Reason `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why the target was not believed.
+	Reason *Reason `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When the target was last asked what has changed since the last comparison of all.
+	Asked *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=asked,proto3" json:"asked,omitempty"`
+	// From where on it is to tell the next time, in its own words.
+	Since string `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	// The newest of what was found.
+	Last          []*Drift `protobuf:"bytes,8,rep,name=last,proto3" json:"last,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -274,6 +280,96 @@ func (x *Reconciled) GetReason() *Reason {
 	return nil
 }
 
+func (x *Reconciled) GetAsked() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Asked
+	}
+	return nil
+}
+
+func (x *Reconciled) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
+}
+
+func (x *Reconciled) GetLast() []*Drift {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+// Drift is a resource that others changed in a target.
+type Drift struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	What          string                 `protobuf:"bytes,3,opt,name=what,proto3" json:"what,omitempty"`
+	Repaired      bool                   `protobuf:"varint,4,opt,name=repaired,proto3" json:"repaired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drift) Reset() {
+	*x = Drift{}
+	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drift) ProtoMessage() {}
+
+func (x *Drift) ProtoReflect() protoreflect.Message {
+	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drift.ProtoReflect.Descriptor instead.
+func (*Drift) Descriptor() ([]byte, []int) {
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Drift) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Drift) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Drift) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Drift) GetRepaired() bool {
+	if x != nil {
+		return x.Repaired
+	}
+	return false
+}
+
 // Status is how a link was after its last round.
 type Status struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -294,7 +390,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	mi := &file_ess_v1_ledger_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -306,7 +402,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[3]
+	mi := &file_ess_v1_ledger_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -319,7 +415,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{3}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Status) GetMode() string {
@@ -390,7 +486,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[4]
+	mi := &file_ess_v1_ledger_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -402,7 +498,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[4]
+	mi := &file_ess_v1_ledger_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -415,7 +511,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{4}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Position) GetLog() *timestamppb.Timestamp {
@@ -445,7 +541,7 @@ type SetRef struct {
 
 func (x *SetRef) Reset() {
 	*x = SetRef{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[5]
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +553,7 @@ func (x *SetRef) String() string {
 func (*SetRef) ProtoMessage() {}
 
 func (x *SetRef) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[5]
+	mi := &file_ess_v1_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +566,7 @@ func (x *SetRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRef.ProtoReflect.Descriptor instead.
 func (*SetRef) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetRef) GetBlob() string {
@@ -547,7 +643,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +655,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[6]
+	mi := &file_ess_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +668,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Entry) GetSchema() uint32 {
@@ -765,7 +861,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +873,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[7]
+	mi := &file_ess_v1_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +886,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Candidate) GetNative() string {
@@ -832,7 +928,7 @@ type ResourceId struct {
 
 func (x *ResourceId) Reset() {
 	*x = ResourceId{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +940,7 @@ func (x *ResourceId) String() string {
 func (*ResourceId) ProtoMessage() {}
 
 func (x *ResourceId) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[8]
+	mi := &file_ess_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +953,7 @@ func (x *ResourceId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceId.ProtoReflect.Descriptor instead.
 func (*ResourceId) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResourceId) GetKind() string {
@@ -885,7 +981,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[9]
+	mi := &file_ess_v1_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +993,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[9]
+	mi := &file_ess_v1_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1006,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{9}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Field) GetName() string {
@@ -938,7 +1034,7 @@ type ReferenceSet struct {
 
 func (x *ReferenceSet) Reset() {
 	*x = ReferenceSet{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[10]
+	mi := &file_ess_v1_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1046,7 @@ func (x *ReferenceSet) String() string {
 func (*ReferenceSet) ProtoMessage() {}
 
 func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[10]
+	mi := &file_ess_v1_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1059,7 @@ func (x *ReferenceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReferenceSet.ProtoReflect.Descriptor instead.
 func (*ReferenceSet) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{10}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReferenceSet) GetName() string {
@@ -992,7 +1088,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_ess_v1_ledger_proto_msgTypes[11]
+	mi := &file_ess_v1_ledger_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1100,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_ess_v1_ledger_proto_msgTypes[11]
+	mi := &file_ess_v1_ledger_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1113,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{11}
+	return file_ess_v1_ledger_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Cause) GetSeq() uint64 {
@@ -1062,14 +1158,22 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x06status\x18\a \x01(\v2\x0e.ess.v1.StatusR\x06status\x122\n" +
 	"\n" +
 	"reconciled\x18\b \x01(\v2\x12.ess.v1.ReconciledR\n" +
-	"reconciled\"\xae\x01\n" +
+	"reconciled\"\x99\x02\n" +
 	"\n" +
 	"Reconciled\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
 	"\x05found\x18\x02 \x01(\x03R\x05found\x12\x1a\n" +
 	"\brepaired\x18\x03 \x01(\x03R\brepaired\x12\x1a\n" +
 	"\breported\x18\x04 \x01(\x03R\breported\x12&\n" +
-	"\x06reason\x18\x05 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\"\xf2\x01\n" +
+	"\x06reason\x18\x05 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
+	"\x05asked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05asked\x12\x14\n" +
+	"\x05since\x18\a \x01(\tR\x05since\x12!\n" +
+	"\x04last\x18\b \x03(\v2\r.ess.v1.DriftR\x04last\"]\n" +
+	"\x05Drift\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x12\n" +
+	"\x04what\x18\x03 \x01(\tR\x04what\x12\x1a\n" +
+	"\brepaired\x18\x04 \x01(\bR\brepaired\"\xf2\x01\n" +
 	"\x06Status\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12&\n" +
 	"\x06reason\x18\x02 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
@@ -1149,52 +1253,55 @@ func file_ess_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_ess_v1_ledger_proto_rawDescData
 }
 
-var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_ess_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_ess_v1_ledger_proto_goTypes = []any{
 	(*Owner)(nil),                 // 0: ess.v1.Owner
 	(*Mark)(nil),                  // 1: ess.v1.Mark
 	(*Reconciled)(nil),            // 2: ess.v1.Reconciled
-	(*Status)(nil),                // 3: ess.v1.Status
-	(*Position)(nil),              // 4: ess.v1.Position
-	(*SetRef)(nil),                // 5: ess.v1.SetRef
-	(*Entry)(nil),                 // 6: ess.v1.Entry
-	(*Candidate)(nil),             // 7: ess.v1.Candidate
-	(*ResourceId)(nil),            // 8: ess.v1.ResourceId
-	(*Field)(nil),                 // 9: ess.v1.Field
-	(*ReferenceSet)(nil),          // 10: ess.v1.ReferenceSet
-	(*Cause)(nil),                 // 11: ess.v1.Cause
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Reason)(nil),                // 13: ess.v1.Reason
+	(*Drift)(nil),                 // 3: ess.v1.Drift
+	(*Status)(nil),                // 4: ess.v1.Status
+	(*Position)(nil),              // 5: ess.v1.Position
+	(*SetRef)(nil),                // 6: ess.v1.SetRef
+	(*Entry)(nil),                 // 7: ess.v1.Entry
+	(*Candidate)(nil),             // 8: ess.v1.Candidate
+	(*ResourceId)(nil),            // 9: ess.v1.ResourceId
+	(*Field)(nil),                 // 10: ess.v1.Field
+	(*ReferenceSet)(nil),          // 11: ess.v1.ReferenceSet
+	(*Cause)(nil),                 // 12: ess.v1.Cause
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*Reason)(nil),                // 14: ess.v1.Reason
 }
 var file_ess_v1_ledger_proto_depIdxs = []int32{
-	4,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
-	12, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
-	5,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
-	5,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
-	3,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
+	5,  // 0: ess.v1.Mark.cursor:type_name -> ess.v1.Position
+	13, // 1: ess.v1.Mark.wake_at:type_name -> google.protobuf.Timestamp
+	6,  // 2: ess.v1.Mark.set:type_name -> ess.v1.SetRef
+	6,  // 3: ess.v1.Mark.in_flight:type_name -> ess.v1.SetRef
+	4,  // 4: ess.v1.Mark.status:type_name -> ess.v1.Status
 	2,  // 5: ess.v1.Mark.reconciled:type_name -> ess.v1.Reconciled
-	12, // 6: ess.v1.Reconciled.at:type_name -> google.protobuf.Timestamp
-	13, // 7: ess.v1.Reconciled.reason:type_name -> ess.v1.Reason
-	13, // 8: ess.v1.Status.reason:type_name -> ess.v1.Reason
-	12, // 9: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
-	12, // 10: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
-	12, // 11: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
-	8,  // 12: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
-	9,  // 13: ess.v1.Entry.fields:type_name -> ess.v1.Field
-	10, // 14: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
-	13, // 15: ess.v1.Entry.reason:type_name -> ess.v1.Reason
-	12, // 16: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
-	11, // 17: ess.v1.Entry.cause:type_name -> ess.v1.Cause
-	8,  // 18: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
-	7,  // 19: ess.v1.Entry.near:type_name -> ess.v1.Candidate
-	9,  // 20: ess.v1.Candidate.fields:type_name -> ess.v1.Field
-	8,  // 21: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
-	12, // 22: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	13, // 6: ess.v1.Reconciled.at:type_name -> google.protobuf.Timestamp
+	14, // 7: ess.v1.Reconciled.reason:type_name -> ess.v1.Reason
+	13, // 8: ess.v1.Reconciled.asked:type_name -> google.protobuf.Timestamp
+	3,  // 9: ess.v1.Reconciled.last:type_name -> ess.v1.Drift
+	14, // 10: ess.v1.Status.reason:type_name -> ess.v1.Reason
+	13, // 11: ess.v1.Status.since:type_name -> google.protobuf.Timestamp
+	13, // 12: ess.v1.Position.log:type_name -> google.protobuf.Timestamp
+	13, // 13: ess.v1.SetRef.at:type_name -> google.protobuf.Timestamp
+	9,  // 14: ess.v1.Entry.id:type_name -> ess.v1.ResourceId
+	10, // 15: ess.v1.Entry.fields:type_name -> ess.v1.Field
+	11, // 16: ess.v1.Entry.sets:type_name -> ess.v1.ReferenceSet
+	14, // 17: ess.v1.Entry.reason:type_name -> ess.v1.Reason
+	13, // 18: ess.v1.Entry.next_try:type_name -> google.protobuf.Timestamp
+	12, // 19: ess.v1.Entry.cause:type_name -> ess.v1.Cause
+	9,  // 20: ess.v1.Entry.needs:type_name -> ess.v1.ResourceId
+	8,  // 21: ess.v1.Entry.near:type_name -> ess.v1.Candidate
+	10, // 22: ess.v1.Candidate.fields:type_name -> ess.v1.Field
+	9,  // 23: ess.v1.ReferenceSet.members:type_name -> ess.v1.ResourceId
+	13, // 24: ess.v1.Cause.when:type_name -> google.protobuf.Timestamp
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_ess_v1_ledger_proto_init() }
@@ -1209,7 +1316,7 @@ func file_ess_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ess_v1_ledger_proto_rawDesc), len(file_ess_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -138,7 +138,7 @@ type who struct {
 
 var (
 	_ target.Applier        = (*sink)(nil)
-	_ target.Lister         = (*sink)(nil)
+	_ target.ChangeLister   = (*sink)(nil)
 	_ target.Checker        = (*sink)(nil)
 	_ target.Namer          = (*sink)(nil)
 	_ target.Matcher        = (*sink)(nil)

@@ -33,7 +33,7 @@ func (s *sink) Check(ctx context.Context, step func(name, detail string, err err
 	}
 	var counts []string
 	for _, kind := range s.Kinds() {
-		list, err := s.ours(ctx, kind, []string{"objectGUID", "objectClass", "objectSid", "adminCount", attributeMark, s.IDAttribute})
+		list, err := s.ours(ctx, kind, "", []string{"objectGUID", "objectClass", "objectSid", "adminCount", attributeMark, s.IDAttribute})
 		if err != nil {
 			step("objects of ours", "", err)
 			return err

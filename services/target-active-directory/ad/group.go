@@ -322,7 +322,7 @@ func (s *sink) everybody(ctx context.Context) error {
 	if known {
 		return nil
 	}
-	list, err := s.ours(ctx, kindUser, []string{"objectGUID", "objectClass", s.IDAttribute})
+	list, err := s.ours(ctx, kindUser, "", []string{"objectGUID", "objectClass", s.IDAttribute})
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type lab struct {
 	ledger   *targettest.Ledger
 	protect  target.Protection
 	leave    target.Lifecycle
+	compare  target.Reconcile
 
 	mu     sync.Mutex
 	at     time.Time
@@ -211,7 +212,7 @@ func (l *lab) settle(do ...func(context.Context, *target.Link) error) (sum targe
 	link := target.NewLink(target.LinkOptions{
 		Target: roster.Source{System: "active-directory", Instance: "default"}, Made: l.made, Feed: feed, Log: l.log, Ledger: l.ledger, Owner: target.Owner{Name: "lab"},
 		Logger: logger, Now: l.now, Observer: func(s target.Settled) { settled <- s }, Idle: time.Hour, Holds: &guardtest.Store{}, Limits: all,
-		Protected: l.protect, Lifecycle: l.leave,
+		Protected: l.protect, Lifecycle: l.leave, Reconcile: l.compare,
 	})
 	var group sync.WaitGroup
 	ended := make(chan error, 1)
