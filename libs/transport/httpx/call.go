@@ -251,6 +251,9 @@ func (e exchange) body(res *http.Response) ([]byte, error) {
 	switch n, err := io.Copy(&b, io.LimitReader(unpacked, limits.MaxUnpacked+1)); {
 	case err != nil:
 		return nil, e.cut(err, sent)
+	case e.limit.Err() != nil:
+		// A server may end its answer in good order when it hears that we are going, in the moment before we are gone.
+		return nil, e.cut(e.limit.Err(), sent)
 	case n > limits.MaxUnpacked:
 		return nil, e.tooLarge(limits.MaxUnpacked)
 	}
