@@ -395,7 +395,8 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 			if reason.Of(err).Code != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
-			if n := v.count(); n != c.calls {
+			// Of a call that has no time the server need not hear.
+			if n := v.count(); n > c.calls || n < c.calls && c.want != reason.NoAnswer {
 				t.Errorf("%d calls, want %d", n, c.calls)
 			}
 			if text := fmt.Sprint(err); strings.Contains(text, "Kanarina") || strings.Contains(text, "9802") {
