@@ -231,6 +231,9 @@ func (f *Feed) warm(ctx context.Context) error {
 		var dirty []roster.Ref
 		if e.Record != nil {
 			dirty = r.Apply(f.units.Apply(*e.Record))
+			if e.Ref.Kind == roster.KindOrganisation {
+				dirty = append(dirty, r.Refs(e.Ref.Kind)...) // what one is called may depend on the others; see [Units]
+			}
 			f.noteDecision(approvals, overlays, e)
 		}
 		for _, ref := range dirty {

@@ -23,3 +23,19 @@ func Persons(v View, unit roster.Key) (list []roster.Key) {
 	slices.SortFunc(list, roster.Key.Compare)
 	return list
 }
+
+// Units returns all organisations, those that have ended too, sorted: for what a target cannot call alike though the register does. A
+// change of one has all of them looked at.
+func Units(v View) (list []roster.Key) {
+	r, ok := v.(interface {
+		Refs(roster.Kind) []roster.Ref
+	})
+	if !ok {
+		return nil
+	}
+	for _, ref := range r.Refs(roster.KindOrganisation) {
+		list = append(list, ref.Key)
+	}
+	slices.SortFunc(list, roster.Key.Compare)
+	return list
+}

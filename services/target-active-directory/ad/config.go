@@ -263,6 +263,9 @@ func (c *Config) Validate(p tenant.Problems) {
 	if !strings.Contains(c.CN, "{username}") && !strings.Contains(c.CN, "{id}") {
 		p.At("cn").Add("has neither {username} nor {id}: two who are called the same would collide")
 	}
+	if over := length(placeholder.ReplaceAllStringFunc(c.CN, longest)) - mostCN; over > 0 {
+		p.At("cn").Add("may come to %d characters more than a name in the directory has (%d), without any name in it: write less around {username} and {id}", over, mostCN)
+	}
 	if !attributeName.MatchString(c.IDAttribute) || slices.Contains(ownAttributes, strings.ToLower(c.IDAttribute)) {
 		p.At("idAttribute").Add("is %q: write an attribute of users that nothing else is in, as employeeNumber or extensionAttribute1", c.IDAttribute)
 	}
@@ -278,6 +281,18 @@ func (c *Config) Validate(p tenant.Problems) {
 	c.validateMatch(p.At("matchBy"))
 	oneOf(p.At("language"), c.Language, Swedish, English)
 	validText(p.At("disabledText"), c.DisabledText, []string{"date"})
+}
+
+// longest stands for the longest that a placeholder of cn comes to where it is not cut.
+func longest(word string) string {
+	switch word {
+	case "{username}":
+		return strings.Repeat("x", mostSAM)
+	case "{id}":
+		return strings.Repeat("x", len("00000000-0000-0000-0000-000000000000.pupil"))
+	default:
+		return ""
+	}
 }
 
 func (c *Config) validateOUs(p tenant.Problems) {

@@ -209,9 +209,9 @@ func (s *sink) named(ctx context.Context, r target.Resource) ([]target.Found, er
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.foundAs(ctx, o, fieldName)
-	if o.id.Kind != "" {
-		f.Refused = "it is the OU of another school"
+	if o.id.Kind != "" { // another school's, which is to be called otherwise
+		return nil, nil
 	}
+	f, err := s.foundAs(ctx, o, fieldName)
 	return []target.Found{f}, err
 }

@@ -94,7 +94,7 @@ type mapping struct {
 var _ target.Mapping = (*mapping)(nil)
 
 // revision changes with the code below whenever the same roster would give other resources.
-const revision = "1"
+const revision = "2"
 
 func newMapping(c Config, handling map[roster.Role]target.Handling) (*mapping, error) {
 	c.LDAP, c.Rate = ldapx.Config{}, 0 // the way to the directory changes no object
@@ -157,7 +157,7 @@ func (m *mapping) unit(v target.View, e roster.Ref) (wishes []target.Wish) {
 	if m.MakeOUs {
 		top := newWish(kindOU, e.Key.String(), e)
 		check(top)
-		top.require(fieldName, m.school.fill(is), mostCN)
+		top.require(fieldName, m.schoolOU(v, e.Key), mostCN)
 		wishes = append(wishes, top.Wish)
 		for _, part := range []string{partPupils, partStaff, partGroups} {
 			if name := m.subOU(part); name != "" {
@@ -361,25 +361,6 @@ func (m *mapping) user(v target.View, e roster.Ref, p *roster.Person, role roste
 		w.put(name, clean(value, most))
 	}
 	return w.Wish
-}
-
-// called is what an account is called in its OU. Where that is too long, what it is told from others by stays whole.
-func (m *mapping) called(is func(word string) string) string {
-	name := clean(m.cn.fill(is), 1<<16)
-	over := length(name) - mostCN
-	if over <= 0 {
-		return name
-	}
-	return m.cn.fill(func(word string) string {
-		value := is(word)
-		if word == "username" || word == "id" {
-			return value
-		}
-		value = clean(value, 1<<16)
-		less := cut(value, max(0, length(value)-over))
-		over -= length(value) - length(less)
-		return less
-	})
 }
 
 // matched puts by what the customer's own account is found.

@@ -139,6 +139,9 @@ func (s *sink) createOU(ctx context.Context, op target.Operation) (*object, erro
 	if err2 != nil {
 		return nil, err2
 	}
+	if there.id.Kind == kindOU { // another school's, which is to be called otherwise
+		return nil, s.fault(reason.Transient, err, reason.NameTaken, "column", "OU")
+	}
 	if there.kind() != kindOU || there.claimed() {
 		return nil, s.fault(reason.Invalid, err, reason.NameTaken, "column", "OU")
 	}

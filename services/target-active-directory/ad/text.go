@@ -1,6 +1,7 @@
 package ad
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
@@ -10,6 +11,10 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/target"
+	"eventful.se/ess/libs/transport/ldapx"
 )
 
 // text is a compiled text with placeholders.
@@ -139,6 +144,65 @@ func groupName(name, id string) string {
 		return token
 	}
 	return name + " " + token
+}
+
+// called is what an account is called in its OU. Where that is too long, what it is told from others by stays whole.
+func (m *mapping) called(is func(word string) string) string {
+	name := clean(m.cn.fill(is), 1<<16)
+	over := length(name) - mostCN
+	if over <= 0 {
+		return name
+	}
+	return m.cn.fill(func(word string) string {
+		value := is(word)
+		if word == "username" || word == "id" {
+			return value
+		}
+		value = clean(value, 1<<16)
+		less := cut(value, max(0, length(value)-over))
+		over -= length(value) - length(less)
+		return less
+	})
+}
+
+// schoolOU is what the OU of a school is called. Of several whose names the directory takes for one, the school that began first
+// has it as it is, and the others with their skolenhetskod: whichever of them comes first, or is read first.
+func (m *mapping) schoolOU(v target.View, unit roster.Key) string {
+	plain := func(k roster.Key) (string, *roster.Organisation) {
+		o := v.Organisation(k)
+		if o == nil || o.Type != roster.SchoolUnit {
+			return "", nil
+		}
+		return clean(m.school.fill(wordsOf(o, k)), mostCN), o
+	}
+	name, own := plain(unit)
+	if name == "" {
+		return ""
+	}
+	with := func(tag string) string { return clean(name, mostCN-length(tag)-1) + " " + tag }
+	tag := clean(wordsOf(own, unit)("code"), mostCN/2)
+	first, folded := true, ldapx.Fold(name)
+	for _, k := range target.Units(v) {
+		other, o := plain(k)
+		if k == unit || other == "" {
+			continue
+		}
+		alike := ldapx.Fold(other)
+		if alike == folded {
+			first = first && cmp.Or(cmp.Compare(own.Interval.Start, o.Interval.Start), unit.Compare(k)) < 0
+		}
+		if code := wordsOf(o, k)("code"); tag != "" && (code == tag && alike == folded || alike == ldapx.Fold(with(tag))) {
+			tag = "" // it tells nobody apart
+		}
+	}
+	switch {
+	case first:
+		return name
+	case tag == "":
+		return with(tokenOf(unit.String()))
+	default:
+		return with(tag)
+	}
 }
 
 // tokenOf is a short text that an id is known by.

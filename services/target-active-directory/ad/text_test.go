@@ -48,6 +48,38 @@ func TestGroupName(t *testing.T) {
 	}
 }
 
+// TestCalled: what an account is told from others by stays whole, whatever is around it and however long that is.
+func TestCalled(t *testing.T) {
+	long := strings.Repeat("Årsta ", 20)
+	for cn, want := range map[string]string{
+		"{username}":                     "anvtes01",
+		"{familyName} ({username})":      "",
+		"{username} {familyName}":        "",
+		"{givenName}{familyName} {id}":   "",
+		"{displayName}, {unit}, {id}":    "",
+		"{class} {username} {givenName}": "",
+	} {
+		m := &mapping{cn: compile(cn)}
+		got := clean(m.called(func(word string) string {
+			switch word {
+			case "username":
+				return "anvtes01"
+			case "id":
+				return "00000000-0000-8000-8000-00000000000b.pupil"
+			default:
+				return long
+			}
+		}), mostCN)
+		key := "anvtes01"
+		if strings.Contains(cn, "{id}") {
+			key = "00000000-0000-8000-8000-00000000000b.pupil"
+		}
+		if !strings.Contains(got, key) || length(got) > mostCN || want != "" && got != want {
+			t.Errorf("%s comes to %q", cn, got)
+		}
+	}
+}
+
 func TestFill(t *testing.T) {
 	values := map[string]string{"unit": "Norra", "class": ""}
 	for in, want := range map[string]string{
