@@ -10,7 +10,7 @@ import (
 // Operation is what a change does, as the guard counts it.
 type Operation string
 
-// The operations of sources. Those from Delete to Emptied are dangerous: the guard counts them against their limits, and holds them
+// The operations of sources. Those from Delete to Lost are dangerous: the guard counts them against their limits, and holds them
 // when they are too many. Create and KeptBack have limits too, over which the whole read is in doubt, as over that of
 // Identity. Update is everything else; nothing limits it.
 const (
@@ -20,6 +20,7 @@ const (
 	Units    Operation = "unit"     // no longer at a unit: a person, a group, or a unit under another one
 	Account  Operation = "account"  // user name, eppn or domain of the e-mail address
 	Emptied  Operation = "emptied"  // a group lost most of its pupils, who are still in the register
+	Lost     Operation = "lost"     // an attribute that stood is empty, such as one whose scope a vendor took away
 	Create   Operation = "create"
 	Update   Operation = "update"
 	KeptBack Operation = "keptBack" // persons of the log whom a read keeps back
@@ -41,7 +42,9 @@ const (
 func Linked() []Operation { return []Operation{Scope, Delete, Disable, Rename, Address} }
 
 // Dangerous lists the operations of sources that are counted, the gravest first.
-func Dangerous() []Operation { return []Operation{Delete, Identity, Personas, Units, Account, Emptied} }
+func Dangerous() []Operation {
+	return []Operation{Delete, Identity, Personas, Units, Account, Emptied, Lost}
+}
 
 // AllForms stands in a [Bucket] for every school form together.
 const AllForms roster.SchoolType = "*"
@@ -68,6 +71,7 @@ type Limit struct {
 // none fits, the default does:
 //
 //	delete, persona, account, emptied   5 %, at least 10
+//	lost                                5 %, at least 10
 //	identity                            2 %, at least 10
 //	unit                               20 %, at least 10
 //	create (persons, one read)         30 %, at least 50

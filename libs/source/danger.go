@@ -10,6 +10,9 @@ import (
 
 // differences returns the dangerous operations by which a record became another of the same entity.
 func differences(old, now *roster.Record, today roster.Date) (ops []guard.Operation) {
+	if lost(old, now) {
+		ops = append(ops, guard.Lost)
+	}
 	if slices.ContainsFunc(now.Former, func(k roster.Key) bool { return !slices.Contains(old.Former, k) }) {
 		ops = append(ops, guard.Identity)
 	}
@@ -61,6 +64,50 @@ func changed(was, is roster.Personal) bool { return was != "" && was != is }
 func domain(email roster.Personal) roster.Personal {
 	_, d, _ := strings.Cut(email.Reveal(), "@")
 	return roster.Personal(strings.ToLower(d))
+}
+
+// lost tells whether an attribute that stood is empty now. What has an operation of its own is not among them. When it
+// is so for many, the source was not given the attribute, which says nothing about anybody.
+func lost(old, now *roster.Record) bool {
+	switch {
+	case old.Person != nil && now.Person != nil:
+		return lostOfPerson(old.Person, now.Person)
+	case old.Group != nil && now.Group != nil:
+		o, n := old.Group, now.Group
+		return o.DisplayName != "" && n.DisplayName == "" || o.Type != "" && n.Type == "" || o.SchoolType != "" && n.SchoolType == "" ||
+			o.Subject != "" && n.Subject == "" || o.SchoolYear != "" && n.SchoolYear == "" || lostExtra(o.Extra, n.Extra)
+	case old.Organisation != nil && now.Organisation != nil:
+		o, n := old.Organisation, now.Organisation
+		return o.DisplayName != "" && n.DisplayName == "" || len(o.UnitCodes) > 0 && len(n.UnitCodes) == 0 ||
+			len(o.SchoolTypes) > 0 && len(n.SchoolTypes) == 0 || lostExtra(o.Extra, n.Extra)
+	}
+	return false
+}
+
+func lostOfPerson(o, n *roster.Person) bool {
+	if o.GivenName != "" && n.GivenName == "" || o.MiddleName != "" && n.MiddleName == "" || o.FamilyName != "" && n.FamilyName == "" ||
+		o.BirthDate != "" && n.BirthDate == "" || o.Sex != "" && n.Sex == "" || lostExtra(o.Extra, n.Extra) {
+		return true
+	}
+	return slices.ContainsFunc(o.Enrolments, func(was roster.Enrolment) bool {
+		goesOn := func(is roster.Enrolment) bool {
+			return is.EnroledAt == was.EnroledAt && is.Interval.Start == was.Interval.Start
+		}
+		gone := func(of func(roster.Enrolment) string) bool {
+			return of(was) != "" && !slices.ContainsFunc(n.Enrolments, func(is roster.Enrolment) bool { return goesOn(is) && of(is) != "" })
+		}
+		return slices.ContainsFunc(n.Enrolments, goesOn) && (gone(func(e roster.Enrolment) string { return string(e.SchoolType) }) ||
+			gone(func(e roster.Enrolment) string { return e.SchoolYear }) || gone(func(e roster.Enrolment) string { return e.Programme }))
+	})
+}
+
+func lostExtra(o, n roster.Extra) bool {
+	for name := range o {
+		if _, there := n[name]; !there {
+			return true
+		}
+	}
+	return false
 }
 
 // left tells whether a person is no longer at a unit: what was over already may go, and what is given an end that has

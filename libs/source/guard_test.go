@@ -362,6 +362,12 @@ func TestDangerousFields(t *testing.T) {
 			w.person(i, func(p *fact.Person) { p.Email = fmt.Sprintf("p%d@example.net", i) })
 		}},
 		{"e-mail gone", guard.Account, 60, func(w *world, i int) { w.person(i, func(p *fact.Person) { p.Email = "" }) }},
+		{"family name gone", guard.Lost, 60, func(w *world, i int) { w.person(i, func(p *fact.Person) { p.FamilyName = "" }) }},
+		{"school year gone", guard.Lost, 60, func(w *world, i int) {
+			id := fmt.Sprint("p", i)
+			w.reg.set("person/"+id, fact.Person{ID: id, CivicNo: pnr(i), GivenName: "Testa", FamilyName: fmt.Sprint("Åkesdotter", i), Email: id + "@example.org"},
+				fact.Enrolment{Person: id, Unit: "u", SchoolType: "GR"})
+		}},
 		{"every enrolment is over", guard.Units, 150, ended},
 	}
 	for _, c := range cases {
