@@ -6,7 +6,7 @@
 // of 20 characters without the forbidden ones; a length for each attribute, and only attributes of its schema; names
 // that collide without case and accents; one sAMAccountName a domain and one userPrincipalName a forest; no enabled
 // account without a password that meets the rules; members that cannot be added or removed twice; search references;
-// tombstones; DirSync; the number of its last change; accounts that are locked, disabled or may write below some places only. A [Fault] has it answer
+// tombstones; the number of its last change; accounts that are locked, disabled or may write below some places only. A [Fault] has it answer
 // otherwise, or not at all. [Server.Lag] has reads show what was, as another domain controller would.
 //
 //	s := adfake.Start(t, adfake.Options{})

@@ -22,7 +22,6 @@ type object struct {
 	name     string
 	parent   *object // nil for the domain
 	attrs    map[string][]string
-	changed  map[string]int64 // the number of each attribute's last change
 	members  []*object
 	password string
 	wrong    int // passwords since the last right one
@@ -109,7 +108,7 @@ func newDirectory(o Options) *directory {
 
 // make makes an object of the server's own.
 func (d *directory) make(parent *object, rdn, name string, classes ...string) *object {
-	o := &object{parent: parent, rdn: rdn, name: name, attrs: map[string][]string{"objectClass": classes}, changed: map[string]int64{}}
+	o := &object{parent: parent, rdn: rdn, name: name, attrs: map[string][]string{"objectClass": classes}}
 	o.live = o
 	d.enter(o)
 	return o
@@ -128,22 +127,12 @@ func (d *directory) enter(o *object) {
 	d.byGUID[o.guid] = o
 	o.path = o.key()
 	d.byKey[o.path] = o
-	d.stamp(o, nil)
+	d.stamp(o)
 }
 
-// stamp numbers a change of an object, whose attributes were those of old.
-func (d *directory) stamp(o *object, old map[string][]string) {
+// stamp numbers a change of an object.
+func (d *directory) stamp(o *object) {
 	d.usn++
-	for name, values := range o.attrs {
-		if !slices.Equal(old[name], values) {
-			o.changed[name] = d.usn
-		}
-	}
-	for name := range old {
-		if _, ok := o.attrs[name]; !ok {
-			o.changed[name] = d.usn
-		}
-	}
 	o.attrs["whenChanged"] = []string{whenText(d.o.Now())}
 	o.attrs["uSNChanged"] = []string{strconv.FormatInt(d.usn, 10)}
 }
@@ -262,7 +251,7 @@ func (d *directory) add(r addRequest) result {
 	if bad.code != 0 {
 		return bad
 	}
-	draft := &object{parent: parent, rdn: strings.ToUpper(own.Type), name: own.Value, attrs: map[string][]string{}, changed: map[string]int64{}}
+	draft := &object{parent: parent, rdn: strings.ToUpper(own.Type), name: own.Value, attrs: map[string][]string{}}
 	draft.live = draft
 	for _, c := range r.attributes {
 		if strings.EqualFold(c.name, "objectClass") {
@@ -449,10 +438,7 @@ func (d *directory) commit(o, draft, before *object) {
 	d.keep(o, before)
 	o.attrs, o.members, o.password, o.wrong = draft.attrs, draft.members, draft.password, draft.wrong
 	o.rdn, o.name, o.parent, o.deleted = draft.rdn, draft.name, draft.parent, draft.deleted
-	if !slices.Equal(before.members, o.members) {
-		o.changed["member"] = d.usn + 1
-	}
-	d.stamp(o, before.attrs)
+	d.stamp(o)
 	d.index(o, before)
 }
 

@@ -1,7 +1,6 @@
 package adfake
 
 import (
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +19,7 @@ func (d *directory) rootDSE(q searchRequest) []change {
 		{name: "configurationNamingContext", values: []string{"CN=Configuration," + BaseDN}},
 		{name: "dnsHostName", values: []string{serverName}},
 		{name: "dsServiceName", values: []string{serviceDN}},
-		{name: "supportedControl", values: []string{oidPaging, oidDirSync, oidDeleted, oidLenient}},
+		{name: "supportedControl", values: []string{oidPaging, oidDeleted, oidLenient}},
 		{name: "supportedCapabilities", values: []string{"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"}},
 		{name: "isGlobalCatalogReady", values: []string{"TRUE"}},
 		{name: "highestCommittedUSN", values: []string{strconv.FormatInt(d.usn, 10)}},
@@ -47,9 +46,6 @@ func (c *conn) search(m *message) []*ber.Packet {
 	done := func(r result, controls ...*ber.Packet) *ber.Packet { return response(m.id, m.answer(), r, controls...) }
 	if err := checkFilter(q.filter); err != nil {
 		return []*ber.Packet{done(refusal(87, "00000057", "LdapErr: DSID-0C090AD1, comment: bad filter, data 0, v3839"))}
-	}
-	if q.dirSync {
-		return c.dirSync(m)
 	}
 	var found []*object
 	if q.paged && q.cookie != "" {
@@ -248,56 +244,6 @@ func rangeOf(name string) (plain string, from, to int, ranged bool) {
 		}
 	}
 	return plain, from, to, true
-}
-
-// dirSync answers with what changed since a cookie: a number, in eight octets.
-func (c *conn) dirSync(m *message) []*ber.Packet {
-	d, q := c.s.dir, m.search
-	const objectSecurity, width = 1, 8
-	done := func(r result, controls ...*ber.Packet) *ber.Packet { return response(m.id, m.answer(), r, controls...) }
-	base, err := d.find(m.dn)
-	switch {
-	case err != nil || base == nil || base.parent != nil:
-		return []*ber.Packet{done(unwilling("00002111"))}
-	case q.flags&objectSecurity == 0 && !c.who.admin:
-		return []*ber.Packet{done(result{code: 50, text: usualTexts[50]})}
-	case q.cookie != "" && len(q.cookie) != width:
-		return []*ber.Packet{done(unwilling("00002111"))}
-	}
-	var since int64
-	if q.cookie != "" {
-		since = int64(binary.BigEndian.Uint64([]byte(q.cookie)))
-	}
-	q.scope, q.deleted = ldap.ScopeWholeSubtree, true
-	found := d.match(base, q)
-	found = slices.DeleteFunc(found, func(o *object) bool { return o.number("uSNChanged") <= since })
-	slices.SortFunc(found, func(a, b *object) int { return int(a.number("uSNChanged") - b.number("uSNChanged")) })
-	next, more := d.usn, int64(0)
-	if limit := c.s.o.MaxPage; len(found) > limit {
-		found = found[:limit]
-		next, more = found[limit-1].number("uSNChanged"), 1
-	}
-	var out []*ber.Packet
-	for _, o := range found {
-		view := q
-		var asked []string
-		for _, name := range d.names(o) {
-			a, _ := d.attribute(name)
-			if wanted(q.attributes, name) && o.changed[a.name] > since || name == "objectGUID" || name == "isDeleted" {
-				asked = append(asked, name)
-			}
-		}
-		view.attributes = asked
-		list := d.attributes(o, view)
-		for name, usn := range o.changed { // what is gone shows as an attribute without values
-			if usn > since && wanted(q.attributes, name) && len(d.values(o, name)) == 0 {
-				list = append(list, change{name: name})
-			}
-		}
-		out = append(out, entryPacket(m.id, o.dn(), list))
-	}
-	cookie := binary.BigEndian.AppendUint64(nil, uint64(next))
-	return append(out, done(result{}, control(oidDirSync, sequence(integer(more), integer(0), octets(string(cookie))))))
 }
 
 // entries returns everything, for a dump.

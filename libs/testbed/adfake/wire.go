@@ -76,8 +76,6 @@ type searchRequest struct {
 	paged   bool
 	page    int64
 	cookie  string
-	dirSync bool
-	flags   int64
 	deleted bool
 }
 
@@ -223,7 +221,6 @@ func (m *message) parseSearch(p *ber.Packet) error {
 // Controls.
 const (
 	oidPaging  = "1.2.840.113556.1.4.319"
-	oidDirSync = "1.2.840.113556.1.4.841"
 	oidDeleted = "1.2.840.113556.1.4.417"
 	oidLenient = "1.2.840.113556.1.4.1413"
 )
@@ -245,11 +242,7 @@ func (m *message) parseControls(p *ber.Packet) error {
 		}
 		switch oid := text(parts[0]); oid {
 		case oidPaging:
-			if m.search.paged = true; m.pair(value, &m.search.page, nil) != nil {
-				return errMessage
-			}
-		case oidDirSync:
-			if m.search.dirSync = true; m.pair(value, &m.search.flags, new(int64)) != nil {
+			if m.search.paged = true; m.paging(value) != nil {
 				return errMessage
 			}
 		case oidDeleted:
@@ -267,25 +260,17 @@ func (m *message) parseControls(p *ber.Packet) error {
 	return nil
 }
 
-// pair reads the value of paging (a number and a cookie) or of DirSync (two numbers and a cookie).
-func (m *message) pair(value []byte, first, second *int64) error {
+// paging reads how many entries a page is to have, and the cookie of the last one.
+func (m *message) paging(value []byte) error {
 	p, err := ber.DecodePacketErr(value)
 	if err != nil {
 		return err
 	}
-	least := 2
-	if second != nil {
-		least = 3
-	}
-	parts, err := kids(p, least)
+	parts, err := kids(p, 2)
 	if err != nil {
 		return err
 	}
-	*first = number(parts[0])
-	if second != nil {
-		*second = number(parts[1])
-	}
-	m.search.cookie = text(parts[least-1])
+	m.search.page, m.search.cookie = number(parts[0]), text(parts[1])
 	return nil
 }
 

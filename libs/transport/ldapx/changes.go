@@ -76,33 +76,6 @@ func (c *Client) rootDSE(ctx context.Context, s *session) (r RootDSE, err error)
 	return r, nil
 }
 
-// objectSecurity has DirSync show what the account may read, instead of needing the right to replicate the domain.
-const objectSecurity = 1
-
-// Changes returns what changed since a cookie, deleted objects too, and the cookie for the next time (DirSync). An
-// object comes with objectGUID and those of the query's attributes that changed. With no cookie everything that exists
-// has changed. q.Base is the domain. more tells that the server holds more already.
-func (c *Client) Changes(ctx context.Context, q Query, cookie []byte) (list []*ldap.Entry, next []byte, more bool, err error) {
-	q.Scope = ldap.ScopeWholeSubtree
-	err = c.do(ctx, func(s *session) error {
-		var result *ldap.SearchResult
-		err := c.ask(ctx, s, func() (err error) {
-			result, err = s.Conn.Search(q.request(ldap.NewRequestControlDirSync(objectSecurity, 0, cookie)))
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		answer, ok := ldap.FindControl(result.Controls, ldap.ControlTypeDirSync).(*ldap.ControlDirSync)
-		if !ok || len(answer.Cookie) == 0 {
-			return reason.Errorf(reason.Transient, nil, reason.AnswerUnreadable, "address", c.Address(), "what", "DirSync")
-		}
-		list, next, more = result.Entries, answer.Cookie, answer.Flags != 0
-		return nil
-	})
-	return list, next, more, err
-}
-
 // Mark is how far the database of a domain controller has come. Each counts by itself, and anew once it was restored.
 type Mark struct {
 	Database GUID

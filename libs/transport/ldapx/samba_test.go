@@ -173,19 +173,10 @@ func TestSamba(t *testing.T) {
 		}
 	})
 	t.Run("changes", func(t *testing.T) {
-		q := ldapx.Query{Base: s.BaseDN, Filter: "(objectClass=user)", Attributes: []string{"title"}}
-		var cookie []byte
-		for more := true; more; {
-			_, cookie, more, err = c.Changes(ctx, q, cookie)
-			must(t, err)
-		}
+		q := ldapx.Query{Base: s.BaseDN, Attributes: []string{"title"}}
 		modify := ldap.NewModifyRequest(members[5], nil)
 		modify.Replace("title", []string{"elev"})
 		must(t, c.Modify(ctx, modify))
-		list, _, _, err := c.Changes(ctx, q, cookie)
-		if err != nil || len(list) != 1 || list[0].DN != members[5] || list[0].GetAttributeValue("title") != "elev" {
-			t.Errorf("DirSync: %v, %v", list, err)
-		}
 		q.Scope, q.Deleted = ldap.ScopeWholeSubtree, true
 		next, err := c.Mark(ctx)
 		must(t, err)

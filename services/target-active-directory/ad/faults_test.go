@@ -179,6 +179,9 @@ func TestPassing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, adfake.Options{})
+			if tt.fault.Do == adfake.HangAfter {
+				l.settings = strings.Replace(l.settings, "timeout: 20s", "timeout: 2s", 1)
+			}
 			l.dc.Inject(tt.fault)
 			outside := l.outside()
 			l.log.Publish(labUnit(1, "Ekskolan"), labPupil(11, 1, "Testa", "Provsson"), labPupil(12, 1, "Testa", "Provsson"), labPupil(13, 1, "Testa", "Provsson"), labGroup(31, 1, "7A", 11, 12, 13))

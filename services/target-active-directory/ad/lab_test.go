@@ -87,7 +87,7 @@ func newLab(t *testing.T, o adfake.Options) *lab {
 		l.add(dn, "organizationalUnit")
 	}
 	l.service = l.dc.Delegate("ess", labBase, labGone)
-	return l.furnish("300ms")
+	return l.furnish()
 }
 
 // newSambaLab makes one whose directory is Samba.
@@ -98,21 +98,21 @@ func newSambaLab(t *testing.T) *lab {
 	l.wire = newWire(t, wideTLS(t, dir), c.addr, &tls.Config{RootCAs: c.pool, ServerName: c.name, MinVersion: tls.VersionTLS12})
 	l.url, l.ca = "ldaps://"+l.wire.addr, filepath.Join(dir, "wide.pem")
 	l.admin, l.service = c.admin(t), c.service
-	return l.furnish("20s")
+	return l.furnish()
 }
 
-func (l *lab) furnish(timeout string) *lab {
+func (l *lab) furnish() *lab {
 	l.Helper()
 	l.log = targettest.NewLog(l.now)
 	l.settings = fmt.Sprintf(`
-ldap: {urls: ["%s"], caFile: "%s", user: %s, password: "file:%s", timeout: %s, connectTimeout: 2s}
+ldap: {urls: ["%s"], caFile: "%s", user: %s, password: "file:%s", timeout: 20s, connectTimeout: 2s}
 baseOU: %s
 quarantineOU: %s
 makeOUs: true
 pupils: {upnSuffix: elev.skola.test}
 staff: {upnSuffix: skola.test}
 matchBy: [mail]
-`, l.url, l.ca, l.service.UPN, l.service.PasswordFile, timeout, labBase, labGone)
+`, l.url, l.ca, l.service.UPN, l.service.PasswordFile, labBase, labGone)
 	return l
 }
 
