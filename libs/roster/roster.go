@@ -372,8 +372,11 @@ func (r *Roster) Groups(person Key) []Key {
 // Became returns the key that an entity has now in the place of an old one, through as many changes as there were. An
 // entity that still stands under the old key has become nothing else.
 func (r *Roster) Became(old Key) (Key, bool) {
-	now, seen := old, map[Key]bool{}
-	for !seen[now] {
+	now, moved := r.becameOnce(old)
+	if !moved { // nearly always
+		return old, false
+	}
+	for seen := map[Key]bool{old: true}; !seen[now]; {
 		seen[now] = true
 		next, ok := r.becameOnce(now)
 		if !ok {

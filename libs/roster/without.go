@@ -16,9 +16,23 @@ func (r *Roster) PersonWithout(k Key, leave func(*Record) bool) *Person {
 	} else {
 		records = r.inherited(e.records)
 	}
-	if !slices.ContainsFunc(records, leave) {
+	left, only := 0, (*Record)(nil)
+	for _, rec := range records {
+		if !leave(rec) {
+			left, only = left+1, rec
+		}
+	}
+	switch {
+	case left == len(records):
 		return e.merged.Person
+	case left == 1 && only.plain(): // nearly all of them
+		return only.Person
 	}
 	m := mergeSorted(r.today, slices.DeleteFunc(slices.Clone(records), leave))
 	return m.Person
+}
+
+// plain tells whether a record is, where it is the only one, the person that it states: nothing is merged or decided.
+func (r *Record) plain() bool {
+	return r.states() && r.Person != nil && len(r.Directives) == 0 && !needsSpreading(r.Person.Personas)
 }

@@ -1,7 +1,10 @@
 package roster_test
 
 import (
+	"reflect"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"eventful.se/ess/libs/roster"
 )
@@ -47,4 +50,47 @@ func TestAPersonWithoutWhatATargetAdds(t *testing.T) {
 	if p := r.PersonWithout(k, of); p != nil {
 		t.Errorf("who does not stand is %v", p)
 	}
+}
+
+func TestAPersonWithoutIsThePersonThatTheRestMakes(t *testing.T) {
+	k := roster.Key{15: 1}
+	ad := roster.Source{System: "ad", Instance: "default"}
+	rapid.Check(t, func(t *rapid.T) {
+		today := roster.Date(20260901)
+		with, rest := roster.NewRoster(nil, today), roster.NewRoster(nil, today)
+		for _, system := range []string{"alvis", "extens", "manual", "ad"} {
+			if rapid.Bool().Draw(t, "silent") {
+				continue
+			}
+			rec := roster.Record{
+				Ref: roster.Ref{Kind: roster.KindPerson, Key: k}, Source: roster.Source{System: system, Instance: "default"},
+				Overlay: system == "ad" || system == "manual" && rapid.Bool().Draw(t, "overlay"),
+			}
+			if rapid.IntRange(0, 4).Draw(t, "gone") == 0 {
+				rec.Tombstone = &roster.Tombstone{Reason: roster.TombstoneLeft}
+			} else {
+				rec.Person = &roster.Person{Marking: rapid.SampledFrom([]roster.SecurityMarking{"", roster.MarkingConfidential}).Draw(t, "marking")}
+				for _, role := range []roster.Role{roster.RoleNone, roster.RolePupil, roster.RoleStaff} {
+					if rapid.Bool().Draw(t, "persona") {
+						rec.Person.Personas = append(rec.Person.Personas, roster.Persona{Role: role, Username: roster.Personal(system)})
+					}
+				}
+				if system == "manual" && rapid.Bool().Draw(t, "directed") {
+					kind := rapid.SampledFrom([]roster.DirectiveKind{roster.Suspend, roster.Override, roster.KeepUntil}).Draw(t, "directive")
+					rec.Directives = []roster.Directive{{Kind: kind, Until: rapid.SampledFrom([]roster.Date{20260801, 20261001}).Draw(t, "until")}}
+				}
+			}
+			with.Apply(rec)
+			if rec.Source != ad {
+				rest.Apply(rec)
+			}
+		}
+		if with.Person(k) == nil {
+			return // what the target adds makes nobody exist
+		}
+		got, want := with.PersonWithout(k, func(r *roster.Record) bool { return r.Source == ad }), rest.Person(k)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("it is %+v, and the rest make %+v", got, want)
+		}
+	})
 }

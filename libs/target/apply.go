@@ -14,15 +14,20 @@ import (
 // kinds, right behind what they take the place of, then deletes in the other order. What becomes possible by it is added to next.
 func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *Settled, next *work) error {
 	kinds := c.link.o.Made.Applier.Kinds()
-	byKind := map[string][]intent{}
+	byKind := map[string][]*intent{} // what is wished
 	deletes := map[string][]intent{}
 	contains := map[string][]intent{}
 	replaced := map[string][]intent{} // by the kind of what takes their place
 	c.going = map[ID]struct{}{}       // they leave every set first, so that no set is left with what is not there
-	for _, in := range intents {
+	leaving := map[ID]struct{}{}      // they and all else that goes
+	for i := range intents {
+		in := intents[i]
+		if in.verb == Delete {
+			leaving[in.resource.ID] = struct{}{}
+		}
 		switch {
-		case in.match:
-			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
+		case in.match || in.verb == Create || in.verb == Update:
+			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], &intents[i])
 		case in.verb == "" && c.unsure(in):
 			if err := c.lookAgain(ctx, in, s, next); err != nil || s.Halted != nil {
 				return err
@@ -41,37 +46,80 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 				c.going[in.resource.ID] = struct{}{}
 			}
 			deletes[in.resource.ID.Kind] = append(deletes[in.resource.ID.Kind], in)
-		default:
-			byKind[in.resource.ID.Kind] = append(byKind[in.resource.ID.Kind], in)
 		}
 	}
 	type stage struct {
-		list  []intent
-		meets bool
+		list   []intent
+		wished []*intent
 	}
 	var stages []stage
 	for _, kind := range slices.Backward(kinds) {
 		stages = append(stages, stage{list: contains[kind]})
 	}
 	for _, kind := range kinds {
-		stages = append(stages, stage{list: replaced[kind]}, stage{list: byKind[kind], meets: true})
+		stages = append(stages, stage{list: replaced[kind]}, stage{wished: byKind[kind]})
 	}
 	for _, kind := range slices.Backward(kinds) {
 		stages = append(stages, stage{list: deletes[kind]})
 	}
 	for _, st := range stages {
-		if st.meets {
-			met, err := c.meet(ctx, st.list, force, s, next)
+		if len(st.wished) > 0 {
+			met, err := c.meet(ctx, c.outstanding(st.wished, leaving, force), force, s, next)
 			if err != nil || s.Halted != nil {
 				return err
 			}
 			st.list = met
 		}
-		if err := c.stage(ctx, st.list, st.meets, force, s, next); err != nil || s.Halted != nil || c.cut {
+		if err := c.stage(ctx, st.list, len(st.wished) > 0, force, s, next); err != nil || s.Halted != nil || c.cut {
 			return err
 		}
 	}
 	return nil
+}
+
+// outstanding leaves those of a stage about which there may be something to do. It is asked when their turn comes: what was
+// there before the round may be found to be gone in it.
+func (c *calls) outstanding(wished []*intent, leaving map[ID]struct{}, force bool) []intent {
+	var list []intent
+	for i, in := range wished {
+		if !force && c.stands(in, leaving) {
+			continue
+		}
+		if list == nil {
+			list = make([]intent, 0, len(wished)-i)
+		}
+		list = append(list, *in)
+	}
+	return list
+}
+
+// stands tells whether nothing is to be done about what is wished, and nothing to be noted: [calls.ready] would find the
+// same, for more.
+func (c *calls) stands(in *intent, leaving map[ID]struct{}) bool {
+	known := c.book.entries[in.resource.ID]
+	if in.match || in.verb != Update || known == nil || known.Begun || known.Untouched || known.off() || !known.Left.IsOpen() ||
+		known.State != in.entry.State || !equalReason(known.Reason, in.entry.Reason) || known.Refused != "" || known.Attempts != 0 ||
+		!known.NextTry.IsZero() || known.As != in.entry.As || !slices.Equal(known.Needs, in.entry.Needs) || !same(known, in.resource.Fields, in.resource.Sets) {
+		return false
+	}
+	for _, need := range in.resource.Needs {
+		if _, goes := leaving[need]; goes || !c.book.holds(need) {
+			return false
+		}
+	}
+	for _, s := range in.resource.Sets {
+		for _, m := range s.Members {
+			e := c.book.entries[m]
+			if e == nil || !e.Held {
+				return false
+			}
+			_, goes := leaving[m]
+			if _, out := c.contained[e.Entity]; goes || out {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unsure tells whether a resource that is not wished any more may have been made after all: nobody knows what became of

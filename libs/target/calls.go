@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -287,19 +286,16 @@ func (c *calls) count(s *Settled) {
 
 // plan returns what is to be done, in the order of the entities.
 func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
-	r, refs := f.roster, w.refs
+	r := f.roster
+	var sorted []roster.Ref
 	if w.all {
-		refs = map[roster.Ref]struct{}{}
-		for ref := range c.book.byEntity {
-			refs[ref] = struct{}{}
-		}
-		for ref := range r.Each() {
-			refs[ref] = struct{}{}
-		}
+		sorted = c.everything(r, roster.KindGroup, roster.KindOrganisation, roster.KindPerson)
+	} else {
+		sorted = sortedRefs(w.refs)
 	}
 	t := c.link.terms()
 	t.hidden, t.member = c.hidden, c.book.memberOf()
-	sorted := sortedRefs(c.follow(r, refs))
+	sorted = c.follow(r, sorted)
 	c.seedNames(f, sorted)
 	for _, ref := range sorted { // whom others must not have comes before all of them
 		if ref.Kind == roster.KindPerson && r.Contained(ref.Key) {
@@ -308,36 +304,58 @@ func (c *calls) plan(f *Feed, w work) (intents []intent, orphans int) {
 			delete(c.contained, ref)
 		}
 	}
+	intents = make([]intent, 0, len(sorted)+len(sorted)/4)
 	for _, ref := range sorted {
 		seen := c.link.look(f, c.anchors, ref)
 		d := c.link.departure(f, ref)
-		found, lost := planEntity(ref, seen, c.book, d, t)
-		for i := range found {
-			found[i].cause = f.causes[ref]
-			found[i].entry.Anchor = c.anchors.entry(ref)
-			if e := &found[i].entry; e.Held {
+		all, lost := planEntity(intents, ref, seen, c.book, d, t)
+		for i := len(intents); i < len(all); i++ {
+			all[i].cause = f.causes[ref]
+			all[i].entry.Anchor = c.anchors.entry(ref)
+			if e := &all[i].entry; e.Held {
 				e.As = d.capacity(e.As)
 			}
 		}
-		intents, orphans = append(intents, found...), orphans+lost
+		intents, orphans = all, orphans+lost
 	}
 	return intents, orphans
 }
 
+// everything returns the entities of some kinds, which are sorted, that the roster or the ledger knows, sorted.
+func (c *calls) everything(r *roster.Roster, kinds ...roster.Kind) (refs []roster.Ref) {
+	for _, kind := range kinds {
+		refs = append(refs, r.Refs(kind)...)
+	}
+	known := len(refs)
+	for ref := range c.book.byEntity {
+		if slices.Contains(kinds, ref.Kind) && r.Records(ref) == nil {
+			refs = append(refs, ref)
+		}
+	}
+	if len(refs) > known {
+		slices.SortFunc(refs, roster.Ref.Compare)
+	}
+	return refs
+}
+
 // follow moves what the target holds for a person to the key that the person has now, and returns the entities to look
-// at after that.
-func (c *calls) follow(r *roster.Roster, refs map[roster.Ref]struct{}) map[roster.Ref]struct{} {
+// at after that, sorted.
+func (c *calls) follow(r *roster.Roster, refs []roster.Ref) []roster.Ref {
 	known := func(ref roster.Ref) bool { return len(c.book.byEntity[ref]) > 0 }
-	out := maps.Clone(refs)
-	for _, ref := range sortedRefs(refs) {
+	out := slices.Clip(refs)
+	for _, ref := range refs {
 		for _, m := range c.anchors.moves(r, ref, known) {
 			for _, id := range slices.Clone(c.book.byEntity[m.from]) {
 				e := *c.book.entries[id]
 				e.Entity, e.Anchor = m.to, c.anchors.entry(m.to)
 				c.put(e)
 			}
-			out[m.to] = struct{}{}
+			out = append(out, m.to)
 		}
+	}
+	if len(out) > len(refs) {
+		slices.SortFunc(out, roster.Ref.Compare)
+		out = slices.Compact(out)
 	}
 	return out
 }

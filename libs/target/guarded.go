@@ -67,16 +67,22 @@ func (c *calls) deeds(f *Feed, intents []intent) (deeds []*deed) {
 // group either.
 func (c *calls) stayIn(intents []intent) {
 	going, stays := map[ID]bool{}, map[ID]bool{}
-	for _, in := range intents {
-		stays[in.resource.ID] = in.verb == "" && in.entry.State == OnHold
+	for i := range intents {
+		in := &intents[i]
+		if in.verb == "" && in.entry.State == OnHold {
+			stays[in.resource.ID] = true
+		}
 		if in.verb == Delete || in.verb == Disable || in.verb == Move || in.contain {
 			going[in.resource.ID] = true
 		}
 	}
 	for i := range intents {
 		in := &intents[i]
+		if in.verb != Update || len(in.resource.Sets) == 0 {
+			continue
+		}
 		known := c.book.entries[in.resource.ID]
-		if in.verb != Update || known == nil {
+		if known == nil || slices.EqualFunc(known.Sets, in.resource.Sets, equalSet) { // nobody is to leave one
 			continue
 		}
 		for n, wished := range in.resource.Sets {

@@ -257,7 +257,7 @@ func (c *calls) seedNames(f *Feed, refs []roster.Ref) {
 		if ref.Kind != roster.KindPerson {
 			continue
 		}
-		for _, id := range slices.SortedFunc(slices.Values(c.book.byEntity[ref]), ID.Compare) {
+		for _, id := range c.book.of(ref) {
 			e := c.book.entries[id]
 			if !e.Held || len(e.Fields) == 0 {
 				continue
@@ -327,9 +327,12 @@ func (c *calls) meetNamed(ctx context.Context, intents []intent, force bool, s *
 	if _, matches := c.link.o.Made.Applier.(Matcher); c.link.naming == nil || !matches {
 		return false, nil
 	}
-	creates := slices.DeleteFunc(slices.Clone(intents), func(in intent) bool {
-		return in.verb != Create || in.match || c.asked(in) || len(c.link.naming.askers[in.resource.Entity]) == 0
-	})
+	var creates []intent
+	for _, in := range intents {
+		if in.verb == Create && !in.match && !c.asked(in) && len(c.link.naming.askers[in.resource.Entity]) > 0 {
+			creates = append(creates, in)
+		}
+	}
 	if len(creates) == 0 {
 		return false, nil
 	}

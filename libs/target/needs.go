@@ -33,21 +33,22 @@ func (c *calls) detain(intents []intent) {
 	c.needing = map[ID][]ID{}
 	waits := map[ID]*intent{}
 	goes := map[ID]bool{}
-	moves := map[ID][]ID{} // what others need from now on
 	for i := range intents {
-		in := &intents[i]
-		switch id := in.resource.ID; in.verb {
-		case Delete:
-			goes[id] = true
+		if in := &intents[i]; in.verb == Delete {
+			goes[in.resource.ID] = true
 			if !in.contain && in.by == nil {
-				waits[id] = in
+				waits[in.resource.ID] = in
 			}
-		case Update:
-			moves[id] = in.resource.Needs
 		}
 	}
 	if len(waits) == 0 {
 		return
+	}
+	moves := map[ID][]ID{} // what others need from now on
+	for i := range intents {
+		if in := &intents[i]; in.verb == Update {
+			moves[in.resource.ID] = in.resource.Needs
+		}
 	}
 	for id, e := range c.book.entries {
 		for _, need := range e.Needs {

@@ -1,9 +1,9 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"eventful.se/ess/libs/roster"
@@ -62,19 +62,13 @@ func (c *calls) publish(ctx context.Context) error {
 		if !c.overlaid.all && len(c.overlaid.refs) == 0 {
 			return
 		}
-		refs := c.overlaid.refs
+		var refs []roster.Ref
 		if c.overlaid.all {
-			refs = map[roster.Ref]struct{}{}
-			for ref := range c.book.byEntity {
-				if ref.Kind == roster.KindPerson {
-					refs[ref] = struct{}{}
-				}
-			}
-			for _, ref := range f.roster.Refs(roster.KindPerson) {
-				refs[ref] = struct{}{}
-			}
+			refs = c.everything(f.roster, roster.KindPerson)
+		} else {
+			refs = sortedRefs(c.overlaid.refs)
 		}
-		for _, ref := range sortedRefs(refs) {
+		for _, ref := range refs {
 			if o, differs := c.overlay(f, ref); differs {
 				list = append(list, o)
 			}
@@ -114,6 +108,8 @@ func (c *calls) overlay(f *Feed, ref roster.Ref) (Overlay, bool) {
 		personas = nil
 	case !known, m.State == roster.Missing, !f.known(ref):
 		return Overlay{}, false
+	case stands && len(personas) > 0 && said.Person != nil && slices.Equal(said.Person.Personas, personas): // nearly all of them
+		return Overlay{}, false
 	}
 	o := Overlay{Record: roster.Record{Ref: ref, Source: c.link.o.Target, Overlay: true}, Run: run, Expect: f.overlays[overlayOf{c.link.o.Target, ref}]}
 	if len(personas) == 0 {
@@ -128,8 +124,7 @@ func (c *calls) overlay(f *Feed, ref roster.Ref) (Overlay, bool) {
 // personas returns what the target holds of a person, role by role, and the run that made it so. It is not known while
 // nobody can tell what became of an operation.
 func (c *calls) personas(ref roster.Ref) (list []roster.Persona, run string, known bool) {
-	byRole := map[roster.Role]roster.Persona{}
-	for _, id := range slices.SortedFunc(slices.Values(c.book.byEntity[ref]), ID.Compare) {
+	for _, id := range c.book.of(ref) {
 		e := c.book.entries[id]
 		if e.Begun || e.State == InFlight {
 			return nil, "", false
@@ -138,17 +133,16 @@ func (c *calls) personas(ref roster.Ref) (list []roster.Persona, run string, kno
 			continue
 		}
 		p, ok := c.link.o.Made.Overlay(heldOf(e))
-		if _, twice := byRole[p.Role]; !ok || twice || p == (roster.Persona{Role: p.Role}) {
+		twice := slices.ContainsFunc(list, func(q roster.Persona) bool { return q.Role == p.Role })
+		if !ok || twice || p == (roster.Persona{Role: p.Role}) {
 			continue
 		}
-		byRole[p.Role] = p
+		list = append(list, p)
 		if run == "" {
 			run = e.Cause.Run
 		}
 	}
-	for _, role := range slices.Sorted(maps.Keys(byRole)) {
-		list = append(list, byRole[role])
-	}
+	slices.SortFunc(list, func(p, q roster.Persona) int { return cmp.Compare(p.Role, q.Role) })
 	return list, run, true
 }
 

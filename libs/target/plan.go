@@ -57,6 +57,15 @@ func (b *book) unlink(e *Entry) {
 	b.byEntity[e.Entity] = ids
 }
 
+// of returns what is known of an entity's resources, sorted. It is to be read only.
+func (b *book) of(ref roster.Ref) []ID {
+	ids := b.byEntity[ref]
+	if len(ids) < 2 {
+		return ids
+	}
+	return slices.SortedFunc(slices.Values(ids), ID.Compare)
+}
+
 func (b *book) holds(id ID) bool {
 	e, ok := b.entries[id]
 	return ok && e.Held
@@ -116,18 +125,19 @@ type terms struct {
 	member   func(ID) bool     // whether a set of the ledger has it as a member; nil where nobody knows
 }
 
-// planEntity compares what is wished for an entity with what the ledger knows (rules R4 to R6). It reads nothing else, so
-// the same roster and ledger give the same intents.
+// planEntity compares what is wished for an entity with what the ledger knows (rules R4 to R6), and appends what is to be
+// done. It reads nothing else, so the same roster and ledger give the same intents.
 //
 // A resource is removed only because its entity's tombstone stands, or because its record stands and the mapping no
 // longer wishes the resource. What the ledger holds without record or tombstone is an orphan: it is left alone and
 // counted. What is out of scope, and what other settings no longer wish, is let go of; see [Outside].
 //
 // What is held for a person who leaves goes by the stages of the lifecycle; of a contained person at once.
-func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents []intent, orphans int) {
+func planEntity(to []intent, ref roster.Ref, l look, b *book, d departure, t terms) (intents []intent, orphans int) {
 	if l.contain {
-		return planContained(ref, l, b, t), 0
+		return append(to, planContained(ref, l, b, t)...), 0
 	}
+	intents = to
 	leaver := leaves(ref, l.merged, l.wishes)
 	remove := func(e *Entry, why *reason.Reason) (intent, bool) {
 		if e.theirs() {
@@ -144,16 +154,15 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 		in.by = by
 		return in, ok
 	}
-	wished := make(map[ID]struct{}, len(l.wishes))
+	wished := wishedAmong(l.wishes)
 	for _, w := range l.wishes {
-		wished[w.Resource.ID] = struct{}{}
 		if in, ok := planWish(w, b, remove); ok {
 			intents = append(intents, in)
 		}
 	}
 	for _, id := range b.byEntity[ref] {
 		e := b.entries[id]
-		if _, ok := wished[id]; ok || e.State == Gone {
+		if e.State == Gone || wished(id) {
 			continue
 		}
 		missing := l.merged.State == roster.Missing || l.merged.Reason == roster.TombstoneBecame
@@ -182,6 +191,26 @@ func planEntity(ref roster.Ref, l look, b *book, d departure, t terms) (intents 
 		}
 	}
 	return intents, orphans
+}
+
+// wishedAmong returns what tells whether a resource is one of those that are wished for.
+func wishedAmong(wishes []Wish) func(ID) bool {
+	const few = 8 // of which none is looked up
+	if len(wishes) <= few {
+		return func(id ID) bool {
+			for i := range wishes {
+				if wishes[i].Resource.ID == id {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	set := make(map[ID]struct{}, len(wishes))
+	for i := range wishes {
+		set[wishes[i].Resource.ID] = struct{}{}
+	}
+	return func(id ID) bool { _, ok := set[id]; return ok }
 }
 
 // leaves tells whether an entity is a person who has left: the register says nothing of the person any more, or the

@@ -84,11 +84,18 @@ type mapping struct {
 	Config
 	version    string
 	handling   map[roster.Role]target.Handling
-	names      []string // of Attributes, sorted
-	attributes map[string]text
+	names      []string    // of Attributes, sorted
+	attributes []attribute // in the order of names
 	school, cn text
 	groups     map[For]text
 	mail       map[roster.Role]text
+}
+
+// attribute is one that the settings name.
+type attribute struct {
+	value text
+	most  int  // how many characters the directory takes
+	whole bool // see identifier
 }
 
 var _ target.Mapping = (*mapping)(nil)
@@ -108,11 +115,10 @@ func newMapping(c Config, handling map[roster.Role]target.Handling) (*mapping, e
 	sum := sha256.Sum256(settings)
 	m := &mapping{
 		Config: c, version: revision + "-" + hex.EncodeToString(sum[:8]), handling: handling,
-		names: slices.Sorted(maps.Keys(c.Attributes)), attributes: map[string]text{},
-		school: compile(c.OUs.School), cn: compile(c.CN), groups: map[For]text{}, mail: map[roster.Role]text{},
+		names: slices.Sorted(maps.Keys(c.Attributes)), school: compile(c.OUs.School), cn: compile(c.CN), groups: map[For]text{}, mail: map[roster.Role]text{},
 	}
-	for name, a := range c.Attributes {
-		m.attributes[name] = compile(a.Value)
+	for _, name := range m.names {
+		m.attributes = append(m.attributes, attribute{compile(c.Attributes[name].Value), limitOf(name), identifier(name)})
 	}
 	for _, g := range c.Groups {
 		m.groups[g.For] = compile(g.Name)
@@ -345,6 +351,9 @@ func (m *mapping) user(v target.View, e roster.Ref, p *roster.Person, role roste
 	if role == roster.RolePupil {
 		part = partPupils
 	}
+	if w.Withheld == nil {
+		w.Resource.Fields = make(target.Fields, 0, 6+len(m.attributes))
+	}
 	w.place(m, v, at.units[0], part)
 	w.require(fieldCN, m.called(is), mostCN)
 	w.put(fieldSAM, username)
@@ -353,12 +362,13 @@ func (m *mapping) user(v target.View, e roster.Ref, p *roster.Person, role roste
 	if mail != "" && settings.ProxyAddresses {
 		w.put(fieldProxy, "SMTP:"+mail)
 	}
-	for _, name := range m.names {
-		value, most := m.attributes[name].fill(is), limitOf(name)
-		if identifier(name) && length(clean(value, 1<<16)) > most {
+	for i, name := range m.names {
+		a := &m.attributes[i]
+		value := a.value.fill(is)
+		if a.whole && length(clean(value, 1<<16)) > a.most {
 			continue
 		}
-		w.put(name, clean(value, most))
+		w.put(name, clean(value, a.most))
 	}
 	return w.Wish
 }
@@ -370,7 +380,11 @@ func (m *mapping) matched(w *wish, p *roster.Person, account roster.Persona) {
 	for _, name := range m.MatchBy {
 		switch name {
 		case "employeeID":
-			w.put(name, clean(m.attributes[name].fill(func(word string) string {
+			i := slices.Index(m.names, name)
+			if i < 0 {
+				continue
+			}
+			w.put(name, clean(m.attributes[i].value.fill(func(word string) string {
 				switch word {
 				case "civicNo":
 					return p.CivicNo.Reveal()

@@ -44,6 +44,9 @@ func compile(s string) (t text) {
 // fill returns the text with every placeholder filled in. One with placeholders none of which has a value is empty: what
 // is left of it would say nothing.
 func (t text) fill(value func(word string) string) string {
+	if len(t) == 1 && t[0].word != "" {
+		return value(t[0].word)
+	}
 	var out strings.Builder
 	words, values := 0, 0
 	for _, p := range t {
