@@ -155,6 +155,10 @@ var general = map[Code]entry{
 		"Målet kräver {column}, som saknas i registret.", "The target requires {column}, which the register does not have.",
 		"Fyll i uppgiften i registret.", "Fill it in, in the register.",
 	},
+	NameUnfit: {
+		"Målet tar inte emot användarnamnet: {column} har högst {limit} tecken, inga blanka och inget av {refused}, och slutar inte med punkt.", "The target does not take the user name: {column} has at most {limit} characters, no blank and none of {refused}, and does not end with a dot.",
+		"Rätta användarnamnet i registret, eller låt organisationens namnregler ge namnen (names).", "Correct the user name in the register, or have the rules of the tenant give the names (names).",
+	},
 	FormulaLike: {
 		"{column} börjar med =, +, - eller @ och kan tolkas som en formel.", "{column} begins with =, +, - or @ and may be taken for a formula.",
 		"Rätta uppgiften i registret.", "Correct it in the register.",

@@ -89,6 +89,7 @@ const (
 	NoSchoolUnit       Code = "no-school-unit"
 	NotCurrent         Code = "not-current"
 	MissingValue       Code = "missing-value"
+	NameUnfit          Code = "name-unfit"
 	FormulaLike        Code = "formula-like"
 	GroupTypeLeftOut   Code = "group-type-left-out"
 	OtherPersona       Code = "other-persona"

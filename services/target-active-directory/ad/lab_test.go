@@ -51,6 +51,7 @@ type lab struct {
 	protect  target.Protection
 	leave    target.Lifecycle
 	compare  target.Reconcile
+	letters  target.Passwords // who gives passwords; nil for nobody
 
 	mu     sync.Mutex
 	at     time.Time
@@ -188,7 +189,8 @@ func (l *lab) open() {
 	l.must(p.Err())
 	env := target.Env{
 		Tenant: "provkoping", Target: roster.Source{System: "active-directory", Instance: "default"}, Now: l.now,
-		Logger: slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})), Budgets: budget.NewSet(l.now, func(context.Context, time.Duration) error { return nil }),
+		Passwords: l.letters,
+		Logger:    slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})), Budgets: budget.NewSet(l.now, func(context.Context, time.Duration) error { return nil }),
 	}
 	made, err := c.Open(env)
 	l.must(err)

@@ -300,7 +300,7 @@ func (m *mapping) user(v target.View, e roster.Ref, p *roster.Person, role roste
 	case username == "":
 		w.doubt(reason.MissingValue, "column", fieldSAM)
 	case length(username) > mostSAM || strings.ContainsAny(username, refused+" ") || strings.HasSuffix(username, "."):
-		w.doubt(reason.RowCharacters, "column", fieldSAM)
+		w.doubt(reason.NameUnfit, "column", fieldSAM, "limit", mostSAM, "refused", refused)
 	}
 	settings := m.account(role)
 	mail := account.Email.Reveal()
