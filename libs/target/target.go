@@ -108,7 +108,7 @@ type Mapping interface {
 	// Version changes whenever the same roster would give other resources: code or settings.
 	Version() string
 	// Map returns what the target should hold for one entity, or why not. It reads the entity and its neighbours
-	// (person ↔ groups ↔ unit), no further. An entity that the view does not have has no wishes.
+	// (person ↔ groups ↔ unit, and of a unit the others; see [Units]), no further. An entity that the view does not have has no wishes.
 	Map(v View, e roster.Ref) []Wish
 }
 

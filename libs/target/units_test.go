@@ -1,8 +1,12 @@
 package target_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
@@ -30,6 +34,38 @@ func TestASchoolThatIsMergedIntoAnotherCountsAsIt(t *testing.T) {
 		k.with = nil
 		if did := k.run(t, 0); did.Deleted+did.Created > 0 || !strings.Contains(k.text(), "name=Storskolan") {
 			t.Errorf("want it named as is said, got %+v:\n%s", did, k.text())
+		}
+	})
+}
+
+// crowd tells of every unit how many there are.
+type crowd struct{ school }
+
+func (c crowd) Map(v target.View, e roster.Ref) []target.Wish {
+	wishes := c.school.Map(v, e)
+	for i := range wishes {
+		if e.Kind == roster.KindOrganisation {
+			wishes[i].Resource.Fields = append(wishes[i].Resource.Fields, target.Field{Name: "of", Value: roster.Personal(fmt.Sprint(len(target.Units(v))))})
+		}
+	}
+	return wishes
+}
+
+// A unit that comes, while the link runs, has the others looked at.
+func TestAUnitIsANeighbourOfEveryOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := callsSetup()
+		s.made.Mapping = crowd{}
+		s.log.Publish(small()...)
+		p := start(t, s)
+		p.reach(s.log)
+		s.log.Publish(unit(2))
+		wantOps(t, p.reach(s.log), 1, 1, 0)
+		if n := strings.Count(d.text(), " of=2"); n != 2 {
+			t.Errorf("%d of two units know of both:\n%s", n, d.text())
+		}
+		if err := p.stop(); !errors.Is(err, context.Canceled) {
+			t.Error(err)
 		}
 	})
 }

@@ -58,7 +58,7 @@ func (e *eye) Groups(k roster.Key) []roster.Key {
 }
 
 // neighbours are the entities whose change has the engine look at one again: the entity itself, the units and groups of a
-// person, the unit and members of a group, and the persons of a unit and the unit above it.
+// person, the unit and members of a group, and the persons of a unit and all other units.
 func (e *eye) neighbours(of roster.Ref) map[roster.Ref]bool {
 	near := map[roster.Ref]bool{of: true}
 	unit := func(k roster.Key) { near[roster.Ref{Kind: roster.KindOrganisation, Key: k}] = true }
@@ -66,6 +66,9 @@ func (e *eye) neighbours(of roster.Ref) map[roster.Ref]bool {
 	switch {
 	case m.Organisation != nil:
 		unit(m.Organisation.Parent)
+		for _, ref := range e.Refs(of.Kind) { // see target.Units
+			near[ref] = true
+		}
 		for _, ref := range e.Referring(of) {
 			near[ref] = near[ref] || ref.Kind == roster.KindPerson
 		}
