@@ -79,8 +79,12 @@ func (r *Roster) join(k Key) {
 		return
 	}
 	slices.SortFunc(keys, Key.Compare)
-	// Nobody says of the lead that it is another's: who states a join says under which key the person is to stand.
-	lead := max(0, slices.IndexFunc(keys, func(k Key) bool { return len(r.claimed[k]) == 0 }))
+	// Nobody says of the lead that it is another's: who states a join says under which key the person is to stand. Where
+	// each is said to be another's, it is one that a record speaks of, for nobody looks for a person under the rest.
+	lead := slices.IndexFunc(keys, func(k Key) bool { return len(r.claimed[k]) == 0 })
+	if lead < 0 {
+		lead = slices.IndexFunc(keys, func(k Key) bool { return r.Records(Ref{KindPerson, k}) != nil })
+	}
 	j := &join{lead: keys[lead], apart: r.twoPeople(keys)}
 	j.keys = append(append(j.keys, keys[lead]), slices.Delete(keys, lead, lead+1)...)
 	for _, k := range j.keys {

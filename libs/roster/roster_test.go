@@ -134,7 +134,10 @@ func (m model) joined(k Key, today Date) []Key {
 	if len(keys) == 1 {
 		return nil
 	}
-	i := max(0, slices.IndexFunc(keys, func(k Key) bool { return !claimed[k] }))
+	i := slices.IndexFunc(keys, func(k Key) bool { return !claimed[k] })
+	if i < 0 {
+		i = slices.IndexFunc(keys, func(k Key) bool { return m[Ref{KindPerson, k}] != nil })
+	}
 	return append([]Key{keys[i]}, slices.Concat(keys[:i], keys[i+1:])...)
 }
 
@@ -249,6 +252,11 @@ func TestRosterEqualsModel(t *testing.T) {
 			}
 			if got, want := r.NextBoundary(), m.nextBoundary(day); got != want {
 				t.Fatalf("next boundary %v, want %v", got, want)
+			}
+			for _, ref := range universe() {
+				if r.State(ref).State == Standing && !slices.Contains(r.Refs(ref.Kind), ref) {
+					t.Fatalf("%v stands, and is not among those there are", ref)
+				}
 			}
 			if r.Len() != len(m) {
 				t.Fatalf("has %d entities, want %d", r.Len(), len(m))
