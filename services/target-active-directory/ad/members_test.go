@@ -65,7 +65,7 @@ func (l *lab) isGroup(what string, n int, pupils []int) {
 func TestMembersThatStand(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(l *lab) {
-		all := numbers(100, 60)
+		all := numbers(100, 24)
 		l.made = nil
 		before := l.writes()
 		if s := l.put(class(all)...); s.Halted != nil || s.Waiting+s.Parked > 0 {
