@@ -65,7 +65,7 @@ func (c *calls) carryOut(ctx context.Context, intents []intent, force bool, s *S
 	for _, st := range stages {
 		if len(st.wished) > 0 {
 			met, err := c.meet(ctx, c.outstanding(st.wished, leaving, force), force, s, next)
-			if err != nil || s.Halted != nil {
+			if err != nil || s.Halted != nil || c.cut {
 				return err
 			}
 			st.list = met

@@ -144,7 +144,9 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 	}
 	c.met = map[ID]struct{}{}
 	var boundary time.Time
+	ahead := false // who is to be contained was dealt with before the target is asked for anything
 	for round, named := 0, 0; s.Halted == nil && (round == 0 || !w.empty()); round++ {
+		c.cut = false
 		var intents []intent
 		var deeds []*deed
 		var seen func(roster.Ref) bool
@@ -160,9 +162,21 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 			return s, c.save(ctx)
 		}
 		c.overlaid.addAll(w)
+		if first := containing(intents); len(first) > 0 && !ahead && c.link.naming != nil && c.link.o.Mode != ModePreview {
+			ahead = true
+			if err := c.carry(ctx, first, w.force, &s, &c.again); err != nil {
+				return s, err
+			}
+			continue
+		}
 		intents, unsure, why, again, err := c.sureOfNames(ctx, intents, &w, &s)
 		if err != nil {
 			return s, err
+		}
+		if again && c.cut {
+			ahead = false
+			c.link.o.Feed.read(func(f *Feed) { pos = c.link.gather(f, &w) })
+			continue
 		}
 		if again {
 			if named++; named > namingLimit {
@@ -189,14 +203,8 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 			return s, nil
 		}
 		next := work{}
-		c.cut = false
-		if err := c.carryOut(ctx, intents, w.force, &s, &next); err != nil {
-			if errors.Is(err, ErrOwnerLost) {
-				return s, err
-			}
-			ctx, cancel := finish(ctx)
-			defer cancel()
-			return s, errors.Join(err, c.save(ctx)) // what was done is done
+		if err := c.carry(ctx, intents, w.force, &s, &next); err != nil {
+			return s, err
 		}
 		for _, in := range unsure {
 			if err := c.unnamed(ctx, in, why, &s, &next); err != nil {
@@ -214,6 +222,7 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		}
 		c.again = work{}
 		if c.cut { // all that is left is planned anew, and who is to be contained comes first
+			ahead = false
 			c.link.o.Feed.read(func(f *Feed) { pos = c.link.gather(f, &w) })
 			for ref := range next.refs {
 				w.add(ref)
@@ -238,6 +247,27 @@ func (c *calls) settle(ctx context.Context, w work) (Settled, error) {
 		c.link.mark.WakeAt = earlier(earlier(boundary, c.nextTry()), c.link.reconcileAt())
 	}
 	return s, c.save(ctx)
+}
+
+// carry is carryOut, and saves what was done before it failed.
+func (c *calls) carry(ctx context.Context, intents []intent, force bool, s *Settled, next *work) error {
+	err := c.carryOut(ctx, intents, force, s, next)
+	if err == nil || errors.Is(err, ErrOwnerLost) {
+		return err
+	}
+	ctx, cancel := finish(ctx)
+	defer cancel()
+	return errors.Join(err, c.save(ctx)) // what was done is done
+}
+
+// containing leaves what is done for contained persons.
+func containing(intents []intent) (first []intent) {
+	for _, in := range intents {
+		if in.contain {
+			first = append(first, in)
+		}
+	}
+	return first
 }
 
 // resettle notes that the ledger is planned with the settings as they are. What they took out, and the link does not only

@@ -13,8 +13,9 @@ const silentAfter = 3
 
 // health is what a link knows of how its target answers, for as long as the process lives.
 type health struct {
-	proven bool           // the target did something of what it was asked last
-	sizes  map[string]int // of batches by kind, as far as the time that they take says something
+	proven  bool           // the target did something of what it was asked last
+	sizes   map[string]int // of batches by kind, as far as the time that they take says something
+	matches map[string]int // as sizes, of questions for what the target holds of its own
 	// silent are calls in a row of which nothing came, and unheard what they were about.
 	silent  int
 	unheard map[ID]struct{}
@@ -31,7 +32,7 @@ type health struct {
 }
 
 func newHealth() *health {
-	return &health{sizes: map[string]int{}, unheard: map[ID]struct{}{}}
+	return &health{sizes: map[string]int{}, matches: map[string]int{}, unheard: map[ID]struct{}{}}
 }
 
 // answered says that the target is there.
@@ -87,6 +88,41 @@ func (c *calls) heard(ctx context.Context, f *flight, s *Settled) {
 		h.proven = false
 		for _, op := range f.ops {
 			h.unheard[op.Resource.ID] = struct{}{}
+		}
+		c.unheard(ctx, s)
+	}
+}
+
+// matchSize returns for how many resources of a kind the target is asked at once what it holds of its own.
+func (h *health) matchSize(kind string) int {
+	switch known := h.matches[kind]; {
+	case h.silent > 0:
+		return 1
+	case known > 0:
+		return known
+	default:
+		return batchSize
+	}
+}
+
+// heardMatch learns from what became of a question for the target's own, as from that of a batch.
+func (c *calls) heardMatch(ctx context.Context, asked []intent, took time.Duration, err error, s *Settled) {
+	h := c.health
+	switch {
+	case answers(err):
+		h.answered()
+		kind, n := asked[0].resource.ID.Kind, len(asked)
+		if size := h.matchSize(kind); took > batchFor {
+			h.matches[kind] = max(1, int(int64(n)*int64(batchFor)/int64(took)))
+		} else if n >= size {
+			h.matches[kind] = min(batchSize, 2*size)
+		}
+	case reason.Of(err).Code == reason.Throttled:
+		c.pause(err)
+	case reason.FaultOf(err) == reason.Misconfigured: // it halts the link
+	default:
+		for _, in := range asked {
+			h.unheard[in.resource.ID] = struct{}{}
 		}
 		c.unheard(ctx, s)
 	}

@@ -86,23 +86,11 @@ func (c *calls) meet(ctx context.Context, intents []intent, force bool, s *Settl
 			left = append(left, in)
 		}
 	}
-	found := make([][]Found, 0, len(asked))
-	for chunk := range slices.Chunk(asked, batchSize) {
-		answers, err := matched(ctx, m, chunk)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			for _, in := range asked[len(found):] { // it is asked again later, and nothing is made until then
-				if err := c.unasked(ctx, in, err, s, next); err != nil {
-					return nil, err
-				}
-			}
-			asked = asked[:len(found)]
-			break
-		}
-		found = append(found, answers...)
+	found, err := c.askForOwn(ctx, m, asked, s, next)
+	if err != nil {
+		return nil, err
 	}
+	asked = asked[:len(found)]
 	claims := map[string]int{} // how many ask for what a target's own id names
 	for i := range asked {
 		if one, ok := only(asked[i].resource.ID, found[i]); ok {
@@ -118,6 +106,9 @@ func (c *calls) meet(ctx context.Context, intents []intent, force bool, s *Settl
 			c.use(in, found[i], twice, next)
 		} else if c.takeOver(&in, found[i], twice, next) {
 			left = append(left, in)
+			if c.cut { // it is not asked again when the round is made anew
+				c.met[in.resource.ID] = struct{}{}
+			}
 		}
 	}
 	if c.link.o.Mode == ModePreview {
@@ -129,6 +120,42 @@ func (c *calls) meet(ctx context.Context, intents []intent, force bool, s *Settl
 		}
 	}
 	return left, nil
+}
+
+// askForOwn asks the target for what it holds of its own, and returns what it found for the first of those that are asked for:
+// for all of them, unless it does not answer or somebody is to be contained meanwhile, so that c.cut says so. Nothing is
+// made of the others before they are asked for again.
+func (c *calls) askForOwn(ctx context.Context, m Matcher, asked []intent, s *Settled, next *work) (found [][]Found, err error) {
+	for len(found) < len(asked) {
+		rest := asked[len(found):]
+		if c.cut = c.cut || c.link.o.Mode != ModePreview && c.urgent(); c.cut {
+			return found, nil
+		}
+		if c.health.paused.After(c.link.o.Now()) {
+			for _, in := range rest {
+				c.put(*c.postponed(in, c.book.entries[in.resource.ID]))
+			}
+			return found, nil
+		}
+		kind := rest[0].resource.ID.Kind
+		chunk := rest[:min(len(rest), c.health.matchSize(kind))]
+		begun := c.link.o.Now()
+		answers, err := matched(ctx, m, chunk)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		c.heardMatch(ctx, chunk, c.link.o.Now().Sub(begun), err, s)
+		if err != nil {
+			for _, in := range rest {
+				if err := c.unasked(ctx, in, err, s, next); err != nil {
+					return nil, err
+				}
+			}
+			return found, nil
+		}
+		found = append(found, answers...)
+	}
+	return found, nil
 }
 
 func matched(ctx context.Context, m Matcher, chunk []intent) ([][]Found, error) {

@@ -343,7 +343,7 @@ func (c *calls) meetNamed(ctx context.Context, intents []intent, force bool, s *
 	for _, in := range left {
 		c.met[in.resource.ID] = struct{}{}
 	}
-	return slices.ContainsFunc(creates, func(in intent) bool { return c.book.holds(in.resource.ID) }), nil
+	return c.cut || s.Halted != nil || slices.ContainsFunc(creates, func(in intent) bool { return c.book.holds(in.resource.ID) }), nil
 }
 
 // asked tells whether the target was asked in this round for what is to be made, and has nothing that is it.
