@@ -419,3 +419,42 @@ func TestAPreviewTellsWhatWouldBeTakenOver(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsOnlyUsedIsToldToTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := populatedSetup(roles{match: func(roster.Key) bool { return true }}, theirs("a1", "EK"))
+		s.made.Overlay = func(h target.Held) (roster.Persona, bool) {
+			if h.ID.Kind != "person" {
+				return roster.Persona{}, false
+			}
+			return roster.Persona{Role: roster.RoleStaff, Username: h.Fields[0].Value}, true
+		}
+		s.with = func(o *target.LinkOptions) { o.Overlays = s.log }
+		s.log.Publish(unit(1), person(11, "Ek"), person(12, "Al"))
+		p := start(t, s)
+		p.reach(s.log)
+		told := func(when, want string) {
+			t.Helper()
+			got := ""
+			for k, of := range overlays(t, s.log, s.target()) {
+				got += fmt.Sprint(k == key(11), " ", of.Personas[0].Username.Reveal())
+			}
+			if got != want {
+				t.Errorf("%s the log says %q, want %q", when, got, want)
+			}
+		}
+		told("when it was found", "true EK")
+		d.put(theirs("a1", "ek"))
+		time.Sleep(26 * time.Hour)
+		synctest.Wait()
+		told("when the customer called it otherwise", "true ek")
+		d.take("a1")
+		time.Sleep(26 * time.Hour)
+		synctest.Wait()
+		told("when it was gone", "")
+		if d.left() != "" {
+			t.Errorf("of the customer is left, or was touched: %s", d.left())
+		}
+		_ = p.stop()
+	})
+}
