@@ -621,4 +621,8 @@ var general = map[Code]entry{
 		"Registret svarar på ett sätt som SS 12000 inte har: {what}. Det lästes ändå.", "The register answers in a way that SS 12000 does not have: {what}. It was read all the same.",
 		"Inget. Berätta gärna för leverantören.", "Nothing. Do tell the vendor.",
 	},
+	RegisterArchives: {
+		"Registret arkiverar läsåret fram till {until}. Så länge räknas ingen som borta.", "The register archives the school year until {until}. As long as that is so nobody counts as gone.",
+		"Inget. Stämmer dagarna inte, rätta archiving i inställningarna.", "Nothing. If the days are others, correct archiving in the settings.",
+	},
 }

@@ -226,4 +226,5 @@ const (
 	RowUnreadable     Code = "row-unreadable"
 	FileWithoutRows   Code = "file-without-rows"
 	UnlikeStandard    Code = "unlike-standard"
+	RegisterArchives  Code = "register-archives"
 )

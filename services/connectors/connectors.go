@@ -8,7 +8,11 @@ import (
 	"eventful.se/ess/services/source-educloud/educloud"
 	"eventful.se/ess/services/source-manual/manual"
 	sourcememory "eventful.se/ess/services/source-memory/memory"
+	"eventful.se/ess/services/source-metakatalog/metakatalog"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
+	"eventful.se/ess/services/source-quiculum/quiculum"
+	"eventful.se/ess/services/source-schoolsoft/schoolsoft"
+	"eventful.se/ess/services/source-skolplatsen/skolplatsen"
 	"eventful.se/ess/services/target-active-directory/ad"
 	"eventful.se/ess/services/target-apple-school-manager/asm"
 	targetmemory "eventful.se/ess/services/target-memory/memory"
@@ -22,6 +26,10 @@ func Sources() []source.Connector {
 		sourcememory.Connector(),
 		rostercsv.Connector(),
 		educloud.Connector(),
+		schoolsoft.Connector(),
+		skolplatsen.Connector(),
+		quiculum.Connector(),
+		metakatalog.Connector(),
 	}
 }
 

@@ -40,6 +40,7 @@ type Reading struct {
 type Mapper struct {
 	Reading
 	emit  func(fact.Doc) error
+	of    roster.Source // whose persons are enriched
 	words struct{ organisations, groups, duties, assignments table }
 
 	units      map[string]*unit
@@ -51,6 +52,7 @@ type Mapper struct {
 	placements map[string]*Placement
 	children   map[string]bool // persons with a placement that counts
 	activities map[string]*Activity
+	taught     map[string]bool    // groups that an activity names
 	subjects   map[string]subject // by group
 	expanded   []*Person          // persons that stood in duties
 
@@ -84,10 +86,12 @@ func NewMapper(r Reading, emit func(fact.Doc) error) *Mapper {
 	m := &Mapper{
 		Reading: r, emit: emit, units: map[string]*unit{}, syllabuses: map[string]string{}, programmes: map[string]string{},
 		duties: map[string]*Duty{}, staff: map[string]bool{}, placements: map[string]*Placement{}, children: map[string]bool{},
-		activities: map[string]*Activity{}, subjects: map[string]subject{}, seen: map[Resource]map[string]bool{Groups: {}, Persons: {}},
+		activities: map[string]*Activity{}, taught: map[string]bool{}, subjects: map[string]subject{}, seen: map[Resource]map[string]bool{Groups: {}, Persons: {}},
 		marks: map[string]string{}, asked: map[string]bool{}, counts: map[string]int{}, odd: map[string]int{},
 		frame: map[string][sha256.Size]byte{},
 	}
+	// What is no source is refused by Validate.
+	m.of, _ = roster.ParseSource(r.Profile.Enriches)
 	m.words.organisations, m.words.groups = newTable(r.Profile.Organisations), newTable(r.Profile.GroupTypes)
 	m.words.duties, m.words.assignments = newTable(r.Profile.DutyRoles), newTable(r.Profile.AssignmentRoles)
 	return m
@@ -258,7 +262,11 @@ func (m *Mapper) Finish() (Summary, error) {
 			return Summary{}, err
 		}
 	}
-	for _, step := range []func() error{m.emitUnits, m.emitDuties, m.emitPlacements, m.emitActivities, m.emitMarks} {
+	steps := []func() error{m.emitUnits, m.emitDuties, m.emitPlacements, m.emitActivities, m.emitMarks}
+	if m.Profile.Enriches != "" {
+		steps = nil
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return Summary{}, err
 		}

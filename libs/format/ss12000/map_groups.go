@@ -20,6 +20,9 @@ func (m *Mapper) activity(a *Activity) {
 	if !m.Profile.Windows.Groups.lets(a.Start, a.End, m.Today) {
 		return
 	}
+	for _, g := range a.Groups {
+		m.taught[g.ID] = true
+	}
 	name, ok := m.syllabuses[a.Syllabus.ID]
 	if !ok {
 		name = a.Syllabus.Name
@@ -49,7 +52,7 @@ func (m *Mapper) group(g *Group) error {
 	}
 	unit, in := m.at(g.Unit, g.SchoolType)
 	w := m.Profile.Windows
-	in = in && kind != ignore && m.Profile.SchoolTypes.lets(g.SchoolType) && w.of(w.Groups, g.SchoolType).lets(g.Start, g.End, m.Today)
+	in = in && kind != ignore && (!m.Profile.OnlyTaught || m.taught[g.ID]) && m.Profile.SchoolTypes.lets(g.SchoolType) && w.of(w.Groups, g.SchoolType).lets(g.Start, g.End, m.Today)
 	m.seen[Groups][g.ID] = in
 	if !in {
 		return m.leave(Groups, g.ID)

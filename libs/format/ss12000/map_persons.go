@@ -130,6 +130,9 @@ func (m *Mapper) person(p *Person) error {
 		in, enrolments = true, nil
 	}
 	m.seen[Persons][p.ID] = in
+	if m.Profile.Enriches != "" {
+		return m.state(Persons, p.ID, m.enrichment(p, pupil, staff)...)
+	}
 	if !in {
 		return m.leave(Persons, p.ID)
 	}
@@ -175,6 +178,29 @@ func (m *Mapper) personas(p *Person, pupil, staff bool) []fact.Fact {
 	default:
 		return []fact.Fact{asPupil}
 	}
+}
+
+// enrichment states what a person's accounts are called, about one whom another source states; nothing where nothing is
+// known, and of who is protected nothing else. It says who that is, and no more: whether there is such a person the other source knows.
+func (m *Mapper) enrichment(p *Person, pupil, staff bool) (facts []fact.Fact) {
+	who := fact.Foreign{Kind: roster.KindPerson, ID: p.ID, Source: m.of, OtherID: p.ID, CivicNo: p.CivicNo.Reveal()}
+	if roster.SecurityMarking(p.Marking).Protects() {
+		return []fact.Fact{fact.Person{ID: p.ID, About: true, Marking: p.Marking}, who}
+	}
+	for _, f := range m.personas(p, pupil, staff) {
+		all, ok := f.(fact.Person)
+		if !ok || all.Email == "" && all.EPPN == "" && all.Username == "" && len(all.Extra) == 0 {
+			continue
+		}
+		if !pupil && !staff {
+			all.Role = string(roster.RoleNone)
+		}
+		facts = append(facts, fact.Person{ID: p.ID, About: true, Role: all.Role, Email: all.Email, EPPN: all.EPPN, Username: all.Username, Extra: all.Extra})
+	}
+	if len(facts) == 0 {
+		return nil
+	}
+	return append(facts, who)
 }
 
 // address returns the e-mail address of the first of the types that a person has. Of several of one type it is the lowest,

@@ -221,6 +221,9 @@ func TestWhatCounts(t *testing.T) {
 		{"a group that is not wanted", small(), func(p *ss12000.Profile) { p.GroupTypes = map[string]string{"Klass": "ignore"} }, []string{
 			"-groups/k fact.Group k", "-groups/k fact.Member k p pupil", "-duties/d fact.Member k t mentor",
 		}},
+		{"only what is taught", small(), func(p *ss12000.Profile) { p.OnlyTaught = true }, []string{
+			"-groups/k fact.Group k", "-groups/k fact.Member k p pupil", "-duties/d fact.Member k t mentor",
+		}},
 		{"a group of staff", small().and(ss12000.Groups, `{"id":"l","groupType":"Personalgrupp","organisation":{"id":"u"},"groupMemberships":[{"person":{"id":"t"}},{"person":{"id":"p"},"endDate":"2026-01-01"}]}`), nil, []string{
 			"+groups/l fact.Group l", "+groups/l fact.Member l t other",
 		}},
@@ -329,6 +332,30 @@ func TestAddresses(t *testing.T) {
 		if diff := cmp.Diff(x.want, got); diff != "" {
 			t.Errorf("%s: %s", x.name, diff)
 		}
+	}
+}
+
+// TestEnrichment reads a register that only adds to the persons of another.
+func TestEnrichment(t *testing.T) {
+	reading := whole()
+	reading.Profile.Enriches, reading.Profile.UsernameFrom = "alvis/default", "urn:konto"
+	docs, _ := register{
+		ss12000.Duties: `{"id":"d","person":{"id":"t"},"dutyAt":{"id":"u"}}`,
+		ss12000.Persons: `{"id":"p","civicNo":{"value":"x1"},"givenName":"Prov","emails":[{"value":"p@e.example"}],"enrolments":[{"enroledAt":{"id":"u"}}]},` +
+			`{"id":"t","givenName":"Prov","securityMarking":"Sekretessmarkering","emails":[{"value":"t@e.example"}],"eduPersonPrincipalNames":["t@k.example"]},` +
+			`{"id":"n","externalIdentifiers":[{"value":"anv01","context":"urn:konto"}]},{"id":"nothing","givenName":"Prov"}`,
+	}.in(t, reading, nil)
+	alvis := roster.Source{System: "alvis", Instance: "default"}
+	foreign := func(id, no string) fact.Foreign {
+		return fact.Foreign{Kind: roster.KindPerson, ID: id, Source: alvis, OtherID: id, CivicNo: no}
+	}
+	want := map[string]fact.Doc{
+		"persons/p": {ID: "persons/p", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "p", About: true, Role: "pupil", Email: "p@e.example"}, foreign("p", "x1")}},
+		"persons/t": {ID: "persons/t", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "t", About: true, Marking: "Sekretessmarkering"}, foreign("t", "")}},
+		"persons/n": {ID: "persons/n", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "n", About: true, Username: "anv01"}, foreign("n", "")}},
+	}
+	if diff := cmp.Diff(want, docs); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -475,6 +502,7 @@ func TestProfilesThatCannotBe(t *testing.T) {
 		"windows.pupils.after":   func(p *ss12000.Profile) { p.Windows.Pupils.After = new(-1) },
 		"windows.schoolTypes.GR": func(p *ss12000.Profile) { p.Windows.SchoolTypes = map[string]ss12000.Window{"GR": {Before: new(-1)}} },
 		"emails.pupil[1]":        func(p *ss12000.Profile) { p.Emails.Pupil = []string{"", ""} },
+		"enriches":               func(p *ss12000.Profile) { p.Enriches = "alvis" },
 		"keep.urn:x":             func(p *ss12000.Profile) { p.Keep = map[string]string{"urn:x": ""} },
 	} {
 		p := ss12000.Default()

@@ -15,6 +15,9 @@ import (
 // Profile is which of a register counts, and what its words mean. In its tables of words neither case, blanks nor marks
 // on letters matter, and a word that no table has stays as it is.
 type Profile struct {
+	// Enriches is the source, as system/instance, whose persons this register only adds user names and addresses to; empty
+	// for a register of its own. Persons are the same by their identity number, or by its id where they have none.
+	Enriches string `yaml:"enriches"`
 	// Units are the school units that count, by skolenhetskod or id. What belongs to another is left out.
 	Units Choice `yaml:"units"`
 	// Organisations say what a type of organisation is: "Huvudman", "Skola", "Skolenhet", or "ignore", as all other types
@@ -24,6 +27,8 @@ type Profile struct {
 	SchoolTypes Choice `yaml:"schoolTypes"`
 	// GroupTypes say what a type of group is, in the words of SS 12000, or "ignore".
 	GroupTypes map[string]string `yaml:"groupTypes"`
+	// OnlyTaught leaves out groups that no activity names: of an export that has only the activities that the school chose.
+	OnlyTaught bool `yaml:"onlyTaught"`
 	// DutyRoles say what a role of a duty is, in the words of SS 12000, or "ignore".
 	DutyRoles map[string]string `yaml:"dutyRoles"`
 	// AssignmentRoles say what a duty does for a group: "mentor", "teacher", "other", or "ignore".
@@ -108,6 +113,10 @@ func Default() Profile {
 
 // Validate reports everything wrong with the profile.
 func (p Profile) Validate(problems tenant.Problems) {
+	if p.Enriches != "" {
+		_, err := roster.ParseSource(p.Enriches)
+		problems.At("enriches").Check(err)
+	}
 	words := func(name string, table map[string]string, what string, ok func(string) bool) {
 		seen := map[string]bool{}
 		for _, from := range slices.Sorted(maps.Keys(table)) {

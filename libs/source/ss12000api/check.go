@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"slices"
 
 	"eventful.se/ess/libs/format/ss12000"
 	"eventful.se/ess/libs/transport/httpx"
@@ -20,7 +19,7 @@ func (s *Source) Check(ctx context.Context, step func(name, detail string, err e
 		return err
 	}
 	for _, of := range ss12000.Resources() {
-		if slices.Contains(s.cfg.Without, of) {
+		if !s.cfg.reads(of) {
 			continue
 		}
 		detail, err := s.try(ctx, of)

@@ -55,6 +55,11 @@ func Default() Config {
 	}
 }
 
+// reads tells whether a list is read: of a register that enriches another's persons only they, and who works.
+func (c Config) reads(of ss12000.Resource) bool {
+	return !slices.Contains(c.Without, of) && (c.Profile.Enriches == "" || of == ss12000.Duties || of == ss12000.Persons)
+}
+
 // required are the lists without which there is no register.
 func required(r ss12000.Resource) bool {
 	return r == ss12000.Organisations || r == ss12000.Groups || r == ss12000.Persons

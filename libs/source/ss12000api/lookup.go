@@ -33,7 +33,7 @@ func (r *run) missing(ctx context.Context) error {
 
 // lookup looks objects up by their ids. Those that the server does not know are none.
 func (r *run) lookup(ctx context.Context, of ss12000.Resource, ids []string) error {
-	if slices.Contains(r.cfg.Without, of) {
+	if !r.cfg.reads(of) {
 		return nil
 	}
 	if r.alone[of] {

@@ -171,7 +171,7 @@ func (r *run) find(severity fact.Severity, why reason.Reason, where string) {
 
 // list reads a list, whole or what changed in it. One that the server does not have is named.
 func (r *run) list(ctx context.Context, of ss12000.Resource) error {
-	if slices.Contains(r.cfg.Without, of) {
+	if !r.cfg.reads(of) {
 		return nil
 	}
 	query := url.Values{}

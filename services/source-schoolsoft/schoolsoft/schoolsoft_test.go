@@ -1,0 +1,57 @@
+package schoolsoft_test
+
+import (
+	"fmt"
+	"testing"
+
+	"eventful.se/ess/libs/format/ss12000/ss12000server"
+	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/source/sourcetest/ss12000test"
+	"eventful.se/ess/services/source-schoolsoft/schoolsoft"
+)
+
+const secret = "hemligt"
+
+func options() ss12000server.Options { return ss12000server.SchoolSoft(nil) }
+
+func TestConformance(t *testing.T) {
+	o := options()
+	r := ss12000test.New(t, o)
+	reach := settings(r)
+	sourcetest.Test(t, sourcetest.Under{
+		Connector: schoolsoft.Connector(),
+		Settings:  reach + "limit: 50\ndelta: {on: true}\n",
+		Refused: map[string]string{
+			"{}":                         "baseURL",
+			reach + "limit: 0":           "limit",
+			reach + "without: [persons]": "without[0]",
+			reach + "webapp: a/../b":     "webapp",
+			"baseURL: https://sms.example/{webapp}/v2.0":    "webapp",
+			reach + "export: ticked":                        "export",
+			reach + "archiving: [{from: juni, to: 07-05}]":  "archiving[0].from",
+			reach + "archiving: [{from: 06-20, to: 06-31}]": "archiving[0].to",
+			reach + "archiving: [{from: 07-20, to: 06-30}]": "archiving[0]",
+		},
+		Secrets:  []string{secret},
+		Register: r,
+		Against:  "an SS 12000 server in the test's process, over TLS",
+		Steps:    steps(),
+		Claims:   sourcetest.Claims{PerPerson: 512}, // who works there and what is taught is kept until everybody was read
+	})
+}
+
+// settings are those by which a register like SchoolSoft is read.
+func settings(r *ss12000test.Register) string {
+	return fmt.Sprintf("baseURL: %s\nauth: {kind: bearer, token: 'file:%s'}\n", r.BaseURL(), r.Secret) + r.Reach()
+}
+
+// steps are those of a sign-in that shows at the first list only.
+func steps() map[sourcetest.Fault]string {
+	all := ss12000test.Steps()
+	all[sourcetest.SignIn], all[sourcetest.Garbage] = "organisations", "organisations"
+	return all
+}
+
+func TestCases(t *testing.T) {
+	sourcetest.Cases(t, schoolsoft.Connector(), func(t *testing.T) sourcetest.Side { return ss12000test.New(t, options()).Side() })
+}
