@@ -116,7 +116,7 @@ func TestSafeBadExports(t *testing.T) {
 		"40 % fewer persons":       {func(w *world) { w.exportOf("register", w.town.Part(.4), nil) }, source.Held},
 		"refused":                  {func(w *world) { write(w.t, w.path("password"), "another\n") }, source.Refused},
 		"nobody there to ask":      {func(w *world) { w.server.Close() }, source.Unreachable},
-		"the connection is broken": {func(w *world) { w.onRequest(func(string, string) error { return os.ErrDeadlineExceeded }) }, source.Failed},
+		"the server fails":         {func(w *world) { w.onRequest(func(string, string) error { return os.ErrDeadlineExceeded }) }, source.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, setting{})
