@@ -29,7 +29,7 @@ var general = map[Code]entry{
 	},
 	WrongCredentials: {
 		"{address} godkände inte inloggningen för {user}.", "{address} did not accept the credentials of {user}.",
-		"Kontrollera användarnamn och hemlighet med den som driver {address}. En källa läses inte om av sig själv före nästa schemalagda läsning, för försök låser konton; en länk prövar igen, allt mer sällan, och inte tidigare för att den startas om; essctl parked retry prövar genast.", "Check the user name and the secret with whoever runs {address}. A source is not read again by itself before its next scheduled read, for attempts lock accounts; a link tries again, ever more seldom and no sooner for being restarted; essctl parked retry tries at once.",
+		"Kontrollera användarnamn och hemlighet med den som driver {address}. En källa läses inte om av sig själv före nästa schemalagda läsning, för försök låser konton; en länk prövar igen, allt mer sällan, och inte tidigare för att den startas om; andra inställningar eller essctl parked retry får den att pröva genast.", "Check the user name and the secret with whoever runs {address}. A source is not read again by itself before its next scheduled read, for attempts lock accounts; a link tries again, ever more seldom and no sooner for being restarted; other settings or essctl parked retry have it try at once.",
 	},
 	HostKeyUnknown: {
 		"{address} har en värdnyckel som inte är godkänd: {fingerprint}.", "{address} shows a host key that is not pinned: {fingerprint}.",

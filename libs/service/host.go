@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -222,6 +223,15 @@ func settings(section ast.Node, config interface{ Validate(tenant.Problems) }, p
 	return true
 }
 
+// fingerprint tells settings from others.
+func fingerprint(section ast.Node) string {
+	sum := fnv.New64a()
+	if section != nil {
+		_, _ = io.WriteString(sum, section.String())
+	}
+	return strconv.FormatUint(sum.Sum64(), 36)
+}
+
 func (h *Host) reader(d *tenant.Document, s tenant.Source, c source.Connector, k *roster.Keyer, p tenant.Problems) *source.Reader {
 	config := c.New()
 	if !settings(s.Settings, config, p) {
@@ -293,7 +303,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	log := h.Store.Log(d.Tenant)
 	return target.NewLink(target.LinkOptions{
 		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: log, Ledger: h.Store.Ledger(d.Tenant),
-		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Lifecycle: lifecycle(d, l), Roles: roles,
+		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Settings: fingerprint(l.Settings), Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Reconcile: target.Reconcile{Every: every, Changes: changes, Repair: repair},
 		Holds:     h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),

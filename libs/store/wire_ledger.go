@@ -138,14 +138,14 @@ func statusTo(s target.Status) *essv1.Status {
 	}
 	return &essv1.Status{
 		Mode: string(s.Mode), Reason: reasonTo(s.Reason), Since: timeTo(s.Since), Waiting: int64(s.Waiting), Parked: int64(s.Parked),
-		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans),
+		Withheld: int64(s.Withheld), Held: int64(s.Held), Orphans: int64(s.Orphans), Settings: s.Settings,
 	}
 }
 
 func statusFrom(p *essv1.Status) target.Status {
 	return target.Status{
 		Mode: target.Mode(p.GetMode()), Reason: reasonFrom(p.GetReason()), Since: timeFrom(p.GetSince()), Waiting: int(p.GetWaiting()),
-		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()),
+		Parked: int(p.GetParked()), Withheld: int(p.GetWithheld()), Held: int(p.GetHeld()), Orphans: int(p.GetOrphans()), Settings: p.GetSettings(),
 	}
 }
 

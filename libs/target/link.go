@@ -33,6 +33,7 @@ type LinkOptions struct {
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
 	Observer Observer      // told of every settlement; may be nil
 	Mode     Mode
+	Settings string       // tells the settings of Made from others; a wait for a sign-in ends where they change
 	Holds    guard.Store  // keeps what the guard holds
 	Limits   guard.Limits // of the guard
 	// Lifecycle says what becomes of what the target holds for a person who leaves.
@@ -379,7 +380,7 @@ func (l *Link) note(ctx context.Context, s *Settled) error {
 	}
 	switch {
 	case s.Halted != nil:
-		is.Mode, is.Reason = ModeHalted, s.Halted
+		is.Mode, is.Reason, is.Settings = ModeHalted, s.Halted, l.o.Settings
 	case is.Held > 0:
 		why := reason.New(reason.LinkHolds, "count", is.Held, "digest", l.guard.kept.Hold.Digest)
 		is.Mode, is.Reason = ModeHeld, &why
@@ -458,14 +459,15 @@ func (l *Link) save(ctx context.Context, entries []Entry) error {
 	return nil
 }
 
-// load takes over the mark that the ledger has. A process goes on with the waits of the one before it.
+// load takes over the mark that the ledger has. A process goes on with the waits of the one before it, unless its settings
+// are others: who changed them may have mended what was wrong.
 func (l *Link) load(m Mark) {
 	l.mark, l.saved = m, m
 	if l.loaded {
 		return
 	}
 	l.loaded = true
-	if was := m.Status; was.Mode == ModeHalted && was.Reason != nil {
+	if was := m.Status; was.Mode == ModeHalted && was.Reason != nil && was.Settings == l.o.Settings {
 		refused := isSignIn(was.Reason.Code)
 		l.barred = refused && l.o.Mode != ModePreview // which a person asked for
 		l.retry.attempts = attemptsIn(m.WakeAt.Sub(was.Since), firstWait(refused))

@@ -84,6 +84,8 @@ type Status struct {
 	Mode   Mode           // active, held or halted
 	Reason *reason.Reason // why it is held or halted
 	Since  time.Time      // since when it is in that mode
+	// Settings tells the settings with which it was halted from others.
+	Settings string
 	// Waiting, Parked and Withheld are resources in that state, Held those that the guard holds, and Orphans what the
 	// target holds of which the log has neither record nor tombstone.
 	Waiting, Parked, Withheld, Held, Orphans int

@@ -107,16 +107,16 @@ func TestSafeBadExports(t *testing.T) {
 				w.t.Fatal(err)
 			}
 		}, source.Empty},
-		"empty":                    {func(w *world) { w.exportOf("register", w.town.Empty(), nil) }, source.Empty},
-		"no byte in it":            {func(w *world) { w.put("register/alvis.xml", "") }, source.Incomplete},
-		"truncated":                {func(w *world) { w.cut() }, source.Incomplete},
-		"garbage":                  {func(w *world) { w.put("register/alvis.xml", strings.Repeat("\x00\xff\x17 no XML", 999)) }, source.Unreadable},
-		"half uploaded":            {func(w *world) { w.grow() }, source.Incomplete},
-		"older than the last one":  {func(w *world) { w.town.Time = w.time().Add(-48 * time.Hour); w.old() }, source.Stale},
-		"40 % fewer persons":       {func(w *world) { w.exportOf("register", w.town.Part(.4), nil) }, source.Held},
-		"refused":                  {func(w *world) { write(w.t, w.path("password"), "another\n") }, source.Refused},
-		"nobody there to ask":      {func(w *world) { w.server.Close() }, source.Unreachable},
-		"the server fails":         {func(w *world) { w.onRequest(func(string, string) error { return os.ErrDeadlineExceeded }) }, source.Unreachable},
+		"empty":                   {func(w *world) { w.exportOf("register", w.town.Empty(), nil) }, source.Empty},
+		"no byte in it":           {func(w *world) { w.put("register/alvis.xml", "") }, source.Incomplete},
+		"truncated":               {func(w *world) { w.cut() }, source.Incomplete},
+		"garbage":                 {func(w *world) { w.put("register/alvis.xml", strings.Repeat("\x00\xff\x17 no XML", 999)) }, source.Unreadable},
+		"half uploaded":           {func(w *world) { w.grow() }, source.Incomplete},
+		"older than the last one": {func(w *world) { w.town.Time = w.time().Add(-48 * time.Hour); w.old() }, source.Stale},
+		"40 % fewer persons":      {func(w *world) { w.exportOf("register", w.town.Part(.4), nil) }, source.Held},
+		"refused":                 {func(w *world) { write(w.t, w.path("password"), "another\n") }, source.Refused},
+		"nobody there to ask":     {func(w *world) { w.server.Close() }, source.Unreachable},
+		"the server fails":        {func(w *world) { w.onRequest(func(string, string) error { return os.ErrDeadlineExceeded }) }, source.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, setting{})

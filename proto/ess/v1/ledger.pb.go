@@ -379,11 +379,13 @@ type Status struct {
 	Reason *Reason                `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	Since  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	// How many resources are in a state that somebody may want to know of.
-	Waiting       int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	Parked        int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
-	Withheld      int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
-	Held          int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
-	Orphans       int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
+	Waiting  int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Parked   int64 `protobuf:"varint,5,opt,name=parked,proto3" json:"parked,omitempty"`
+	Withheld int64 `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Held     int64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	Orphans  int64 `protobuf:"varint,8,opt,name=orphans,proto3" json:"orphans,omitempty"`
+	// Tells the settings with which it was halted from others.
+	Settings      string `protobuf:"bytes,9,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -472,6 +474,13 @@ func (x *Status) GetOrphans() int64 {
 		return x.Orphans
 	}
 	return 0
+}
+
+func (x *Status) GetSettings() string {
+	if x != nil {
+		return x.Settings
+	}
+	return ""
 }
 
 // Position is a place in a roster log.
@@ -1173,7 +1182,7 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x12\n" +
 	"\x04what\x18\x03 \x01(\tR\x04what\x12\x1a\n" +
-	"\brepaired\x18\x04 \x01(\bR\brepaired\"\xf2\x01\n" +
+	"\brepaired\x18\x04 \x01(\bR\brepaired\"\x8e\x02\n" +
 	"\x06Status\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12&\n" +
 	"\x06reason\x18\x02 \x01(\v2\x0e.ess.v1.ReasonR\x06reason\x120\n" +
@@ -1182,7 +1191,8 @@ const file_ess_v1_ledger_proto_rawDesc = "" +
 	"\x06parked\x18\x05 \x01(\x03R\x06parked\x12\x1a\n" +
 	"\bwithheld\x18\x06 \x01(\x03R\bwithheld\x12\x12\n" +
 	"\x04held\x18\a \x01(\x03R\x04held\x12\x18\n" +
-	"\aorphans\x18\b \x01(\x03R\aorphans\"J\n" +
+	"\aorphans\x18\b \x01(\x03R\aorphans\x12\x1a\n" +
+	"\bsettings\x18\t \x01(\tR\bsettings\"J\n" +
 	"\bPosition\x12,\n" +
 	"\x03log\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03log\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"t\n" +
