@@ -59,7 +59,7 @@ func TestLedgerKeepsEntriesAndMark(t *testing.T) {
 		Cursor: roster.Position{Log: time.Unix(1_700_000_000, 123).UTC(), Seq: 77}, WakeAt: time.Unix(1_800_000_000, 0).UTC(), Mapping: "v1",
 		Set: target.SetRef{Blob: "b", Name: "set.zip", Digest: "d", At: time.Unix(1_800_000_001, 0).UTC()}, InFlight: target.SetRef{Blob: "c"},
 		Status: target.Status{
-			Mode: target.ModeHeld, Since: time.Unix(1_800_000_002, 0).UTC(), Waiting: 1, Parked: 2, Withheld: 3, Held: 4, Orphans: 5,
+			Mode: target.ModeHeld, Since: time.Unix(1_800_000_002, 0).UTC(), Waiting: 1, Parked: 2, Withheld: 3, Held: 4, Orphans: 5, Settings: "1x",
 			Reason: &reason.Reason{Code: reason.LinkHolds, Args: []reason.Arg{{Name: "count", Value: "4"}}},
 		},
 		Reconciled: target.Reconciled{At: time.Unix(1_800_000_003, 0).UTC(), Found: 6, Repaired: 4, Reported: 3, Asked: time.Unix(1_800_000_004, 0).UTC(), Since: "mark", Last: &[]target.Drift{{ID: target.ID{Kind: "k", Key: "a"}, What: "name", Repaired: true}, {ID: target.ID{Kind: "k", Key: "b"}}}, Reason: &reason.Reason{Code: reason.ListShort}},
