@@ -157,7 +157,7 @@ var general = map[Code]entry{
 	},
 	NameUnfit: {
 		"Målet tar inte emot användarnamnet: {column} har högst {limit} tecken, inga blanka och inget av {refused}, och slutar inte med punkt.", "The target does not take the user name: {column} has at most {limit} characters, no blank and none of {refused}, and does not end with a dot.",
-		"Rätta användarnamnet i registret, eller låt organisationens namnregler ge namnen (names).", "Correct the user name in the register, or have the rules of the tenant give the names (names).",
+		"Rätta användarnamnet i registret, eller låt kundens namnregler ge namnen (names).", "Correct the user name in the register, or have the rules of the tenant give the names (names).",
 	},
 	FormulaLike: {
 		"{column} börjar med =, +, - eller @ och kan tolkas som en formel.", "{column} begins with =, +, - or @ and may be taken for a formula.",
