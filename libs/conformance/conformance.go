@@ -220,7 +220,7 @@ func (s *Suite) Report() Report {
 	return r
 }
 
-// write writes the report where the board looks for it.
+// write writes the report where the board looks for it: one of each test that runs the suite.
 func (s *Suite) write() {
 	dir := os.Getenv(BoardDir)
 	if dir == "" || len(s.report.Cases) == 0 {
@@ -231,7 +231,8 @@ func (s *Suite) write() {
 		err = os.MkdirAll(dir, 0o750)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, s.report.Connector+".json"), append(data, '\n'), 0o600)
+		name := s.report.Connector + "." + strings.ReplaceAll(s.t.Name(), "/", ".") + ".json"
+		err = os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		s.t.Errorf("write the report of the suite: %v", err)

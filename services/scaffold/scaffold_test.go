@@ -85,8 +85,8 @@ func TestWhatIsMadePassesItsSuite(t *testing.T) {
 		"services/target-prov-system/provsystem/provsystem.go":      "// Package provsystem keeps Provsystemet equal to the roster.\n",
 		"services/source-prov-system/README.md":                     "# source-prov-system\n",
 		"README.md":                                                 "| Provsystemet | target: " + Mark,
-		"board/source-prov-system.json":                             `"connector": "source-prov-system"`,
-		"board/target-prov-system.json":                             `"connector": "target-prov-system"`,
+		"board/source-prov-system.TestConformance.json":             `"connector": "source-prov-system"`,
+		"board/target-prov-system.TestSuite.json":                   `"connector": "target-prov-system"`,
 		"services/source-prov-system/provsystem/provsystem_test.go": "func TestConformance",
 	} {
 		data, err := os.ReadFile(filepath.Join(dir, path))

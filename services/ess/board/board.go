@@ -22,9 +22,9 @@ func load(dir string, sources, targets []string) (b board, err error) {
 	var errs []error
 	read := func(names []string) (list []conformance.Report) {
 		for _, name := range names {
-			r, err := loadOne(dir, name)
+			of, err := loadAll(dir, name)
 			errs = append(errs, err)
-			list = append(list, r)
+			list = append(list, of...)
 		}
 		return list
 	}
@@ -32,21 +32,35 @@ func load(dir string, sources, targets []string) (b board, err error) {
 	return b, errors.Join(errs...)
 }
 
-func loadOne(dir, name string) (r conformance.Report, err error) {
-	data, err := fs.ReadFile(os.DirFS(dir), name+".json")
-	if errors.Is(err, fs.ErrNotExist) {
+// loadAll reads the reports on one connector, of which there is one for each peer that it was tested against.
+func loadAll(dir, name string) (list []conformance.Report, err error) {
+	files, err := fs.Glob(os.DirFS(dir), name+".*json")
+	if len(files) == 0 && err == nil {
 		suite, _, _ := strings.Cut(name, "-")
-		return r, fmt.Errorf("%s is built in, and no suite reported on it: one of its tests has to call %stest.Test, and has to run", name, suite)
+		return nil, fmt.Errorf("%s is built in, and no suite reported on it: one of its tests has to call %stest.Test, and has to run", name, suite)
 	}
+	for _, file := range files {
+		r, oneErr := loadOne(dir, file)
+		if oneErr != nil {
+			err = errors.Join(err, fmt.Errorf("the report on %s: %w", name, oneErr))
+		}
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b conformance.Report) int { return strings.Compare(a.Against, b.Against) })
+	return list, err
+}
+
+func loadOne(dir, file string) (r conformance.Report, err error) {
+	data, err := fs.ReadFile(os.DirFS(dir), file)
 	if err == nil {
 		err = json.Unmarshal(data, &r)
 	}
 	if err != nil {
-		return r, fmt.Errorf("the report on %s: %w", name, err)
+		return r, err
 	}
 	for _, c := range r.Cases {
 		if c.Guarantee.Promise() == "" {
-			return r, fmt.Errorf("the report on %s: %q is none of the guarantees, but of the case %q", name, c.Guarantee, c.Name)
+			return r, fmt.Errorf("%q is none of the guarantees, but of the case %q", c.Guarantee, c.Name)
 		}
 	}
 	return r, nil
@@ -118,8 +132,10 @@ What the suites saw of every connector. `+"`make board`"+` writes this page, and
 		reasons(&w, &r)
 	}
 	w.WriteString("\n")
-	for _, r := range all {
-		fmt.Fprintf(&w, "[%s]: ../services/%s\n", r.Connector, r.Connector)
+	for i, r := range all {
+		if i == 0 || all[i-1].Connector != r.Connector {
+			fmt.Fprintf(&w, "[%s]: ../services/%s\n", r.Connector, r.Connector)
+		}
 	}
 	return w.String()
 }
@@ -175,7 +191,7 @@ func reasons(w *strings.Builder, r *conformance.Report) {
 	if len(order) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n### %s: %d\n\n", r.Connector, r.Skips())
+	fmt.Fprintf(w, "\n### %s, against %s: %d\n\n", r.Connector, r.Against, r.Skips())
 	rows := [][]string{{"n", "of", "why"}}
 	for _, why := range order {
 		rows = append(rows, []string{fmt.Sprint(count[why]), strings.Join(of[why], ", "), why})

@@ -81,7 +81,7 @@ No target is tried for: settings, complete, `,
 		`
 Counted are cases, and parts of cases that hold in their other parts.
 
-### source-sea: 3
+### source-sea, against a real sea | salt: 3
 
 | n | of            | why |
 |---|---------------|-----|
@@ -103,6 +103,29 @@ Counted are cases, and parts of cases that hold in their other parts.
 	}
 	if err := b.failures(); err == nil || err.Error() != "source-lake failed: a case of complete" {
 		t.Errorf("the failures are %v", err)
+	}
+}
+
+// A connector that is tested against two peers has a line of each.
+func TestAConnectorMayHaveSeveralPeers(t *testing.T) {
+	dir := reports(t, lake())
+	sunny := lake()
+	sunny.Against = "a pond in the sun"
+	data, err := json.Marshal(sunny)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "source-lake.TestSun.json"), data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := load(dir, []string{"source-lake"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := b.page()
+	first, second := strings.Index(page, "| a pond in the sun |"), strings.Index(page, "| a puddle |")
+	if first < 0 || second < first || strings.Count(page, "[source-lake]: ") != 1 {
+		t.Errorf("the page is\n%s", page)
 	}
 }
 
