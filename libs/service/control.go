@@ -45,6 +45,7 @@ func NewControls(st *store.Store, worker string, logger *slog.Logger, now func()
 type tray struct {
 	standing store.Ask            // whether it is paused
 	open     map[string]store.Ask // by id
+	own      map[string]store.Ask // those that a reader keeps for itself, by id, whatever became of them
 	ring     chan struct{}        // holds one token while there is something new
 }
 
@@ -101,6 +102,9 @@ func (c *Controls) hear(a store.Ask) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.tray(a.Place)
+	if (a.ID == store.HintAsk || a.ID == store.SubscriptionAsk) && !t.own[a.ID].After(a) {
+		t.own[a.ID] = a
+	}
 	switch before, lies := t.open[a.ID]; {
 	case a.Standing():
 		if a.After(t.standing) {
@@ -122,7 +126,7 @@ func (c *Controls) hear(a store.Ask) {
 func (c *Controls) tray(p store.Place) *tray {
 	t := c.places[p]
 	if t == nil {
-		t = &tray{open: map[string]store.Ask{}, ring: make(chan struct{}, 1)}
+		t = &tray{open: map[string]store.Ask{}, own: map[string]store.Ask{}, ring: make(chan struct{}, 1)}
 		c.places[p] = t
 	}
 	return t
@@ -137,6 +141,29 @@ func (c *Controls) look(p store.Place) (standing store.Ask, next *store.Ask, rin
 		next = &open[0]
 	}
 	return t.standing, next, t.ring
+}
+
+// own returns an ask that a reader keeps for itself, as it was heard of last, and whether the reader is paused.
+func (c *Controls) own(p store.Place, id string) (a store.Ask, paused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tray(p)
+	if a = t.own[id]; a.ID == "" {
+		a = store.Ask{Place: p, ID: id}
+	}
+	return a, t.standing.Pauses()
+}
+
+// keep keeps an ask of a reader for itself in place of the one before. That may have been swept.
+func (c *Controls) keep(ctx context.Context, before store.Ask, a store.Ask) error {
+	kept, err := c.control.Put(ctx, before.With(a))
+	if errors.Is(err, store.ErrAskChanged) {
+		kept, err = c.control.Put(ctx, a)
+	}
+	if err == nil {
+		c.hear(kept)
+	}
+	return err
 }
 
 // answerGrace is how long an answer may take to be kept when it comes as its owner stops.

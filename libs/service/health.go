@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"eventful.se/ess/libs/source"
 )
 
 // readiness says whether a program can do its work. It is safe for concurrent use.
@@ -37,9 +39,9 @@ func (r *readiness) check(ctx context.Context) error {
 // answers is how long /readyz asks a log that says nothing: who asks it has to hear why, and not only that nobody answers.
 const answers = 2 * time.Second
 
-// serveHTTP serves /healthz (the process lives), /readyz (the log and everything it needs let it work) and /metrics
-// until ctx ends. It returns once the address is taken; wait returns when the server has stopped.
-func serveHTTP(ctx context.Context, addr string, ready func(context.Context) error, metrics http.Handler, logger *slog.Logger) (wait func(), err error) {
+// serveHTTP serves /healthz (the process lives), /readyz (the log and everything it needs let it work), /metrics and the
+// addresses at which registers tell of changes until ctx ends. It returns once the address is taken; wait returns when the server has stopped.
+func serveHTTP(ctx context.Context, addr string, ready func(context.Context) error, metrics, hooks http.Handler, logger *slog.Logger) (wait func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("the address of /healthz, /readyz and /metrics cannot be taken: %w", err)
@@ -56,6 +58,7 @@ func serveHTTP(ctx context.Context, addr string, ready func(context.Context) err
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	mux.Handle("GET /metrics", metrics)
+	mux.Handle("POST "+source.HookPath+"{word}", hooks)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 	done := make(chan struct{})
 	go func() {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -39,6 +40,7 @@ type Host struct {
 	Observe   Observer
 	Members   *Members  // with whom the work is shared; nil where there is nobody
 	Controls  *Controls // what operators ask; nil where nobody can
+	Hooks     *Hooks    // where registers tell of changes; nil where they cannot
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
 	Complete bool
@@ -78,6 +80,7 @@ type Tenant struct {
 	ledger    *store.Ledger
 	owner     target.Owner
 	controls  *Controls
+	hooks     *Hooks
 	places    *places
 	pace      *Pace
 	now       func() time.Time
@@ -96,6 +99,7 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		Scheduler: source.NewScheduler(logger, h.Now),
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
 		controls:  h.Controls,
+		hooks:     h.Hooks,
 		pace:      h.Pace,
 		places:    h.Telemetry.places,
 		now:       h.Now,
@@ -423,6 +427,7 @@ func (t *Tenant) ReadNow() {
 func (t *Tenant) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for ref, reader := range t.Readers {
+		group.Go(func() error { t.hears(ctx, reader); return nil })
 		group.Go(func() error {
 			return t.members.While(ctx, SourceItem(t.Name, ref), func(ctx context.Context) error { return t.read(ctx, ref, reader) }, nil)
 		})
@@ -449,7 +454,10 @@ func (t *Tenant) read(ctx context.Context, ref roster.Source, reader *source.Rea
 	defer t.places.hasSource(at, t.now(), func(since time.Time) time.Duration { return t.Scheduler.Overdue(ref.String(), since) })()
 	return t.controls.attend(ctx, store.SourcePlace(t.Name, ref), func(ctx context.Context) error {
 		defer t.places.runsSource(at)()
+		var subscribing sync.WaitGroup
+		subscribing.Go(func() { t.subscribes(ctx, reader) })
 		t.Scheduler.RunJob(ctx, ref.String())
+		subscribing.Wait()
 		return context.Cause(ctx)
 	}, t.doSource(reader))
 }

@@ -104,6 +104,7 @@ func busy(t *testing.T, now func() time.Time) (*Telemetry, *store.Store) {
 	telemetry.run(ctx, "lund", source.Run{Source: alvis, State: source.Published, Started: ended.Add(-time.Minute), Ended: ended, Counts: map[string]int{"person.created": 7}})
 	telemetry.places.hasLink(place{"lund", apple})
 	telemetry.places.runsLink(place{"lund", apple})
+	telemetry.hinted(ctx, "lund", "alvis/default", hintHeard)
 	telemetry.settled(ctx, "lund", apple, target.Settled{Created: 5, Cursor: end, Status: target.Status{Mode: target.ModeActive, Parked: 2}, Reconciled: target.Reconciled{At: ended, Found: 1, Repaired: 1}})
 	return telemetry, st
 }

@@ -72,7 +72,8 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	ctx, stop := context.WithCancel(ctx)
 	var ready readiness
 	ready.say(errors.New("not connected to NATS yet"))
-	stopped, err := serveHTTP(ctx, p.HTTP, ready.check, telemetry.Metrics, p.Logger)
+	hooks := NewHooks(telemetry.hinted)
+	stopped, err := serveHTTP(ctx, p.HTTP, ready.check, telemetry.Metrics, hooks, p.Logger)
 	if err != nil {
 		stop()
 		return err
@@ -96,7 +97,7 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 		budgets.SetShare(replicas)
 	})
 	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
-	f := p.fleet(st, members, budgets, telemetry, controls, sources, targets)
+	f := p.fleet(st, members, budgets, telemetry, controls, hooks, sources, targets)
 	if err := errors.Join(telemetry.watchEndings(f.documents), telemetry.watchLog(st, time.Now)); err != nil {
 		return err
 	}
@@ -145,8 +146,8 @@ func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted,
 }
 
 // fleet returns the fleet of this program.
-func (p Process) fleet(st *store.Store, members *Members, budgets *budget.Set, telemetry *Telemetry, controls *Controls, sources []source.Connector, targets []target.Connector) *fleet {
-	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, Pace: NewPace(), CatchUp: true, Complete: p.Complete, Controls: controls}
+func (p Process) fleet(st *store.Store, members *Members, budgets *budget.Set, telemetry *Telemetry, controls *Controls, hooks *Hooks, sources []source.Connector, targets []target.Connector) *fleet {
+	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, Pace: NewPace(), CatchUp: true, Complete: p.Complete, Controls: controls, Hooks: hooks}
 	f := newFleet(p.Logger, "put its document into "+p.Config)
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"

@@ -51,7 +51,7 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	telemetry.settled(ctx, "lund", roster.Source{System: "memory", Instance: "default"}, target.Settled{Status: target.Status{Parked: 2}}) // a round with nothing to do
 	ready := errors.New("the log does not let us in")
 	addr := freeAddr(t)
-	wait, err := serveHTTP(ctx, addr, func(context.Context) error { return ready }, telemetry.Metrics, slog.New(slog.DiscardHandler))
+	wait, err := serveHTTP(ctx, addr, func(context.Context) error { return ready }, telemetry.Metrics, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 	waitHung, err := serveHTTP(ctx, hung, func(ctx context.Context) error {
 		<-ctx.Done() // as NATS that stands still
 		return ready
-	}, telemetry.Metrics, slog.New(slog.DiscardHandler))
+	}, telemetry.Metrics, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type Telemetry struct {
 	readTime   metric.Float64Histogram
 	operations metric.Int64Counter
 	settleTime metric.Float64Histogram
+	hints      metric.Int64Counter
 	places     *places
 	stop       []func(context.Context) error
 }
@@ -74,12 +75,13 @@ func NewTelemetry(ctx context.Context, name string, otlp bool) (*Telemetry, erro
 }
 
 func (t *Telemetry) instruments(m metric.Meter) error {
-	var errs [5]error
+	var errs [6]error
 	t.runs, errs[0] = m.Int64Counter("ess_runs", metric.WithDescription("Reads of a source, by what they came to."))
 	t.published, errs[1] = m.Int64Counter("ess_changes", metric.WithDescription("Records of a source, by what became of them in a run."))
 	t.readTime, errs[2] = m.Float64Histogram("ess_run_duration", metric.WithUnit("s"), metric.WithDescription("Time of a read, from its start to its saved run."), metric.WithExplicitBucketBoundaries(seconds...))
 	t.operations, errs[3] = m.Int64Counter("ess_link_operations", metric.WithDescription("Writes to a target that it confirmed; for a complete set, the resources that changed."))
 	t.settleTime, errs[4] = m.Float64Histogram("ess_link_settle_duration", metric.WithUnit("s"), metric.WithDescription("Time of a round of a link."), metric.WithExplicitBucketBoundaries(seconds...))
+	t.hints, errs[5] = m.Int64Counter("ess_hints", metric.WithDescription("What registers told of changes, by what became of it."))
 	return errors.Join(errs[:]...)
 }
 
@@ -109,6 +111,10 @@ func (t *Telemetry) settled(ctx context.Context, tenantName string, link roster.
 		t.operations.Add(ctx, int64(n), metric.WithAttributes(append(of, attribute.String("verb", string(verb)))...))
 	}
 	t.settleTime.Record(ctx, s.Took.Seconds(), metric.WithAttributes(of...))
+}
+
+func (t *Telemetry) hinted(ctx context.Context, tenantName, from, outcome string) {
+	t.hints.Add(ctx, 1, metric.WithAttributes(attribute.String("tenant", tenantName), attribute.String("source", from), attribute.String("outcome", outcome)))
 }
 
 // traced has every line of the log that is written within a span name its trace.

@@ -22,6 +22,12 @@ const controlStream = "ESS-CONTROL"
 // standing is the id of the ask that says whether a place is paused: it is overwritten, and never swept.
 const standing = "paused"
 
+// Asks that a reader keeps for itself, each with an ID of its own.
+const (
+	HintAsk         = "hint"         // the read that its register's last hints came to
+	SubscriptionAsk = "subscription" // what its register has promised to tell; never to be done
+)
+
 // ErrAskChanged says that somebody else took, answered or called off an ask meanwhile.
 var ErrAskChanged = errors.New("somebody else took, answered or called off the ask meanwhile")
 
@@ -123,6 +129,12 @@ func (a Ask) Pauses() bool { return a.Standing() && a.Verb == VerbPause && a.Sta
 
 // After tells whether it is a later state of the same ask than another.
 func (a Ask) After(b Ask) bool { return a.seq > b.seq }
+
+// With returns another ask, to be put in place of a.
+func (a Ask) With(b Ask) Ask {
+	b.seq = a.seq
+	return b
+}
 
 // Control keeps what operators ask of readers and links. It is safe for concurrent use.
 type Control struct{ s *Store }

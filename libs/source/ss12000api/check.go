@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"strconv"
 
 	"eventful.se/ess/libs/format/ss12000"
 	"eventful.se/ess/libs/transport/httpx"
 )
 
 // Check goes through what a read needs: connect, certificate, sign-in, and one step for each list, of which a page of one
-// object is asked for. A list that the server does not have, and that a read can do without, is told and no failure.
+// object is asked for. A list that the server does not have, and that a read can do without, is told and no failure. Where it
+// is to tell of changes, it is asked who is told of them.
 func (s *Source) Check(ctx context.Context, step func(name, detail string, err error)) error {
 	defer s.client.Close()
 	if err := s.client.Check(ctx, s.base, step); err != nil {
@@ -29,6 +31,13 @@ func (s *Source) Check(ctx context.Context, step func(name, detail string, err e
 		step(string(of), detail, err)
 		if err != nil {
 			return fmt.Errorf("check of %s, step %s: %w", s.host, of, err)
+		}
+	}
+	if s.cfg.Webhook.On() {
+		list, err := s.subscribed(ctx)
+		step(subscriptions, strconv.Itoa(len(list))+" there", err)
+		if err != nil {
+			return fmt.Errorf("check of %s, step %s: %w", s.host, subscriptions, err)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/format/ss12000"
+	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/tenant"
 	"eventful.se/ess/libs/transport/httpx"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	// Query is what is asked for beside that, by list: {persons: {relationship.entity.type: [enrolment, duty]}}.
 	Query map[ss12000.Resource]map[string][]string `yaml:"query"`
 	Delta Delta                                    `yaml:"delta"`
+	// Webhook has the server tell when something changed, so that it is read before the schedule would have it.
+	Webhook source.Hook `yaml:"webhook"`
 	// Profile is which of the register counts, and what its words mean; see libs/format/ss12000.
 	Profile ss12000.Profile `yaml:"profile"`
 }
@@ -52,6 +55,7 @@ func Default() Config {
 	return Config{
 		HTTP:  httpx.Config{Auth: httpx.Auth{Kind: httpx.ClientCredentials}},
 		Limit: DefaultLimit, Delta: Delta{Overlap: DefaultOverlap, Chain: DefaultChain}, Profile: ss12000.Default(),
+		Webhook: source.Hook{Quiet: source.DefaultQuiet, Every: source.DefaultEvery},
 	}
 }
 
@@ -92,6 +96,10 @@ func (c Config) Validate(p tenant.Problems) {
 	if c.Delta.Chain < 1 {
 		p.At("delta.chain").Add("has to be above 0")
 	}
+	if c.Webhook.On() {
+		httpx.CheckURL(p.At("webhook.url"), c.Webhook.URL, c.HTTP.PrivateAddresses)
+	}
+	c.Webhook.Validate(p.At("webhook"), c.Delta.On)
 	c.Profile.Validate(p.At("profile"))
 }
 

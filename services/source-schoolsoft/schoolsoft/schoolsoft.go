@@ -42,6 +42,7 @@ type archived struct {
 type register interface {
 	source.Source
 	source.Checker
+	source.Hinter
 }
 
 // Read reads everything, or what changed. While the register archives, a read takes nobody away (rule R3).
