@@ -259,7 +259,7 @@ func (s *suite) callOff(t *testing.T, w *world, n, all int) {
 // bounded: what a read keeps in memory.
 func (s *suite) bounded() {
 	s.Case("a read emits as it goes, and keeps little in memory", conformance.Bounded, func(t *testing.T) {
-		n := 1000
+		n := 500
 		if s.Claims.NoStream != "" {
 			n = 200 // to see that it keeps them
 		}
