@@ -66,7 +66,9 @@ links: [{target: memory, mode: active, settings: {file: %s}}]
 `, write(h.t, h.path("pepper"), pepper+"\n"), h.http.URL, hook, h.path("directory.json")))
 }
 
-func (h *hooked) path(parts ...string) string { return filepath.Join(append([]string{h.dir}, parts...)...) }
+func (h *hooked) path(parts ...string) string {
+	return filepath.Join(append([]string{h.dir}, parts...)...)
+}
 
 // run starts everything.
 func (h *hooked) run() {
@@ -123,7 +125,7 @@ func (h *hooked) rename(name string) {
 	h.t.Helper()
 	held := read(h.t, h.path("directory.json"))
 	for _, id := range h.server.IDs(ss12000.Groups) {
-		g := *h.server.Get(ss12000.Groups, id).(*ss12000.Group) //nolint:forcetypeassert,errcheck // that list has no other
+		g := *h.server.Get(ss12000.Groups, id).(*ss12000.Group) //nolint:forcetypeassert // that list has no other
 		if strings.Contains(held, `"`+g.Name+`"`) {
 			g.Name = name
 			h.server.Put(&g)
