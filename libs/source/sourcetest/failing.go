@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"runtime"
 	"strings"
@@ -259,15 +260,17 @@ func (s *suite) callOff(t *testing.T, w *world, n, all int) {
 // bounded: what a read keeps in memory.
 func (s *suite) bounded() {
 	s.Case("a read emits as it goes, and keeps little in memory", conformance.Bounded, func(t *testing.T) {
-		n := 500
+		n := 1000
 		if s.Claims.NoStream != "" {
 			n = 200 // to see that it keeps them
 		}
-		small, large := s.peak(t, n), s.peak(t, 4*n)
-		each := int(large-small) / (3 * n)
 		limit := s.Claims.PerPerson
 		if limit == 0 {
 			limit = 256
+		}
+		each := math.MaxInt
+		for try := 0; try < 3 && each > limit; try++ { // the register's own server is in this process too, and may do something just then
+			each = min(each, int(s.peak(t, 4*n)-s.peak(t, n))/(3*n))
 		}
 		if s.Claims.NoStream != "" {
 			if each <= limit {
