@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,12 +23,18 @@ func demoCommand() *cobra.Command {
 in place of Apple School Manager's, and a directory of accounts and groups in a file. Then change the register, and show
 what each change comes to in both. Everyone in it is invented, and nothing leaves this machine.
 
+With --source educloud the register is an API of SS 12000 in place of the SFTP server: the first read fetches everything,
+and those after it what changed.
+
 With --once it does not wait, prints a summary and ends; the exit status is 0 only if after every step the delivered
 files and the directory equalled the register.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Pupils < demo.MinPupils || o.Pupils > municipality.MaxPupils {
 				return fmt.Errorf("--pupils is %d: choose %d to %d", o.Pupils, demo.MinPupils, municipality.MaxPupils)
+			}
+			if !slices.Contains(demo.Sources(), o.Source) {
+				return fmt.Errorf("--source is %q: choose %s", o.Source, strings.Join(demo.Sources(), " or "))
 			}
 			o.Out = cmd.OutOrStdout()
 			o.Logger = slog.New(slog.DiscardHandler)
@@ -40,6 +48,7 @@ files and the directory equalled the register.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.Once, "once", false, "do not wait, and end after the last step")
+	f.StringVar(&o.Source, "source", demo.Alvis, "the register: "+strings.Join(demo.Sources(), " or "))
 	f.IntVar(&o.Pupils, "pupils", 400, "how many pupils")
 	f.Uint64Var(&o.Seed, "seed", 1, "another seed is another municipality")
 	f.DurationVar(&o.Pause, "pause", 4*time.Second, "how long to wait between two steps")

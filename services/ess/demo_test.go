@@ -43,6 +43,31 @@ func TestDemoOnce(t *testing.T) {
 	}
 }
 
+func TestDemoOfEduCloud(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 2 { // the second has another address, and what the first kept
+		out := ess(t, "demo", "--once", "--source", "educloud", "--pupils", "60", "--dir", dir)
+		if out.status != 0 || out.stderr != "" {
+			t.Fatalf("exit status %d:\n%s%s", out.status, out.stdout, out.stderr)
+		}
+		for _, part := range []string{
+			"an API of SS 12000", "complete: true", "complete: false", "0 events: nothing changed", "is in use again, as it was", "whom it concerns is not told",
+			"held          20 changes", "--source educloud", "20 person deleted", "the directory had no groups: +", "the delivered files and the directory equalled the register",
+		} {
+			if !strings.Contains(out.stdout, part) {
+				t.Errorf("it does not tell %q:\n%s", part, out.stdout)
+			}
+		}
+	}
+	if out := ess(t, "demo", "--once", "--pupils", "60", "--dir", dir); out.status != 1 || !strings.Contains(out.stderr, "holds a demo of educloud") {
+		t.Errorf("a demo of another register in the same directory: exit status %d: %s", out.status, out.stderr)
+	}
+	if out := ess(t, "demo", "--source", "sokigo"); out.status != 1 || !strings.Contains(out.stderr, "choose alvis or educloud") {
+		t.Errorf("a demo of no register: exit status %d: %s", out.status, out.stderr)
+	}
+}
+
 func TestDemoFailsWhereTheFilesDiffer(t *testing.T) {
 	t.Parallel()
 	other, dir := t.TempDir(), t.TempDir()

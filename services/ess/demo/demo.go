@@ -1,6 +1,6 @@
-// Package demo shows the whole of ESS on one machine: a register's export on an SFTP server, the log on a NATS server,
-// Apple's inbox on another SFTP server and a directory of accounts in a file, with a reader and two writers in between.
-// Everyone in it is invented.
+// Package demo shows the whole of ESS on one machine: a register's export on an SFTP server or a register behind an API, the
+// log on a NATS server, Apple's inbox on another SFTP server and a directory of accounts in a file, with a reader and two
+// writers in between. Everyone in it is invented.
 package demo
 
 import (
@@ -35,7 +35,8 @@ const MinPupils = 60
 
 // Options say what to show.
 type Options struct {
-	Pupils int // MinPupils or more
+	Source string // one of [Sources]
+	Pupils int    // MinPupils or more
 	Seed   uint64
 	Dir    string        // where everything is kept; empty for a directory that is removed at the end
 	Pause  time.Duration // between two effects; none with Once
@@ -52,7 +53,9 @@ const (
 )
 
 // register is what the log calls the register.
-func register() roster.Source { return roster.Source{System: "alvis", Instance: "default"} }
+func (s *stage) register() roster.Source {
+	return roster.Source{System: s.o.Source, Instance: "default"}
+}
 
 // apple is the target that takes files.
 func apple() roster.Source { return roster.Source{System: "apple-school-manager", Instance: "default"} }
@@ -66,7 +69,7 @@ type stage struct {
 	say      printer
 	dir      string
 	town     *municipality.Municipality
-	register *sftpserver.Server
+	registry registry
 	inbox    *sftpserver.Server
 	nats     *store.Server
 	store    *store.Store
@@ -103,7 +106,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		err = errors.Join(err, <-running)
 		s.store.Close()
 		s.nats.Shutdown()
-		err = errors.Join(err, s.register.Close(), s.inbox.Close())
+		err = errors.Join(err, s.registry.Close(), s.inbox.Close())
 	}()
 	if err := s.play(ctx); err != nil {
 		switch ended := errors.Is(err, context.Canceled); {
@@ -130,6 +133,10 @@ func (s *stage) folder() (err error) {
 	if s.dir, err = filepath.Abs(s.dir); err != nil {
 		return err
 	}
+	path := s.path("tenants", tenantName+".yaml")
+	if old, err := tenant.Load(path); err == nil && len(old.Sources) > 0 && old.Sources[0].System != s.o.Source {
+		return fmt.Errorf("%s holds a demo of %s: choose another directory, or that register", s.dir, old.Sources[0].System)
+	}
 	return os.MkdirAll(s.dir, 0o700)
 }
 
@@ -145,16 +152,16 @@ func (s *stage) build(ctx context.Context) (running <-chan error, err error) {
 			return nil, err
 		}
 	}
-	if err := s.export(); err != nil {
-		return nil, err
-	}
-	registerPassword, inboxPassword := secret(), secret()
-	for name, value := range map[string]string{"register": registerPassword, "apple": inboxPassword, "pepper": secret()} {
+	inboxPassword := secret()
+	for name, value := range map[string]string{"apple": inboxPassword, "pepper": secret()} {
 		if err := keepSecret(s.path("secrets", name), value); err != nil {
 			return nil, err
 		}
 	}
-	if s.register, err = sftpserver.Start(ctx, sftpserver.Options{Dir: s.path("register"), User: user, Password: registerPassword}); err != nil {
+	if s.registry, err = s.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.show(); err != nil {
 		return nil, err
 	}
 	if s.inbox, err = sftpserver.Start(ctx, sftpserver.Options{Dir: s.path("apple"), User: user, Password: inboxPassword}); err != nil {
@@ -249,7 +256,7 @@ func keepSecret(path, value string) error {
 }
 
 func (s *stage) document() (*tenant.Document, error) {
-	from, err := sftpSettings(s.register, s.path("secrets", "register"))
+	from, err := s.registry.source()
 	if err != nil {
 		return nil, err
 	}
@@ -262,15 +269,7 @@ tenant: %s
 title: %s
 service: silver
 pepper: file:%s
-sources:
-  - system: alvis
-    schedule: "30 18 * * *"
-    protected: flag       # this export marks who is protected, and the profile says where
-    settings:
-      %s
-      settle: 20ms
-      # The export has no user names, so that e-mail addresses are.
-      profile: {extends: alvis, securityMarking: extension/securitymarking, usernameFrom: [email]}
+sources:%s
 links:
   - target: apple-school-manager
     mode: active
@@ -309,10 +308,9 @@ func sftpSettings(server *sftpserver.Server, password string) (string, error) {
         hostKeys: ["%s"]`, host, port, user, password, server.Fingerprint()), nil
 }
 
-// export writes the register's export, whole or not at all. It is of now, for an export that is older than the last one
-// read is not believed, and an earlier demo in the same directory has made some.
-func (s *stage) export() error {
+// show has the register show the municipality as it is. It is of now, for an export that is older than the last one read is
+// not believed, and an earlier demo in the same directory has made some.
+func (s *stage) show() error {
 	s.town.Time = s.o.Now().Truncate(time.Second)
-	_, err := s.town.WriteDir(s.path("register"), municipality.FormatAlvis, nil)
-	return err
+	return s.registry.show(s.town)
 }

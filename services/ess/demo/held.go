@@ -17,7 +17,7 @@ import (
 // approver stands in the audit.
 const approver = "demo"
 
-// readHeld has an export read that lacks more pupils than may leave without anybody looking: the guard holds them, and
+// readHeld has the register read when it lacks more pupils than may leave without anybody looking: the guard holds them, and
 // the targets go on showing everybody.
 func (s *stage) readHeld(ctx context.Context, before *municipality.Municipality) error {
 	run, err := s.read(ctx)
@@ -28,7 +28,7 @@ func (s *stage) readHeld(ctx context.Context, before *municipality.Municipality)
 		return fmt.Errorf("the read ended as %s, and was to be held", run.State)
 	}
 	s.say.fact("held", "%s", run.Reason.Text(reason.English))
-	kept, err := s.store.Holds(tenantName).Kept(ctx, register())
+	kept, err := s.store.Holds(tenantName).Kept(ctx, s.register())
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *stage) readHeld(ctx context.Context, before *municipality.Municipality)
 // read that still asks for it publishes it.
 func (s *stage) approve(ctx context.Context, before *municipality.Municipality) error {
 	holds := s.store.Holds(tenantName)
-	kept, err := holds.Kept(ctx, register())
+	kept, err := holds.Kept(ctx, s.register())
 	switch {
 	case err != nil:
 		return err
@@ -63,17 +63,17 @@ func (s *stage) approve(ctx context.Context, before *municipality.Municipality) 
 		return err
 	}
 	entry := store.AuditEntry{
-		When: now, Who: approver, What: "held.approve", On: register().String(), Why: why,
+		When: now, Who: approver, What: "held.approve", On: s.register().String(), Why: why,
 		Details: map[string]string{"digest": digest, "groups": strings.Join(groups, " "), "items": fmt.Sprint(items)},
 	}
 	audit := s.store.Audit(tenantName)
 	if err := audit.Record(ctx, entry); err != nil {
 		return err
 	}
-	if err := holds.Keep(ctx, register(), kept); err != nil {
+	if err := holds.Keep(ctx, s.register(), kept); err != nil {
 		return err
 	}
-	s.say.fact("approve", "essctl held approve %s --tenant %s --source alvis --why %q", digest, tenantName, why)
+	s.say.fact("approve", "essctl held approve %s --tenant %s --source %s --why %q", digest, tenantName, s.o.Source, why)
 	entries, err := audit.Entries(ctx)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func scenes(pupils int) []scene {
 	}
 	return []scene{
 		{"The first read: the register is new to us", nil, (*stage).readOn},
-		{"The same export again", nil, (*stage).readOn},
+		{"The same register again", nil, (*stage).readOn},
 		{"A pupil moves to another group", (*municipality.Municipality).MoveClass, (*stage).readOn},
 		{"A pupil leaves", leave, (*stage).readOn},
 		{"That pupil comes back, and finds the same account", back, (*stage).readOn},
@@ -65,7 +65,7 @@ func (s *stage) introduce() {
 	size := s.town.Size()
 	s.say.title("ESS demo: everything runs on this machine, and everyone in it is invented")
 	s.say.fact("municipality", "%s: %d pupils, %d staff, %d units, %d groups", s.town.Name, size.Pupils, size.Staff, size.Units, size.Groups)
-	s.say.fact("register", "sftp://%s@%s/alvis.xml   an Alvis export", user, s.register.Addr())
+	s.say.fact("register", "%s", s.registry.where())
 	s.say.fact("log", "%s   NATS JetStream in %s", s.nats.URL(), s.path("nats"))
 	s.say.fact("inbox", "sftp://%s@%s/dropbox   in place of Apple School Manager", user, s.inbox.Addr())
 	s.say.fact("directory", "%s   accounts and groups, in place of a directory service", s.path("directory.json"))
@@ -110,7 +110,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// happen changes the register, exports it, and plays what comes of it.
+// happen changes the register, and plays what comes of it.
 func (s *stage) happen(ctx context.Context, sc scene) error {
 	before := s.town.Clone()
 	if sc.change != nil {
@@ -119,7 +119,7 @@ func (s *stage) happen(ctx context.Context, sc scene) error {
 			return err
 		}
 		s.say.fact("register", "%s", what)
-		if err := s.export(); err != nil {
+		if err := s.show(); err != nil {
 			return err
 		}
 	}
@@ -153,7 +153,7 @@ func (s *stage) readOn(ctx context.Context, _ *municipality.Municipality) error 
 
 // read has the register read now, and waits for what that comes to.
 func (s *stage) read(ctx context.Context) (source.Run, error) {
-	s.schedule.Trigger(register().String())
+	s.schedule.Trigger(s.register().String())
 	select {
 	case run := <-s.runs:
 		return run, nil

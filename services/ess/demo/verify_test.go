@@ -32,7 +32,7 @@ func deliver(t *testing.T) delivery {
 	dir := t.TempDir()
 	var said strings.Builder
 	o := Options{
-		Pupils: MinPupils, Seed: 3, Dir: dir, Once: true, Out: &said, Logger: slog.New(slog.DiscardHandler),
+		Source: Alvis, Pupils: MinPupils, Seed: 3, Dir: dir, Once: true, Out: &said, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return now.Add(time.Since(now)) },
 	}
 	if err := Run(t.Context(), o); err != nil {
