@@ -128,12 +128,15 @@ func (c *child) await(t testing.TB, parts ...string) {
 	})
 }
 
+// patience is how long a test waits for what has to come, on a machine that has much else to do.
+const patience = 90 * time.Second
+
 // until returns when done does; it fails the test when that takes too long, with what the program said.
 func until(t testing.TB, what string, log fmt.Stringer, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(40 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no %s within 40 s:\n%s", what, log)
+			t.Fatalf("no %s within %s:\n%s", what, patience, log)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 	for name, encode := range encodings() {
 		data := encode(whole)
 		last := len(data) - len(encode(whole[end:])) + len(encode(whole[:0]))
-		step := 17 // so that over the encodings a cut falls at every place
+		step := 17 // not at every byte: what an encoding adds is at its start and between two characters
 		if name == "utf-8" {
 			step = 1
 		}
