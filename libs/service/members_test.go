@@ -320,7 +320,7 @@ func TestWithoutAStreamNothingIsDoneUntilThereIsOne(t *testing.T) {
 	t.Cleanup(server.Shutdown)
 	y := &yard{t: t, server: server, items: []string{"x"}, has: map[string][]string{}, free: map[string]time.Time{}}
 	a := y.join("a")
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(y.log.String(), "ess init"); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(y.log.String(), "ess init"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("nobody is told what to run:\n%s", y.log.String())
 		}

@@ -34,7 +34,7 @@ func (o *opened) of(name string) int {
 
 func (o *opened) until(t *testing.T, name string, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); o.of(name) < n; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); o.of(name) < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s was opened %d times, want %d", name, o.of(name), n)
 		}

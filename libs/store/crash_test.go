@@ -177,7 +177,7 @@ func TestLostAnswerIsNotTakenForAFailure(t *testing.T) {
 			if errors.Is(err, source.ErrConflict) {
 				t.Error("a lost answer is no conflict")
 			}
-			for deadline := time.Now().Add(20 * time.Second); s.Healthy(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); s.Healthy(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the connection does not come back")
 				}

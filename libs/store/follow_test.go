@@ -90,7 +90,7 @@ func TestFollowAcrossARestartOfTheServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(srv.Shutdown)
-		for deadline := time.Now().Add(30 * time.Second); s.Healthy(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); s.Healthy(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the connection does not come back")
 			}
@@ -205,7 +205,7 @@ func TestWatchdogTellsOfAFollowerThatNobodyPulls(t *testing.T) {
 	}
 	publish(t, s, "run-1", person(1, "Testa"))
 	err := s.Log(demo).Follow(t.Context(), roster.Position{}, true, func(roster.Event) error {
-		for deadline := time.Now().Add(30 * time.Second); s.Counts().Stalls == 0; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); s.Counts().Stalls == 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Error("no stall was counted")
 				break

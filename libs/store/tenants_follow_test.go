@@ -42,7 +42,7 @@ func followTenants(t *testing.T, s *Store) *followed {
 // until waits until the follower was told what is wanted, by tenant: the version, or -1 for one that is damaged.
 func (f *followed) until(t *testing.T, want map[string]int) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		f.mu.Lock()
 		got := map[string]int{}
@@ -70,7 +70,7 @@ func (f *followed) until(t *testing.T, want map[string]int) {
 
 func (f *followed) untilLost(t *testing.T) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		f.mu.Lock()
 		err := f.err
