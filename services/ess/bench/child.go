@@ -47,6 +47,9 @@ type work struct {
 	document string
 	want     string
 	profile  string
+	base     string
+	limit    int
+	delay    time.Duration
 	stderr   io.Writer
 }
 
@@ -62,6 +65,9 @@ func child(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	f.StringVar(&w.document, "document", "", "what an operator wrote about the tenant")
 	f.StringVar(&w.want, "want", "", "the state in which the run must end")
 	f.StringVar(&w.profile, "profile", "", "where to write profiles, without the ending")
+	f.StringVar(&w.base, "base", "", "the address of the lists of SS 12000")
+	f.IntVar(&w.limit, "limit", 0, "how many objects a page has")
+	f.DurationVar(&w.delay, "delay", 0, "how long to wait before each page")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -74,6 +80,12 @@ func child(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 	var r report
 	switch args[0] {
+	case stepServe:
+		return w.serve(ctx, os.Stdin, stdout)
+	case stepAPI:
+		r, err = w.api(ctx)
+	case stepFetch:
+		r, err = w.fetch(ctx)
 	case stepGenerate:
 		err = w.generate()
 	case stepAssemble:

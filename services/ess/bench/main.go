@@ -1,6 +1,6 @@
 // Command bench measures what ESS does for one large municipality, each step in processes of its own, beside the
-// fastest plain tool for the same step; and with idle or latency, what it does for hundreds of tenants. `make bench` builds and
-// runs it; docs/benchmarks.md says what the rows mean.
+// fastest plain tool for the same step; with ss12000, a read over that API; and with idle or latency, what it does for
+// hundreds of tenants. `make bench` builds and runs it; docs/benchmarks.md says what the rows mean.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"eventful.se/ess/libs/service"
 )
@@ -22,7 +23,7 @@ func main() {
 	do := bench
 	args := os.Args[1:]
 	if len(args) > 0 {
-		if step, ok := map[string]func(context.Context, []string, io.Writer, io.Writer) error{childWord: child, "idle": idle, "latency": latency}[args[0]]; ok {
+		if step, ok := map[string]func(context.Context, []string, io.Writer, io.Writer) error{childWord: child, "idle": idle, "latency": latency, "ss12000": api}[args[0]]; ok {
 			do, args = step, args[1:]
 		}
 	}
@@ -53,6 +54,13 @@ func (s *size) flags(f *flag.FlagSet) {
 	f.IntVar(&s.groups, "groups", 10_000, "how many groups, schools among them")
 	f.IntVar(&s.members, "memberships", 400_000, "how many memberships")
 	f.Uint64Var(&s.seed, "seed", 1, "another seed is another municipality")
+}
+
+// args returns the flags that say it.
+func (s size) args() []string {
+	return []string{
+		"-persons", strconv.Itoa(s.persons), "-groups", strconv.Itoa(s.groups), "-memberships", strconv.Itoa(s.members), "-seed", strconv.FormatUint(s.seed, 10),
+	}
 }
 
 func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {

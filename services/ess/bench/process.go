@@ -18,6 +18,7 @@ import (
 // sample is what one process came to.
 type sample struct {
 	wall   time.Duration // from its start to its end
+	busy   time.Duration // of processors, which other work on the machine makes little difference to
 	peak   int64         // bytes of resident memory
 	report report
 }
@@ -45,6 +46,7 @@ func run(ctx context.Context, program string, args ...string) (s sample, err err
 	if err != nil {
 		return s, fmt.Errorf("%s %q: %w\n%s", filepath.Base(program), args, err, stderr.Bytes())
 	}
+	s.busy = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		s.peak = usage.Maxrss
 		if runtime.GOOS != "darwin" {
@@ -70,6 +72,7 @@ func median[T cmp.Ordered](samples []sample, of func(sample) T) T {
 }
 
 func wall(s sample) time.Duration { return s.wall }
+func busy(s sample) time.Duration { return s.busy }
 func peak(s sample) int64         { return s.peak }
 func step(s sample) float64       { return s.report.Seconds }
 func rate(s sample) float64       { return s.report.rate() }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,11 +79,7 @@ func (b *stand) path(parts ...string) string {
 
 // child runs one step in a process of its own. Its profile, if any, is called by name.
 func (b *stand) child(ctx context.Context, step, name string, args ...string) (sample, error) {
-	s := b.size
-	args = append([]string{
-		childWord, step, "-persons", strconv.Itoa(s.persons), "-groups", strconv.Itoa(s.groups),
-		"-memberships", strconv.Itoa(s.members), "-seed", strconv.FormatUint(s.seed, 10),
-	}, args...)
+	args = slices.Concat([]string{childWord, step}, b.size.args(), args)
 	if b.profile != "" && name != "" {
 		args = append(args, "-profile", filepath.Join(b.profile, name))
 	}
