@@ -124,7 +124,7 @@ func (m *Mapper) person(p *Person) error {
 	}
 	pupil, staff := len(enrolments) > 0 || m.children[p.ID], m.staff[p.ID]
 	marked := cmp.Or(p.Marking, m.marks[p.ID])
-	in := (pupil || staff) && !slices.ContainsFunc(m.Profile.WithoutStatus, func(s string) bool { return fold(s) == fold(p.Status) && p.Status != "" })
+	in := (pupil || staff) && !slices.ContainsFunc(m.Profile.WithoutStatus, func(s string) bool { return p.Status != "" && sameWord(s, p.Status) })
 	if !in && roster.SecurityMarking(marked).Protects() && len(p.Enrolments) > 0 {
 		// Who is protected is heard, whatever else is said (rule R9).
 		in, enrolments = true, nil
@@ -206,12 +206,12 @@ func (m *Mapper) enrichment(p *Person, pupil, staff bool) (facts []fact.Fact) {
 // address returns the e-mail address of the first of the types that a person has. Of several of one type it is the lowest,
 // for a server may give them in any order.
 func address(p *Person, types []string) string {
-	own := []string{fold(emailPrivate), fold(emailPupil), fold(emailStaff), fold(emailWork)}
+	own := []string{emailPrivate, emailPupil, emailStaff, emailWork}
 	for _, kind := range types {
 		var found []string
 		for _, e := range p.Emails {
-			of := fold(e.Type)
-			if kind == anyType && of != "" && !slices.Contains(own, of) || kind != anyType && of == fold(kind) {
+			isKind := func(k string) bool { return sameWord(e.Type, k) }
+			if kind == anyType && fold(e.Type) != "" && !slices.ContainsFunc(own, isKind) || kind != anyType && isKind(kind) {
 				found = append(found, e.Value.Reveal())
 			}
 		}

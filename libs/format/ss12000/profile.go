@@ -253,3 +253,6 @@ func fold(s string) string {
 		return -1
 	}, norm.NFD.String(s))
 }
+
+// sameWord tells whether two words are folded to the same; those that are written alike need no folding.
+func sameWord(a, b string) bool { return a == b || fold(a) == fold(b) }

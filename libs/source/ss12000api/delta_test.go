@@ -175,3 +175,62 @@ func mutate(t *sourcetest.Town, rng *rand.Rand, n int) {
 		}
 	}
 }
+
+// TestClocksThatAreHoursWrong: whichever clock is wrong, and whenever it is set right, no change is lost to it.
+func TestClocksThatAreHoursWrong(t *testing.T) {
+	const far = 3 * time.Hour
+	for name, c := range map[string]struct{ ours, servers time.Duration }{
+		"the server's ahead": {0, far}, "the server's behind": {0, -far}, "ours ahead": {far, 0}, "ours behind": {-far, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+			n := 0
+			change := func() {
+				n++
+				w.change(func(t *sourcetest.Town) {
+					t.Drop(pupil(n))
+					t.Person(pupil(n + 10)).FamilyName = fmt.Sprintf("Nynamn%c", 'a'+n)
+					t.Persons = append(t.Persons, person(200+n, roster.RolePupil))
+				})
+			}
+			wrong := func(sign time.Duration) {
+				w.pass(sign * c.ours)
+				w.skew += sign * (c.servers - c.ours)
+			}
+			w.read()
+			wrong(1)
+			for range 2 {
+				change()
+				run := w.read()
+				if !run.Complete || !slices.ContainsFunc(run.Findings, func(f source.FindingCount) bool { return f.Reason.Code == reason.ClockDiffers }) {
+					t.Errorf("complete %t, findings %v; want a read of everything that says so", run.Complete, run.Findings)
+				}
+				w.agrees("a read with a wrong clock")
+			}
+			change() // by the wrong clock, and read by the right one
+			wrong(-1)
+			// What was deleted has a time that is still to come, where the server's was ahead: until then it is as if it had
+			// moved while it was read, and nobody is taken away.
+			if run := w.read(); run.Complete == (c.servers > 0) {
+				t.Errorf("the first read with clocks that are right: complete %t, findings %v", run.Complete, run.Findings)
+			} else if run.Complete {
+				w.agrees("the first read with clocks that are right")
+			}
+			w.pass(far)
+			w.read()
+			w.agrees("a read when all times have passed")
+			change()
+			w.read()
+			w.agrees("the second read with clocks that are right")
+			for range 2 { // until nobody was deleted within the overlap
+				w.pass(time.Hour)
+				w.read()
+			}
+			w.change(func(t *sourcetest.Town) { t.Groups[2].Name = "Nyttnamn" })
+			if run := w.read(); run.Complete {
+				t.Errorf("everything is still read: %v", run.Findings)
+			}
+			w.agrees("a read of what changed")
+		})
+	}
+}
