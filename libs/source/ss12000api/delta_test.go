@@ -193,12 +193,12 @@ func TestClocksThatAreHoursWrong(t *testing.T) {
 					t.Persons = append(t.Persons, person(200+n, roster.RolePupil))
 				})
 			}
-			wrong := func(sign time.Duration) {
-				w.pass(sign * c.ours)
-				w.skew += sign * (c.servers - c.ours)
+			wrong := func(ours, servers time.Duration) {
+				w.pass(ours)
+				w.skew += servers - ours
 			}
 			w.read()
-			wrong(1)
+			wrong(c.ours, c.servers)
 			for range 2 {
 				change()
 				run := w.read()
@@ -208,7 +208,7 @@ func TestClocksThatAreHoursWrong(t *testing.T) {
 				w.agrees("a read with a wrong clock")
 			}
 			change() // by the wrong clock, and read by the right one
-			wrong(-1)
+			wrong(-c.ours, -c.servers)
 			// What was deleted has a time that is still to come, where the server's was ahead: until then it is as if it had
 			// moved while it was read, and nobody is taken away.
 			if run := w.read(); run.Complete == (c.servers > 0) {
