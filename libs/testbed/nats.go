@@ -18,6 +18,7 @@ import (
 type NATSOptions struct {
 	Program string   // the nats-server: go build github.com/nats-io/nats-server/v2
 	Servers int      // 1, or 3 or 5 that are a cluster
+	Domain  string   // of JetStream; empty for none
 	Config  []string // lines of its configuration beside ours, such as users and what they may
 	Later   bool     // start none yet: see [NATSServer.Start]
 }
@@ -56,7 +57,7 @@ func NATS(t testing.TB, o NATSOptions) *Cluster {
 		name := fmt.Sprintf("n%d", i+1)
 		config := append([]string{
 			"server_name: " + name, "listen: " + addrs[3*i], "http: " + addrs[3*i+1],
-			fmt.Sprintf("jetstream { store_dir: %q, sync_interval: always }", filepath.Join(dir, name)),
+			fmt.Sprintf("jetstream { store_dir: %q, sync_interval: always, domain: %q }", filepath.Join(dir, name), o.Domain),
 		}, o.Config...)
 		if o.Servers > 1 {
 			config = append(config, fmt.Sprintf("cluster { name: testbed, listen: %q, no_advertise: true, routes: [%s] }", addrs[3*i+2], strings.Join(routes, ", ")))

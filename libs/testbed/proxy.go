@@ -63,6 +63,13 @@ func (p *Proxy) CutAll() {
 	p.conns = nil
 }
 
+// Target sends connections that are made from now on to another peer.
+func (p *Proxy) Target(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
 // Away breaks every connection, those too that are made after it, until Away(false).
 func (p *Proxy) Away(away bool) {
 	p.mu.Lock()
@@ -109,7 +116,10 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		peer, err := net.Dial("tcp", p.target)
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		peer, err := net.Dial("tcp", target)
 		if err != nil {
 			client.Close()
 			continue
