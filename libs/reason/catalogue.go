@@ -59,6 +59,10 @@ var general = map[Code]entry{
 		"{file} skrevs fortfarande när den skulle läsas.", "{file} was still being written when it was to be read.",
 		"Inget: läsningen görs om.", "Nothing: the read is tried again.",
 	},
+	FilesMissing: {
+		"Exporten har {count} filer av {expected} som den ska ha, eller inte dem som väntas.", "The export has {count} files of {expected} that it has to have, or not those that are expected.",
+		"Be leverantören om hela exporten, eller rätta expect. Inget har ändrats.", "Ask the vendor for the whole export, or mend expect. Nothing was changed.",
+	},
 	TransferCut: {
 		"Överföringen av {file} bröts efter {bytes} byte.", "The transfer of {file} broke after {bytes} bytes.",
 		"Inget: läsningen görs om.", "Nothing: the read is tried again.",
@@ -351,6 +355,26 @@ var general = map[Code]entry{
 		"NATS nekar {operation} på {subject}.", "NATS refuses {operation} on {subject}.",
 		"Ge tjänstens NATS-användare rättigheten.", "Give the service's NATS user the permission.",
 	},
+	LineCut: {
+		"Linjen till {address} är bruten sedan {since}: {why}.", "The line to {address} is cut since {since}: {why}.",
+		"Kontrollera nätet hos kunden och att brandväggen släpper ut till adressen. Programmet gör om det själv, och läser när linjen är tillbaka.", "Check the network at the customer's and that the firewall lets out to the address. The program tries by itself, and reads when the line is back.",
+	},
+	LineRefused: {
+		"Linjen till {address} nekas sedan {since}: {why}.", "The line to {address} is refused since {since}: {why}.",
+		"Kontrollera användaren i ESS_LINE_URL, eller ESS_NATS_CREDS, och användaren i den centrala NATS inställningar. Programmet gör om det själv.", "Check the user in ESS_LINE_URL, or ESS_NATS_CREDS, and the user in the settings of the central NATS. The program tries by itself.",
+	},
+	LineUntrusted: {
+		"Linjen till {address} går inte att kryptera sedan {since}: {why}.", "The line to {address} cannot be encrypted since {since}: {why}.",
+		"Kontrollera ESS_LINE_CA och certifikatet för adressen. Om något på vägen byter certifikat: låt adressen gå förbi det.", "Check ESS_LINE_CA and the certificate of the address. Where something on the way puts in a certificate of its own, have the address pass by it.",
+	},
+	LineWithoutJetStream: {
+		"Linjen till {address} finns men når inget JetStream i domänen {domain} sedan {since}.", "The line to {address} is there, but reaches no JetStream of the domain {domain} since {since}.",
+		"Skriv domain: {domain} under jetstream i de centrala servrarnas inställningar, och ge användarens konto JetStream.", "Write domain: {domain} under jetstream in the settings of the central servers, and have the account of the user use JetStream.",
+	},
+	LineSilent: {
+		"Ingen vid {address} tar emot {what}.", "Nobody at {address} takes {what}.",
+		"Jämför rättigheterna för linjens användare med docs/on-site.md: det som inte är tillåtet får inget svar. En dataström utan ledare svarar inte heller; den är tillbaka inom kort.", "Compare the permissions of the user of the line with docs/on-site.md: what is not allowed gets no answer. Neither does a stream without a leader, which is back soon.",
+	},
 	OutcomeUnknown: {
 		"NATS svarade inte på {what}; det kan vara sparat eller inte.", "NATS did not answer {what}; it may be stored or not.",
 		"Inget: loggen läses om och det som saknas skickas igen.", "Nothing: the log is read again, and what is missing is sent again.",
@@ -616,6 +640,10 @@ var general = map[Code]entry{
 	FileWithoutRows: {
 		"Filen {what} har en rubrik och inga rader, fast exporten har personer. Så länge räknas ingen som borta.", "The file {what} has a header and no rows, though the export has people. As long as that is so nobody counts as gone.",
 		"Be leverantören rätta exporten, eller skriv i profilens mayBeEmpty att filen får vara tom.", "Ask the vendor to correct the export, or write in the profile's mayBeEmpty that the file may be empty.",
+	},
+	NumberMangled: {
+		"En rad i {what} har ett nummer i {column} som ett kalkylprogram har skrivit om till ett annat, som 2,00701E+11, och lästes inte. Den kan gälla vem som helst, så ingen räknas som borta.", "A row of {what} has a number in {column} that a spreadsheet made another, as 2,00701E+11, and was not read. It may be about anybody, so nobody counts as gone.",
+		"Be den som lämnar filen skriva kolumnen som text, och inte spara filen ur ett kalkylprogram.", "Ask whoever hands the file over to write the column as text, and not to save the file out of a spreadsheet.",
 	},
 	UnlikeStandard: {
 		"Registret svarar på ett sätt som SS 12000 inte har: {what}. Det lästes ändå.", "The register answers in a way that SS 12000 does not have: {what}. It was read all the same.",

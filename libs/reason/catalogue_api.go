@@ -7,6 +7,7 @@ var catalogue = func() map[Code]entry {
 	all := maps.Clone(general)
 	maps.Copy(all, ofAPIs)
 	maps.Copy(all, ofDirectories)
+	maps.Copy(all, ofDatabases)
 	return all
 }()
 
