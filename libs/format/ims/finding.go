@@ -1,8 +1,6 @@
 package ims
 
 import (
-	"strconv"
-
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/reason"
 )
@@ -66,7 +64,7 @@ func (f *findings) add(code reason.Code, severity fact.Severity, effect fact.Eff
 	c.line = min(c.line, line)
 }
 
-func (f *findings) list() []fact.Finding {
+func (f *findings) list(where func(line int) string) []fact.Finding {
 	var out []fact.Finding
 	for _, c := range f.order {
 		r := reason.New(c.code)
@@ -77,5 +75,3 @@ func (f *findings) list() []fact.Finding {
 	}
 	return out
 }
-
-func where(line int) string { return "line " + strconv.Itoa(line) }

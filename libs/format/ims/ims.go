@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"eventful.se/ess/libs/fact"
@@ -83,25 +84,42 @@ var (
 // [reason.Unreadable] or [reason.TruncatedFile] that wraps one of the causes above. After an error nothing that was
 // emitted may be believed.
 func Read(ctx context.Context, r io.Reader, o Options, emit func(fact.Doc) error) (Summary, error) {
-	rd, err := newReader(ctx, r, o, func(d fact.Doc) error {
+	return readDocuments(ctx, []string{o.File}, func(string) (io.ReadCloser, error) { return io.NopCloser(r), nil }, o, emit)
+}
+
+// Set is the documents of one export.
+type Set interface {
+	Names() []string
+	Open(name string) (io.ReadCloser, error)
+}
+
+// ReadSet reads several documents as one: a register that writes a document for each school. They are read in the order of
+// their names. What one refers to may stand in another, and a person who stands in two is one, as in [Read]. DataTime is that
+// of the newest; one document of changes makes the whole incomplete.
+func ReadSet(ctx context.Context, set Set, o Options, emit func(fact.Doc) error) (Summary, error) {
+	return readDocuments(ctx, slices.Sorted(slices.Values(set.Names())), set.Open, o, emit)
+}
+
+func readDocuments(ctx context.Context, names []string, open func(string) (io.ReadCloser, error), o Options, emit func(fact.Doc) error) (Summary, error) {
+	rd := newReader(o, func(d fact.Doc) error {
 		if err := ctx.Err(); err != nil { // what is kept until the end is emitted without reading on
 			return err
 		}
 		return emit(d)
 	})
-	if err != nil {
-		return Summary{}, err
-	}
-	if err := rd.document(); err != nil {
-		return Summary{}, rd.explain(err)
-	}
-	if err := rd.finish(); err != nil {
-		return Summary{}, rd.explain(err)
+	for _, name := range names {
+		r, err := open(name)
+		if err != nil {
+			return Summary{}, err
+		}
+		if err := errors.Join(rd.document(ctx, name, r), r.Close()); err != nil {
+			return Summary{}, rd.explain(err)
+		}
 	}
 	if err := rd.resolve(); err != nil {
 		return Summary{}, err
 	}
-	rd.summary.Findings = rd.findings.list()
+	rd.summary.DataTime, rd.summary.Findings = rd.newest, rd.findings.list(rd.where)
 	return rd.summary, nil
 }
 
@@ -118,12 +136,13 @@ func (f *flaw) Unwrap() error { return f.cause }
 // explain gives a flaw of the document its reason. Every other error is the caller's own.
 func (rd *reader) explain(err error) error {
 	var f *flaw
+	file := rd.parts[len(rd.parts)-1].file
 	switch {
 	case !errors.As(err, &f):
 		return err
 	case errors.Is(f, ErrTruncated):
-		return reason.Errorf(reason.Invalid, f.cause, reason.TruncatedFile, "file", rd.file, "line", f.line, "what", f.what)
+		return reason.Errorf(reason.Invalid, f.cause, reason.TruncatedFile, "file", file, "line", f.line, "what", f.what)
 	default:
-		return reason.Errorf(reason.Invalid, f.cause, reason.Unreadable, "file", rd.file, "line", f.line, "what", f.Error())
+		return reason.Errorf(reason.Invalid, f.cause, reason.Unreadable, "file", file, "line", f.line, "what", f.Error())
 	}
 }

@@ -66,7 +66,7 @@ func (rd *reader) person(e elem, line int) error {
 			rd.years[id] = append(rd.years[id], yearGroup{string(y.attr("unit")), string(y.attr("schoolType")), y.string(), line, false})
 		})
 	}
-	return rd.emit(fact.Doc{ID: doc, Where: where(line), Facts: []fact.Fact{f}})
+	return rd.emit(fact.Doc{ID: doc, Where: rd.where(line), Facts: []fact.Fact{f}})
 }
 
 // displayName keeps a formatted name where it says more than its parts.

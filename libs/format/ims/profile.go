@@ -12,7 +12,7 @@ import (
 	"eventful.se/ess/libs/tenant"
 )
 
-// Profile says what one exporter means by the format. The zero Profile is not usable: start from [Base], [Alvis] or
+// Profile says what one exporter means by the format. The zero Profile is not usable: start from [Base], [Alvis], [Extens] or
 // [ParseProfile].
 //
 // A place is where a value stands within its element: a path of local names ("org/id", "extension/unit/code"), an
@@ -20,7 +20,7 @@ import (
 // a value counts.
 type Profile struct {
 	Name string `json:"name" yaml:"name"`
-	// Extends names the profile that a YAML file is laid over: "base" (the default) or "alvis".
+	// Extends names the profile that a YAML file is laid over: "base" (the default), "alvis" or "extens".
 	Extends string `json:"extends,omitempty" yaml:"extends,omitempty"`
 
 	// Encoding is that of a document with neither byte order mark nor declaration; EncodingOverride outranks a wrong
@@ -167,6 +167,18 @@ func Alvis() Profile {
 	return p
 }
 
+// Extens returns the profile of Extens and IST Administration (IST). Its classes and sections are told apart ("klass",
+// "avdelning"), and every date counts; what its export does not publicly document is as in [Base].
+func Extens() Profile {
+	p := Base()
+	p.Name = "extens"
+	p.Dates = all
+	p.Encoding = latin1Name
+	p.GroupTypes = append([]GroupType{{Text: "avdelning", As: string(roster.Department)}}, p.GroupTypes...)
+	p.CivicNoFrom = append(p.CivicNoFrom, "userid@personnummer")
+	return p
+}
+
 // ParseProfile reads a profile from YAML. What it does not say is as in the profile that it extends.
 func ParseProfile(data []byte) (Profile, error) {
 	var head struct {
@@ -181,8 +193,10 @@ func ParseProfile(data []byte) (Profile, error) {
 		p = Base()
 	case "alvis":
 		p = Alvis()
+	case "extens":
+		p = Extens()
 	default:
-		return Profile{}, fmt.Errorf("profile: extends %q, want base or alvis", head.Extends)
+		return Profile{}, fmt.Errorf("profile: extends %q, want base, alvis or extens", head.Extends)
 	}
 	if err := p.UnmarshalYAML(data); err != nil {
 		return Profile{}, fmt.Errorf("profile: %w", tenant.Unreadable(err))

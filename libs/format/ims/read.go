@@ -6,16 +6,18 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
 
-// reader turns the tokens of one document into docs.
+// reader turns the tokens of a document, or of the documents of an export, into docs.
 type reader struct {
 	profile  *Profile
-	file     string
+	limits   Limits
+	parts    []part // the documents until now
 	in       *decoder
 	scan     *scanner
 	tree     tree
@@ -23,6 +25,7 @@ type reader struct {
 	summary  Summary
 	findings findings
 	delta    bool // a recstatus was seen that may make the document a delta
+	newest   time.Time
 
 	// The profile's places and the children that they, and the format, want of each element.
 	civicNo, username, eppn, marking, unitCode []place
@@ -41,6 +44,31 @@ type reader struct {
 	members []member
 	deleted []deletion
 	undone  map[string]int // doc → index of its deletion, to withdraw
+}
+
+// part is a document of an export. Lines are counted through all documents, so that what is kept of an element need not
+// tell which document it stood in.
+type part struct {
+	file string
+	from int // lines before it
+}
+
+// here returns the line, counted through all documents.
+func (rd *reader) here() int { return rd.parts[len(rd.parts)-1].from + rd.scan.here() }
+
+// where says where a line is.
+func (rd *reader) where(line int) string {
+	of := rd.parts[0]
+	for _, p := range rd.parts {
+		if p.from < line {
+			of = p
+		}
+	}
+	text := "line " + strconv.Itoa(line-of.from)
+	if len(rd.parts) > 1 {
+		text = of.file + ", " + text
+	}
+	return text
 }
 
 // who is what is remembered of a person that was emitted.
@@ -133,10 +161,10 @@ func (w *words) of(b []byte) word {
 
 func (w *words) text(i word) string { return w.texts[i] }
 
-func newReader(ctx context.Context, r io.Reader, o Options, emit func(fact.Doc) error) (*reader, error) {
-	p, limits := o.Profile, o.Limits.orDefault()
+func newReader(o Options, emit func(fact.Doc) error) *reader {
+	p := o.Profile
 	rd := &reader{
-		profile: &p, file: o.File, emit: emit, main: p.MainSource,
+		profile: &p, limits: o.Limits.orDefault(), emit: emit, main: p.MainSource,
 		civicNo: parsePlaces(p.CivicNoFrom), username: parsePlaces(p.UsernameFrom), eppn: parsePlaces(p.EPPNFrom),
 		unitCode:   parsePlaces(p.UnitCodeFrom),
 		wantPerson: map[string]bool{"sourcedid": true, "userid": true, "name": true, "demographics": true, "email": true, "institutionrole": true},
@@ -170,16 +198,28 @@ func newReader(ctx context.Context, r io.Reader, o Options, emit func(fact.Doc) 
 		rd.wantPerson[k.path[0]], rd.wantGroup[k.path[0]] = true, true
 	}
 	rd.summary.Seen = map[string]int{"persons": 0, "groups": 0, "memberships": 0, "members": 0}
-	var err error
-	if rd.in, err = newDecoder(r, &p, limits.Bytes); err != nil {
-		return nil, rd.explain(err)
-	}
-	rd.scan = newScanner(ctx, rd.in, limits, p.AllowDoctype == bare)
-	return rd, nil
+	return rd
 }
 
-// document reads from the first byte to the last.
-func (rd *reader) document() error {
+// document reads a document from the first byte to the last.
+func (rd *reader) document(ctx context.Context, file string, r io.Reader) (err error) {
+	next := part{file: file}
+	if rd.scan != nil {
+		next.from = rd.here()
+	}
+	rd.parts = append(rd.parts, next)
+	if rd.in, err = newDecoder(r, rd.profile, rd.limits.Bytes); err != nil {
+		return err
+	}
+	rd.scan = newScanner(ctx, rd.in, rd.limits, rd.profile.AllowDoctype == bare)
+	if err := rd.objects(); err != nil {
+		return err
+	}
+	return rd.finish()
+}
+
+// objects reads the children of the root.
+func (rd *reader) objects() error {
 	for {
 		tok, err := rd.scan.next()
 		if err != nil {
@@ -203,7 +243,7 @@ func (rd *reader) document() error {
 
 // object reads a child of the root.
 func (rd *reader) object() error {
-	line := rd.scan.here()
+	line := rd.here()
 	switch rd.scan.name {
 	case "properties":
 		if err := rd.tree.read(rd.scan, map[string]bool{"datasource": true, "type": true, "datetime": true}); err != nil {
@@ -234,7 +274,10 @@ func (rd *reader) object() error {
 
 func (rd *reader) properties(e elem, line int) {
 	s := &rd.summary
-	s.Datasource, s.Type = string(e.at("datasource")), string(e.at("type"))
+	s.Datasource = string(e.at("datasource"))
+	if !rd.isDelta() { // which one document makes of all
+		s.Type = string(e.at("type"))
+	}
 	if text := string(e.at("datetime")); text != "" {
 		var ok bool
 		if s.DataTime, ok = parseTime(text); !ok {
@@ -349,7 +392,7 @@ func (rd *reader) membership(line int) error {
 			}
 		case s.name == "member":
 			rd.summary.Seen["members"]++
-			at := s.here()
+			at := rd.here()
 			if err := rd.tree.read(s, rd.wantMember); err != nil {
 				return err
 			}
@@ -451,12 +494,15 @@ func (rd *reader) isDelta() bool {
 // finish completes the summary of a document that was read to its end.
 func (rd *reader) finish() error {
 	rd.summary.Complete = !rd.isDelta()
+	if rd.newest.Before(rd.summary.DataTime) {
+		rd.newest = rd.summary.DataTime
+	}
 	switch suspect, surely := rd.in.suspect(); {
 	case surely && rd.profile.EncodingOverride == "":
 		// Every name with å, ä or ö would be a wrong one, and go out to every target.
 		return &flaw{1, ErrEncoding, "is said to be " + rd.in.name + " but is UTF-8 throughout (the profile's encodingOverride settles it)"}
 	case suspect:
-		rd.findings.add(reason.EncodingSuspect, fact.Serious, fact.Noted, 1, rd.in.name)
+		rd.findings.add(reason.EncodingSuspect, fact.Serious, fact.Noted, rd.parts[len(rd.parts)-1].from+1, rd.in.name)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (rd *reader) resolve() error {
 		if d.doc == "" {
 			continue
 		}
-		if err := rd.emit(fact.Doc{ID: d.doc, Where: where(d.line), Deleted: true}); err != nil {
+		if err := rd.emit(fact.Doc{ID: d.doc, Where: rd.where(d.line), Deleted: true}); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (rd *reader) emitGroups() error {
 			g.fact.Unit = above
 			f = g.fact
 		}
-		if err := rd.emit(fact.Doc{ID: g.doc, Where: where(g.line), Facts: []fact.Fact{f}}); err != nil {
+		if err := rd.emit(fact.Doc{ID: g.doc, Where: rd.where(g.line), Facts: []fact.Fact{f}}); err != nil {
 			return err
 		}
 	}
@@ -300,7 +300,7 @@ func (rd *reader) emitMember(roles []member, first member, derived map[enrolKey]
 	if w == nil {
 		w = &who{}
 	}
-	d := fact.Doc{ID: id, Where: where(line), Facts: make([]fact.Fact, 0, len(roles))}
+	d := fact.Doc{ID: id, Where: rd.where(line), Facts: make([]fact.Fact, 0, len(roles))}
 	var said map[fact.Fact]bool
 	if len(roles) > 1 {
 		said = map[fact.Fact]bool{}
