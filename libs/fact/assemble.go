@@ -51,6 +51,7 @@ type Assembler struct {
 	units    map[string]*unit
 	persons  map[string]*person // by source id
 	groups   map[string]*group
+	humans   []*human // in the order of their first ids
 	byKey    map[roster.Key]*human
 	foreign  map[foreignID]foreignKey
 	gone     map[string]bool // kind and id of what a deleted doc stated: that others still refer to it is no fault
@@ -67,8 +68,17 @@ type Assembler struct {
 // entry is a doc and what is known about it.
 type entry struct {
 	Doc
-	base     bool // from the log, not from the read
+	numbers  []roster.CivicNo // by the place of the person among its facts; shorter than these
+	base     bool             // from the log, not from the read
 	replaced bool
+}
+
+// number returns the identity number of the person who is a fact of the doc.
+func (e *entry) number(fact int32) roster.CivicNo {
+	if int(fact) >= len(e.numbers) {
+		return roster.CivicNo{}
+	}
+	return e.numbers[fact]
 }
 
 // place points at a fact: doc and position in it.
@@ -116,7 +126,13 @@ func (a *Assembler) AssembleOver(base []Doc) Result {
 	return b.Assemble()
 }
 
+// add takes a doc in. Its identity numbers are read here, while its source is waited for, and not when all docs are there.
 func (a *Assembler) add(e entry) {
+	for i, f := range e.Facts {
+		if p, ok := f.(Person); ok && p.CivicNo != "" {
+			e.numbers = append(append(e.numbers, make([]roster.CivicNo, i-len(e.numbers))...), a.civicNo(p.CivicNo))
+		}
+	}
 	if old := a.byID[e.ID]; old != nil {
 		a.replace(old, &e)
 	}
@@ -273,7 +289,7 @@ func (a *Assembler) find(ref roster.Ref, where string, s Severity, e Effect, c r
 
 // result normalises and validates the records and puts everything in order.
 func (a *Assembler) result() Result {
-	r := Result{Counts: map[string]int{}, Records: make([]roster.Record, 0, len(a.units)+len(a.byKey)+len(a.groups))}
+	r := Result{Counts: map[string]int{}, Records: make([]roster.Record, 0, len(a.units)+len(a.humans)+len(a.groups))}
 	take := func(rec roster.Record, plural string) {
 		r.Counts[plural]++
 		rec.Source = a.opts.Source
@@ -288,7 +304,7 @@ func (a *Assembler) result() Result {
 	for _, u := range a.units {
 		take(u.record(), "organisations")
 	}
-	for _, h := range a.byKey {
+	for _, h := range a.humans {
 		if m := h.what.Marking; m.Protects() && m.Known() {
 			r.Protected = append(r.Protected, h.ref())
 		}

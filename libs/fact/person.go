@@ -77,6 +77,7 @@ func (a *Assembler) identify() {
 		if h == nil {
 			h = &human{key: key}
 			a.byKey[key] = h
+			a.humans = append(a.humans, h)
 		}
 		h.persons = append(h.persons, p)
 		p.human = h
@@ -90,7 +91,7 @@ func (a *Assembler) where(p *person) string {
 // numberOf returns the most certain of the numbers stated under an id, the first of equals.
 func (a *Assembler) numberOf(p *person) (best roster.CivicNo) {
 	for _, at := range p.places {
-		n := a.civicNo(a.personAt(at).CivicNo)
+		n := a.docs[at.doc].number(at.fact)
 		if n.IsZero() || n == best {
 			continue
 		}
@@ -117,7 +118,7 @@ func (a *Assembler) personAt(at place) Person { return a.docs[at.doc].Facts[at.f
 // joinPersons makes one person of what the docs say under each key. Where they speak of clearly different persons
 // nothing is joined: the record is kept back.
 func (a *Assembler) joinPersons() {
-	for _, h := range a.byKey {
+	for _, h := range a.humans {
 		places := h.persons[0].places
 		for _, p := range h.persons {
 			h.conflict = h.conflict || p.conflict
@@ -141,7 +142,7 @@ func (a *Assembler) joinPersons() {
 			h.join(a.personAt(at), cleaner{a, h.ref(), e.Where})
 		}
 	}
-	for _, h := range a.byKey {
+	for _, h := range a.humans {
 		a.settleFormer(h)
 	}
 }

@@ -42,6 +42,7 @@ type Mapper struct {
 	emit  func(fact.Doc) error
 	of    roster.Source // whose persons are enriched
 	words struct{ organisations, groups, duties, assignments table }
+	folds map[string]string // what words are folded to: they are few, and each is in thousands of objects
 
 	units      map[string]*unit
 	descended  bool              // the units know what is below them
@@ -88,7 +89,7 @@ func NewMapper(r Reading, emit func(fact.Doc) error) *Mapper {
 		duties: map[string]*Duty{}, staff: map[string]bool{}, placements: map[string]*Placement{}, children: map[string]bool{},
 		activities: map[string]*Activity{}, taught: map[string]bool{}, subjects: map[string]subject{}, seen: map[Resource]map[string]bool{Groups: {}, Persons: {}},
 		marks: map[string]string{}, asked: map[string]bool{}, counts: map[string]int{}, odd: map[string]int{},
-		frame: map[string][sha256.Size]byte{},
+		frame: map[string][sha256.Size]byte{}, folds: map[string]string{},
 	}
 	// What is no source is refused by Validate.
 	m.of, _ = roster.ParseSource(r.Profile.Enriches)

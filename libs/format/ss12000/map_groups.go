@@ -46,7 +46,7 @@ func (m *Mapper) group(g *Group) error {
 	for _, x := range g.Memberships {
 		m.mark(x.Person)
 	}
-	kind, known := m.words.groups[fold(g.Type)]
+	kind, known := m.words.groups[m.fold(g.Type)]
 	if !known {
 		kind = g.Type
 	}

@@ -29,7 +29,7 @@ func (m *Mapper) duty(d *Duty) {
 // dutyFact returns what a duty states, if it counts.
 func (m *Mapper) dutyFact(d *Duty) (fact.Duty, bool) {
 	unit, in := m.at(d.Unit, "")
-	role, known := m.words.duties[fold(d.Role)]
+	role, known := m.words.duties[m.fold(d.Role)]
 	if !known {
 		role = d.Role
 	}
@@ -50,7 +50,7 @@ func (m *Mapper) emitDuties() error {
 		if f, ok := m.dutyFact(d); ok && m.counted(Persons, d.Person.ID) {
 			facts = append(facts, f)
 			for _, a := range d.Assignments {
-				role, known := m.words.assignments[fold(a.Role)]
+				role, known := m.words.assignments[m.fold(a.Role)]
 				if !known {
 					role = string(roster.MemberOther)
 				}
@@ -124,7 +124,7 @@ func (m *Mapper) person(p *Person) error {
 	}
 	pupil, staff := len(enrolments) > 0 || m.children[p.ID], m.staff[p.ID]
 	marked := cmp.Or(p.Marking, m.marks[p.ID])
-	in := (pupil || staff) && !slices.ContainsFunc(m.Profile.WithoutStatus, func(s string) bool { return p.Status != "" && sameWord(s, p.Status) })
+	in := (pupil || staff) && !slices.ContainsFunc(m.Profile.WithoutStatus, func(s string) bool { return p.Status != "" && m.sameWord(s, p.Status) })
 	if !in && roster.SecurityMarking(marked).Protects() && len(p.Enrolments) > 0 {
 		// Who is protected is heard, whatever else is said (rule R9).
 		in, enrolments = true, nil
@@ -162,7 +162,7 @@ func (m *Mapper) personas(p *Person, pupil, staff bool) []fact.Fact {
 	with := func(role roster.Role, types []string) fact.Person {
 		f := f
 		f.Role = string(role)
-		f.Email = address(p, types)
+		f.Email = m.address(p, types)
 		f.EPPN = principal(p, f.Email, pupil && staff)
 		return f
 	}
@@ -205,13 +205,13 @@ func (m *Mapper) enrichment(p *Person, pupil, staff bool) (facts []fact.Fact) {
 
 // address returns the e-mail address of the first of the types that a person has. Of several of one type it is the lowest,
 // for a server may give them in any order.
-func address(p *Person, types []string) string {
+func (m *Mapper) address(p *Person, types []string) string {
 	own := []string{emailPrivate, emailPupil, emailStaff, emailWork}
 	for _, kind := range types {
 		var found []string
 		for _, e := range p.Emails {
-			isKind := func(k string) bool { return sameWord(e.Type, k) }
-			if kind == anyType && fold(e.Type) != "" && !slices.ContainsFunc(own, isKind) || kind != anyType && isKind(kind) {
+			isKind := func(k string) bool { return m.sameWord(e.Type, k) }
+			if kind == anyType && m.fold(e.Type) != "" && !slices.ContainsFunc(own, isKind) || kind != anyType && isKind(kind) {
 				found = append(found, e.Value.Reveal())
 			}
 		}

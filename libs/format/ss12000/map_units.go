@@ -10,7 +10,7 @@ import (
 
 // organisation takes an organisation.
 func (m *Mapper) organisation(o *Organisation) {
-	as, known := m.words.organisations[fold(o.Type)]
+	as, known := m.words.organisations[m.fold(o.Type)]
 	if !known {
 		as = ignore
 	}

@@ -254,5 +254,18 @@ func fold(s string) string {
 	}, norm.NFD.String(s))
 }
 
+// maxFolds is how many words are remembered: a server that sends more of them sends no words.
+const maxFolds = 1000
+
+func (m *Mapper) fold(s string) string {
+	folded, known := m.folds[s]
+	if !known {
+		if folded = fold(s); len(m.folds) < maxFolds {
+			m.folds[s] = folded
+		}
+	}
+	return folded
+}
+
 // sameWord tells whether two words are folded to the same; those that are written alike need no folding.
-func sameWord(a, b string) bool { return a == b || fold(a) == fold(b) }
+func (m *Mapper) sameWord(a, b string) bool { return a == b || m.fold(a) == m.fold(b) }

@@ -1,6 +1,7 @@
 package ss12000
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,38 @@ func ReadPage(of Resource, from io.Reader, each func(Object) error) (Page, error
 		return p, err
 	}
 	return p, r.end()
+}
+
+// NextToken returns the pageToken of a page without reading its objects, so that the next page can be fetched while this one
+// is read. Of what is no page it returns none: who reads the page says what is wrong with it.
+func NextToken(page []byte) (token string) {
+	if at := bytes.LastIndex(page, []byte(`,"pageToken"`)); at >= 0 {
+		// Mostly it stands last, and what stands before it need not be read: only the page itself ends with the text.
+		last := newReader(io.MultiReader(strings.NewReader("{"), bytes.NewReader(page[at+1:])), "")
+		if token = last.next(); last.err == nil && last.end() == nil {
+			return token
+		}
+	}
+	r := newReader(bytes.NewReader(page), "")
+	if token = r.next(); r.err != nil {
+		return ""
+	}
+	return token
+}
+
+// next reads a page's pageToken, and nothing else of it.
+func (r *reader) next() (token string) {
+	if r.json.PeekKind() != '{' {
+		return ""
+	}
+	r.fields(func(name string) {
+		if name == "pageToken" {
+			token = r.text()
+			return
+		}
+		r.skip()
+	})
+	return token
 }
 
 // page reads {data, pageToken}, or an array.
@@ -181,12 +214,14 @@ func (r *reader) token() jsontext.Token {
 
 // fail keeps an error. The words of the JSON package are not among what it says: they quote the answer (rule R8).
 func (r *reader) fail(err error) {
-	var bad *jsontext.SyntacticError
+	if err == nil || r.err != nil {
+		return
+	}
+	_, bad := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
-	case err == nil || r.err != nil:
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		r.err = fmt.Errorf("%w, at byte %d", ErrDuplicate, r.json.InputOffset())
-	case errors.As(err, &bad) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case bad || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		r.err = fmt.Errorf("%w, at byte %d", ErrMalformed, r.json.InputOffset())
 	default:
 		r.err = err

@@ -107,8 +107,12 @@ func TestWhatServersReallySend(t *testing.T) {
 
 func TestPageTokens(t *testing.T) {
 	for in, want := range map[string]string{`"a b/c"`: "a b/c", `17`: "17", `null`: "", `""`: ""} {
-		if _, p := read(t, ss12000.Groups, `{"data":[],"pageToken":`+in+`}`); p.Token != want {
+		page := `{"data":[],"pageToken":` + in + `}`
+		if _, p := read(t, ss12000.Groups, page); p.Token != want {
 			t.Errorf("the token %s is read as %q", in, p.Token)
+		}
+		if next := ss12000.NextToken([]byte(page)); next != want {
+			t.Errorf("the next token %s is read as %q", in, next)
 		}
 	}
 	if _, p := read(t, ss12000.Groups, `{"data":null}`); p.Token != "" || p.Count != 0 {
@@ -309,12 +313,15 @@ func FuzzReadPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, n uint8, body string) {
 		of := ss12000.Resources()[int(n)%len(ss12000.Resources())]
 		var first []ss12000.Object
-		_, err := ss12000.ReadPage(of, strings.NewReader(body), func(o ss12000.Object) error {
+		p, err := ss12000.ReadPage(of, strings.NewReader(body), func(o ss12000.Object) error {
 			first = append(first, o)
 			return nil
 		})
 		if err != nil {
 			return
+		}
+		if next := ss12000.NextToken([]byte(body)); next != p.Token {
+			t.Errorf("the page has the token %q, and the next one is asked for with %q", p.Token, next)
 		}
 		again := []byte{'['}
 		for i, o := range first {

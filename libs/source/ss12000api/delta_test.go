@@ -57,7 +57,7 @@ func TestWhatIsInDoubtIsReadWhole(t *testing.T) {
 		"a list that is gone":          func(w *world) { w.breaks(without("placements")(w)) },
 		"it forgot what was deleted":   func(w *world) { w.breaks(answers("deletedEntities", 410)) },
 		"it cannot go back so far":     func(w *world) { w.breaks(answers("deletedEntities", 400)) },
-		"the server's clock went back": func(w *world) { w.skew = -5 * time.Hour },
+		"the server's clock went back": func(w *world) { w.skews(-5 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
@@ -195,7 +195,7 @@ func TestClocksThatAreHoursWrong(t *testing.T) {
 			}
 			wrong := func(ours, servers time.Duration) {
 				w.pass(ours)
-				w.skew += servers - ours
+				w.skews(w.skew + servers - ours)
 			}
 			w.read()
 			wrong(c.ours, c.servers)
@@ -231,6 +231,34 @@ func TestClocksThatAreHoursWrong(t *testing.T) {
 				t.Errorf("everything is still read: %v", run.Findings)
 			}
 			w.agrees("a read of what changed")
+		})
+	}
+}
+
+// TestAClockThatIsSet: a server's clock that is set back by more than the overlap, and by less than what counts as wrong,
+// gives a change a time before which nothing is asked for. It is seen all the same.
+func TestAClockThatIsSet(t *testing.T) {
+	for _, c := range []struct{ before, after time.Duration }{
+		{0, -5 * time.Minute}, {5 * time.Minute, -4 * time.Minute}, {-5 * time.Minute, 0}, {-4 * time.Minute, -9 * time.Minute}, {0, -30 * time.Second},
+	} {
+		t.Run(fmt.Sprint(c.before, " then ", c.after), func(t *testing.T) {
+			w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+			w.cfg.Delta.Overlap = time.Minute
+			w.skews(c.before)
+			w.read()
+			w.skews(c.after)
+			w.change(func(t *sourcetest.Town) { t.Person(pupil(4)).FamilyName = "Nynamn" })
+			w.pass(time.Hour)
+			behind := min(c.before, 0)-c.after > time.Minute
+			if run := w.read(); run.Complete != behind {
+				t.Errorf("the read is complete: %t, findings %v", run.Complete, run.Findings)
+			}
+			w.agrees("the first read after the clock was set")
+			w.change(func(t *sourcetest.Town) { t.Groups[2].Name = "Nyttnamn" })
+			if run := w.read(); run.Complete {
+				t.Errorf("the clock stands as before, and everything is read: %v", run.Findings)
+			}
+			w.agrees("the read after that")
 		})
 	}
 }

@@ -165,7 +165,7 @@ func TestFaults(t *testing.T) {
 			w.breaks(broken)
 			run := w.run()
 			w.breaks(nil)
-			w.skew = 0
+			w.skews(0)
 			switch {
 			case c.state != "":
 				if run.State != c.state || run.Reason == nil || run.Reason.Code != c.code {
@@ -246,7 +246,7 @@ func leaves(w *world) func(http.ResponseWriter, *http.Request) bool {
 
 func skewed(by time.Duration) func(*world) func(http.ResponseWriter, *http.Request) bool {
 	return func(w *world) func(http.ResponseWriter, *http.Request) bool {
-		w.skew = by
+		w.skews(by)
 		return nil
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"eventful.se/ess/libs/format/ss12000"
 	"eventful.se/ess/libs/reason"
+	"eventful.se/ess/libs/source/ahead"
 	"eventful.se/ess/libs/transport/httpx"
 )
 
@@ -25,7 +26,6 @@ const (
 
 // content is what stood on a page.
 type content struct {
-	token   string
 	n       int // objects
 	same    [sha256.Size]byte
 	odd     map[string]int
@@ -42,7 +42,7 @@ func (r *run) objects(of ss12000.Resource) func([]byte) (content, error) {
 			return nil
 		})
 		ids.Sum(c.same[:0])
-		c.token, c.n, c.odd = p.Token, p.Count, p.Odd
+		c.n, c.odd = p.Count, p.Odd
 		return c, err
 	}
 }
@@ -69,28 +69,17 @@ type forgottenError struct{ err error }
 // Error returns what the server said.
 func (e *forgottenError) Error() string { return e.err.Error() }
 
-// result is a page, or why there is none.
-type result struct {
-	content
-	err error
-}
-
-// once reads a list once. The next page is fetched while this one is taken in.
+// once reads a list once. While a page is taken in, the next one is read and the one after that is fetched.
 func (r *run) once(ctx context.Context, path string, query url.Values, read func([]byte) (content, error)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	pages := make(chan result, 1)
-	defer func() {
-		cancel()
-		for range pages { // until who fetches has ended
+	pages := func(ctx context.Context, send func(content) bool) error {
+		return r.read(ctx, path, query, read, send)
+	}
+	for page, err := range ahead.Of(ctx, pages) {
+		if err != nil {
+			return err
 		}
-	}()
-	go r.fetch(ctx, path, query, read, pages)
-	for p := range pages {
-		if p.err != nil {
-			return p.err
-		}
-		r.mapper.Odd(p.odd)
-		for _, o := range p.objects {
+		r.mapper.Odd(page.odd)
+		for _, o := range page.objects {
 			if err := context.Cause(ctx); err != nil {
 				return err
 			}
@@ -99,57 +88,69 @@ func (r *run) once(ctx context.Context, path string, query url.Values, read func
 			}
 		}
 	}
-	return context.Cause(ctx)
+	return nil
 }
 
-// fetch fetches page after page, and closes pages.
-func (r *run) fetch(ctx context.Context, path string, query url.Values, read func([]byte) (content, error), pages chan<- result) {
-	defer close(pages)
-	send := func(p result) bool {
-		select {
-		case pages <- p:
-			return p.err == nil
-		case <-ctx.Done():
-			return false
-		}
-	}
-	loop := reason.Errorf(reason.Transient, nil, reason.PageLoop, "address", r.host, "list", path)
-	tokens, seen := map[[sha256.Size]byte]bool{}, map[[sha256.Size]byte]bool{}
+// fetch fetches page after page.
+func (r *run) fetch(ctx context.Context, path string, query url.Values, send func([]byte) bool) error {
+	tokens := map[[sha256.Size]byte]bool{}
 	ask := url.Values{"limit": {strconv.Itoa(r.cfg.Limit)}}
 	maps.Copy(ask, query)
-	empty := 0
 	for n := range maxPages {
 		a, err := r.client.Do(ctx, httpx.Request{URL: r.base + "/" + path, Query: ask})
 		if n > 0 && httpx.Status(err) == http.StatusGone {
 			err = &forgottenError{err}
 		}
 		if err != nil {
-			send(result{err: err})
-			return
+			return err
 		}
 		if r.served.IsZero() {
 			r.served = a.Date
 		}
-		c, err := read(a.Body)
-		if err != nil {
-			send(result{err: r.unreadable(err)})
-			return
+		token := ss12000.NextToken(a.Body)
+		if !send(a.Body) || token == "" {
+			return nil
 		}
-		token := sha256.Sum256([]byte(c.token))
+		known := sha256.Sum256([]byte(token))
+		if tokens[known] {
+			return r.loop(path)
+		}
+		tokens[known] = true
+		ask = url.Values{"limit": {strconv.Itoa(r.cfg.Limit)}, "pageToken": {token}}
+	}
+	return r.loop(path)
+}
+
+// read reads page after page, while the next one is fetched.
+func (r *run) read(ctx context.Context, path string, query url.Values, read func([]byte) (content, error), send func(content) bool) error {
+	seen := map[[sha256.Size]byte]bool{}
+	empty := 0
+	fetched := func(ctx context.Context, send func([]byte) bool) error { return r.fetch(ctx, path, query, send) }
+	for body, err := range ahead.Of(ctx, fetched) {
+		if err != nil {
+			return err
+		}
+		c, err := read(body)
+		if err != nil {
+			return r.unreadable(err)
+		}
 		if empty++; c.n > 0 {
 			empty = 0
 		}
-		if c.n > 0 && seen[c.same] || c.token != "" && tokens[token] || empty > maxEmpty {
-			send(result{err: loop})
-			return
+		if c.n > 0 && seen[c.same] || empty > maxEmpty {
+			return r.loop(path)
 		}
-		seen[c.same], tokens[token] = true, true
-		if !send(result{content: c}) || c.token == "" {
-			return
+		seen[c.same] = true
+		if !send(c) {
+			return nil
 		}
-		ask = url.Values{"limit": {strconv.Itoa(r.cfg.Limit)}, "pageToken": {c.token}}
 	}
-	send(result{err: loop})
+	return nil
+}
+
+// loop says that the pages of a list have no end.
+func (r *run) loop(path string) error {
+	return reason.Errorf(reason.Transient, nil, reason.PageLoop, "address", r.host, "list", path)
 }
 
 // unreadable gives an error of the format its reason; any other stays.

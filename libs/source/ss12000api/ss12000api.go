@@ -8,7 +8,7 @@
 //
 // What changed is read by meta.modified and deletedEntities, from a time before the last read began, by the server's own
 // clock. Whatever is in doubt about it, everything is read: settings that changed, many reads of changes in a row, a server
-// that does not know deletedEntities, or says that it has forgotten, clocks that differ.
+// that does not know deletedEntities, or says that it has forgotten, clocks that differ or were set back.
 package ss12000api
 
 import (
@@ -206,7 +206,7 @@ func (r *run) deleted(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	if !r.served.IsZero() && r.served.Before(r.since.Since) {
+	if r.setBack() {
 		return &doubtError{"the server's clock went back"}
 	}
 	if len(gone[ss12000.Persons]) > 0 {
@@ -247,7 +247,7 @@ func (r *run) deletedSince(ctx context.Context, after time.Time) (gone ss12000.D
 	err = r.pages(ctx, "deletedEntities", query, func(body []byte) (content, error) {
 		p, err := ss12000.ReadDeleted(bytes.NewReader(body), gone)
 		n += p.Count
-		return content{token: p.Token, n: p.Count, same: sha256.Sum256(body), odd: p.Odd}, err
+		return content{n: p.Count, same: sha256.Sum256(body), odd: p.Odd}, err
 	})
 	return gone, n, err
 }

@@ -50,7 +50,7 @@ func newWorld(t testing.TB, o ss12000server.Options) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, log: sourcetest.NewLog(), runs: &sourcetest.Runs{}, keyer: k, at: time.Date(2026, 10, 14, 10, 0, 0, 0, time.UTC)}
-	o.Now = func() time.Time { return w.now().Add(w.skew) }
+	o.Now = w.serversNow
 	o.Before = func(rw http.ResponseWriter, r *http.Request) bool {
 		rw.Header().Set("Date", o.Now().Format(http.TimeFormat))
 		w.mu.Lock()
@@ -83,6 +83,19 @@ func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.at
+}
+
+func (w *world) serversNow() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at.Add(w.skew)
+}
+
+// skews has the server's clock be ahead of ours.
+func (w *world) skews(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skew = by
 }
 
 // pass lets time pass.

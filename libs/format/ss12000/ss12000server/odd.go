@@ -41,10 +41,27 @@ func SchoolSoft(now func() time.Time) Options {
 	return Options{Path: "/prov/api/v1", Now: now, Auth: Auth{Token: "hemligt"}, Oddities: Oddities{BareWords: true, UntypedEmails: true}}
 }
 
+// Skolplatsen returns the options of a server with an id, a secret and a client certificate. As of Quiculum and Metakatalog
+// nothing is publicly known of it but that it is among the registers that are read: it is of the standard, and each of the
+// three has another way to sign in that vendors have.
+func Skolplatsen(now func() time.Time) Options {
+	return Options{Path: "/v2.0", Now: now, Auth: Auth{ClientID: "prov", ClientSecret: "hemligt", Certificate: true}}
+}
+
+// Quiculum is one with a token that never changes; see [Skolplatsen].
+func Quiculum(now func() time.Time) Options {
+	return Options{Path: "/v2.0", Now: now, Auth: Auth{Token: "hemligt"}}
+}
+
+// Metakatalog is one with a key in a header; see [Skolplatsen].
+func Metakatalog(now func() time.Time) Options {
+	return Options{Path: "/v2.0", Now: now, Auth: Auth{Header: "X-API-Key", Key: "hemligt"}}
+}
+
 // Demo returns the options of a server like the one public demonstration server that was measured. Its register has
 // [TeachersAsRoles].
 func Demo(now func() time.Time) Options {
-	return Options{Path: "/v2.0", Now: now, Oddities: Oddities{
+	return Options{Path: "/v2.0", Now: now, Limit: 50, MaxLimit: 100, Oddities: Oddities{
 		TimesWithoutZone: true, NumericToken: true, CountsPages: true, FlatDeleted: true, MoreProperties: true, NullsForNothing: true,
 	}}
 }

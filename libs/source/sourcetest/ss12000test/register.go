@@ -37,10 +37,13 @@ type Register struct {
 	Omits bool
 	// CAFile is the certificate that the server is known by, PEM; Secret is the file of what a client signs in with.
 	CAFile, Secret string
+	options        ss12000server.Options
+	http           *httptest.Server
+	address        string // once it has one
 
-	options ss12000server.Options
-	http    *httptest.Server
-	address string // once it has one
+	// Where the server asks for a certificate: who signs those that it knows, and the files of one.
+	clients               *x509.CertPool
+	clientCert, clientKey string
 
 	mu     sync.Mutex
 	server *ss12000server.Server
@@ -61,6 +64,11 @@ func New(t testing.TB, o ss12000server.Options) *Register {
 		return before != nil && before(w, req) || r.breaks(w, req)
 	}
 	r.options, r.server = o, ss12000server.New(o)
+	if o.Auth.Certificate {
+		if err := r.ask(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := r.start(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +80,28 @@ func New(t testing.TB, o ss12000server.Options) *Register {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// ask has the server know a certificate that a client shows, and lays it and its key into a directory.
+func (r *Register) ask(dir string) error {
+	pair, err := stranger()
+	if err != nil {
+		return err
+	}
+	known, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return err
+	}
+	r.clients = x509.NewCertPool()
+	r.clients.AddCert(known)
+	r.clientCert, r.clientKey = filepath.Join(dir, "client.pem"), filepath.Join(dir, "client-key.pem")
+	return errors.Join(
+		os.WriteFile(r.clientCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.Raw}), 0o600),
+		os.WriteFile(r.clientKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 }
 
 // start starts the server, with another certificate than its own where there is one.
@@ -87,8 +117,12 @@ func (r *Register) start(other *tls.Certificate) error {
 		}),
 		ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
 	}}
+	r.http.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	if other != nil {
-		r.http.TLS = &tls.Config{Certificates: []tls.Certificate{*other}, MinVersion: tls.VersionTLS12}
+		r.http.TLS.Certificates = []tls.Certificate{*other}
+	}
+	if r.clients != nil {
+		r.http.TLS.ClientAuth, r.http.TLS.ClientCAs = tls.VerifyClientCertIfGiven, r.clients
 	}
 	r.http.StartTLS()
 	return nil
@@ -108,7 +142,11 @@ func (r *Register) TokenURL() string { return "https://" + r.address + ss12000se
 
 // Reach returns the settings by which a client may call the server, and tries again without long pauses: lines of YAML.
 func (r *Register) Reach() string {
-	return fmt.Sprintf("caFile: %s\nprivateAddresses: true\nretry: {tries: 2, pause: 1ms}\n", r.CAFile)
+	reach := fmt.Sprintf("caFile: %s\nprivateAddresses: true\nretry: {tries: 2, pause: 1ms}\n", r.CAFile)
+	if r.clients != nil {
+		reach += fmt.Sprintf("clientCertificate: 'file:%s'\nclientKey: 'file:%s'\n", r.clientCert, r.clientKey)
+	}
+	return reach
 }
 
 // Hold makes the register hold a town.
@@ -294,20 +332,24 @@ func stranger() (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// Steps returns the step of a check that fails by each fault.
-func Steps() map[sourcetest.Fault]string {
-	lists := string(ss12000.Organisations)
+// Steps returns the step of a check that fails by each fault. A secret that never changes shows at the first list only.
+func (r *Register) Steps() map[sourcetest.Fault]string {
+	lists, signIn := string(ss12000.Organisations), "sign-in"
+	if r.options.Auth.ClientID == "" {
+		signIn = lists
+	}
 	return map[sourcetest.Fault]string{
-		sourcetest.Unreachable: "connect", sourcetest.OtherPeer: "certificate", sourcetest.SignIn: "sign-in",
-		sourcetest.Rights: lists, sourcetest.Nothing: lists, sourcetest.Garbage: "sign-in",
+		sourcetest.Unreachable: "connect", sourcetest.OtherPeer: "certificate", sourcetest.SignIn: signIn,
+		sourcetest.Rights: lists, sourcetest.Nothing: lists, sourcetest.Garbage: signIn,
 	}
 }
 
 // Side returns the other side of golden cases. The input of a case is a file for each list, as organisations.json, with
-// what the API answers: an array of objects, or a page; ${base}, ${token}, ${ca} and ${secret} stand in its settings.
+// what the API answers: an array of objects, or a page; ${base}, ${token}, ${ca}, ${secret}, ${cert} and ${key} stand in
+// its settings.
 func (r *Register) Side() sourcetest.Side {
 	return sourcetest.Side{
-		Values: map[string]string{"base": r.BaseURL(), "token": r.TokenURL(), "ca": r.CAFile, "secret": r.Secret, "host": r.address},
+		Values: map[string]string{"base": r.BaseURL(), "token": r.TokenURL(), "ca": r.CAFile, "secret": r.Secret, "host": r.address, "cert": r.clientCert, "key": r.clientKey},
 		Hold: func(files string, at time.Time) error {
 			var all []ss12000.Object
 			for _, of := range ss12000.Resources() {
