@@ -58,6 +58,8 @@ func (c *clay) under() sourcetest.Under {
 	switch c.flaw {
 	case "claims no delta, and gives a cursor":
 		u.Claims.NoDelta = "every read reads everything"
+	case "claims to read everything where something changed":
+		u.Claims.NoPart = "it does not know what is gone"
 	case "claims to state no groups":
 		u.Claims.NoGroups = "it has none"
 	case "claims to keep everything in memory":

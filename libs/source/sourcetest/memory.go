@@ -102,7 +102,7 @@ func (l *Log) take(batch []source.Change) error {
 		l.changes = append(l.changes, c)
 		h := source.Head{Seq: uint64(len(l.changes)), Hash: c.Hash, SourceID: c.SourceID}
 		if t := c.Record.Tombstone; t != nil {
-			h.Tombstone, h.Became, h.Protected = true, t.Became, t.Reason == roster.TombstoneProtected
+			h.Tombstone, h.Became, h.Protected, h.Vanished = true, t.Became, t.Reason == roster.TombstoneProtected, c.Vanished
 		}
 		l.heads[c.Record.Ref], l.records[c.Record.Ref] = h, c.Record
 	}

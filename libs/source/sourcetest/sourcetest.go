@@ -48,6 +48,7 @@ type Under struct {
 // understands: "an export is always whole".
 type Claims struct {
 	NoDelta  string // every read reads everything
+	NoPart   string // whatever changed, everything is read; only where nothing did, nothing is
 	NoStream string // docs are not emitted while the register is still being read
 	NoUnits  string // it states no units; those that it refers to are Foreign's
 	NoGroups string // it states no groups; those whose members it states are Foreign's
