@@ -119,6 +119,40 @@ func (s *Set) Specs() (specs []Spec) {
 	return specs
 }
 
+// Used says what became of the calls that were drawn from budgets of one name.
+type Used struct {
+	Name    string
+	Calls   uint64        // that were drawn
+	Waits   uint64        // that had to wait for their turn, those too that gave up
+	Waited  time.Duration // by all of these together
+	Refused uint64        // times that the other side said that it was too many
+}
+
+// Used returns what became of all calls, by name and in the order of names: scopes are counted together.
+func (s *Set) Used() (list []Used) {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sums := map[string]*Used{}
+	for key, b := range s.budgets {
+		sum := sums[key[0]]
+		if sum == nil {
+			sum = &Used{Name: key[0]}
+			sums[key[0]] = sum
+		}
+		b.mu.Lock()
+		sum.Calls, sum.Waits, sum.Waited, sum.Refused = sum.Calls+b.used.Calls, sum.Waits+b.used.Waits, sum.Waited+b.used.Waited, sum.Refused+b.used.Refused
+		b.mu.Unlock()
+	}
+	for _, sum := range sums {
+		list = append(list, *sum)
+	}
+	slices.SortFunc(list, func(a, b Used) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
 // Budget is what may be called. It is for any number of goroutines; a nil one is without limit.
 type Budget struct {
 	now   func() time.Time
@@ -132,6 +166,7 @@ type Budget struct {
 	since   time.Time     // from when that part comes back
 	paused  time.Time     // until then nobody calls
 	deaf    time.Time     // until then one more refusal says nothing new
+	used    Used
 }
 
 // Wait waits until a call may be made, and draws it. Callers go in the order in which they came. It does not wait out a
@@ -145,18 +180,22 @@ func (b *Budget) Wait(ctx context.Context) error {
 	if err != nil || wait == 0 {
 		return err
 	}
-	if err := b.sleep(ctx, wait); err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		drawn.CancelAt(b.now())
+	begun := b.now()
+	err = b.sleep(ctx, wait)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.used.Waits++
+	b.used.Waited += now.Sub(begun)
+	if err != nil {
+		b.used.Calls--
+		drawn.CancelAt(now)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return b.refusal(wait, err)
 		}
 		return err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.pause(b.now()) // which may have begun meanwhile
+	return b.pause(now) // which may have begun meanwhile
 }
 
 // draw takes a call out of the budget, and says how long to wait before it is made.
@@ -169,6 +208,7 @@ func (b *Budget) draw() (*rate.Reservation, time.Duration, error) {
 		return nil, 0, err
 	}
 	r := b.limiter.ReserveN(now, 1)
+	b.used.Calls++
 	return r, r.DelayFrom(now), nil
 }
 
@@ -181,7 +221,11 @@ func (b *Budget) Allow() bool {
 	defer b.mu.Unlock()
 	now := b.now()
 	b.recover(now)
-	return b.pause(now) == nil && b.limiter.AllowN(now, 1)
+	if b.pause(now) != nil || !b.limiter.AllowN(now, 1) {
+		return false
+	}
+	b.used.Calls++
+	return true
 }
 
 // Throttled says that the other side refused a call because there were too many, and how long it asked to wait; 0 when it
@@ -194,6 +238,7 @@ func (b *Budget) Throttled(after time.Duration) {
 	defer b.mu.Unlock()
 	now := b.now()
 	b.recover(now)
+	b.used.Refused++
 	if !now.Before(b.deaf) {
 		b.part = max(floor, b.part/2)
 		if left := int(b.limiter.TokensAt(now)); left > 0 && b.limiter.Limit() != rate.Inf {

@@ -3,6 +3,7 @@ package budget_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,34 @@ func TestNothingIsSavedUpForABurstAfterARefusal(t *testing.T) {
 	b.Throttled(0)
 	if got := took(t, clock, b, 4); got != 2*time.Second {
 		t.Errorf("four calls after a refusal took %v, want 2s", got)
+	}
+}
+
+func TestWhatBecameOfCallsIsToldByName(t *testing.T) {
+	s, clock := set()
+	a, b := s.Of(budget.Spec{Name: "one", Scope: "a", Rate: 2, Burst: 1}), s.Of(budget.Spec{Name: "one", Scope: "b"})
+	took(t, clock, a, 4)
+	took(t, clock, b, 3)
+	if a.Allow() {
+		t.Error("a call is free that has to wait")
+	}
+	impatient, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("stopped"))
+	if err := a.Wait(impatient); err == nil {
+		t.Error("who is to stop called")
+	}
+	b.Throttled(time.Minute)
+	if err := b.Wait(t.Context()); err == nil {
+		t.Error("who was asked to wait called")
+	}
+	s.Of(budget.Spec{Name: "another"})
+	want := []budget.Used{{Name: "another"}, {Name: "one", Calls: 7, Waits: 3, Waited: 1500 * time.Millisecond, Refused: 1}}
+	if got := s.Used(); !slices.Equal(got, want) {
+		t.Errorf("used %+v, want %+v", got, want)
+	}
+	var none *budget.Set
+	if none.Used() != nil {
+		t.Error("what has no budgets tells of some")
 	}
 }
 

@@ -24,7 +24,7 @@ type warden struct {
 	kept  guard.Kept
 	fresh bool // kept is what the store has, as far as is known
 	used  []*deed
-	acted []guard.Decision // those with which everything was looked at
+	acted map[guard.Item]guard.Verdict // those with which everything was looked at
 }
 
 // deed is something dangerous that a round would do to a resource that the target holds.
@@ -376,13 +376,19 @@ func (w *warden) stirred(ctx context.Context) bool {
 }
 
 // heed notes that everything was looked at with the decisions as they are.
-func (w *warden) heed() { w.acted = w.kept.Decisions }
+func (w *warden) heed() {
+	w.acted = make(map[guard.Item]guard.Verdict, len(w.kept.Decisions))
+	for _, d := range w.kept.Decisions {
+		w.acted[d.Item] = d.Verdict
+	}
+}
 
 // unheeded tells whether somebody decided about something that no round has looked at since: a round that looks at a few
 // entities reads all decisions.
 func (w *warden) unheeded() bool {
 	return slices.ContainsFunc(w.kept.Decisions, func(d guard.Decision) bool {
-		return !slices.ContainsFunc(w.acted, func(a guard.Decision) bool { return a.Item == d.Item && a.Verdict == d.Verdict })
+		verdict, acted := w.acted[d.Item]
+		return !acted || verdict != d.Verdict
 	})
 }
 

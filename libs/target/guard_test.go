@@ -17,6 +17,7 @@ import (
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/libs/target/targettest"
+	_ "eventful.se/ess/libs/testbed/underrace"
 )
 
 // kit is a target under the guard: how many persons it holds, and whether it holds one.

@@ -128,6 +128,33 @@ func (c *calls) heardMatch(ctx context.Context, asked []intent, took time.Durati
 	}
 }
 
+// nameSize returns about how many user names the target is asked at once.
+func (h *health) nameSize() int {
+	if h.silent > 0 {
+		return 1
+	}
+	return batchSize
+}
+
+// heardNames learns from what became of a question for user names that these intents use.
+func (c *calls) heardNames(ctx context.Context, intents []intent, err error, s *Settled) {
+	switch {
+	case answers(err):
+		c.health.answered()
+	case reason.Of(err).Code == reason.Throttled:
+		c.pause(err)
+	case reason.FaultOf(err) == reason.Misconfigured:
+		c.trip(err, s)
+	default:
+		for _, in := range intents {
+			if len(c.link.naming.askers[in.resource.Entity]) > 0 {
+				c.health.unheard[in.resource.ID] = struct{}{}
+			}
+		}
+		c.unheard(ctx, s)
+	}
+}
+
 func longer(a, b error) error {
 	if a != nil && reason.AfterOf(a) >= reason.AfterOf(b) {
 		return a
@@ -143,6 +170,15 @@ func (c *calls) pause(err error) {
 		why := reason.Of(err)
 		h.paused, h.pausedFor = until, &why
 	}
+}
+
+// resting returns why the target is not to be called yet, or nil when it may be.
+func (c *calls) resting() error {
+	left := c.health.paused.Sub(c.link.o.Now())
+	if left <= 0 {
+		return nil
+	}
+	return &reason.Error{Fault: reason.Transient, Reason: *c.health.pausedFor, After: left}
 }
 
 // postponed returns the entry of what waits until the target may be called again, or nil when it may.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,46 @@ func TestAWrongPasswordLocksNobodyOut(t *testing.T) {
 				synctest.Wait()
 				if d.count() < 1505 {
 					t.Errorf("%d operations after the password was mended", d.count())
+				}
+				_ = p.stop()
+			})
+		})
+	}
+}
+
+// A secret that was written anew is tried within two minutes, by the process that was not let in and by the one after it, and
+// nothing else shortens the wait.
+func TestAMendedSignInIsTriedAtOnce(t *testing.T) {
+	for name, restarts := range map[string]bool{"the same process": false, "the next one": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := remoteSetup()
+				var written atomic.Int64
+				with := s.with
+				s.with = func(o *target.LinkOptions) {
+					with(o)
+					o.Settings = func() string { return fmt.Sprint(written.Load()) }
+				}
+				d.be(errSignIn, nil)
+				people(s, 100, "Ek")
+				p := start(t, s)
+				time.Sleep(24 * time.Hour)
+				synctest.Wait()
+				if restarts {
+					_ = p.stop()
+					p = start(t, s)
+				}
+				d.be(nil, nil)
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if d.count() != 0 {
+					t.Fatalf("%d operations before anybody wrote anything", d.count())
+				}
+				written.Add(1)
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if d.count() < 100 {
+					t.Errorf("%d operations after the secret was written", d.count())
 				}
 				_ = p.stop()
 			})

@@ -33,7 +33,9 @@ type LinkOptions struct {
 	Idle     time.Duration // how long the roster is kept after the last work; default [DefaultIdle]
 	Observer Observer      // told of every settlement; may be nil
 	Mode     Mode
-	Settings string       // tells the settings of Made from others; a wait for a sign-in ends where they change
+	// Settings tells the settings of Made, and the secrets that they name, from others: a wait for a sign-in ends where they
+	// change. Nil where they cannot.
+	Settings func() string
 	Holds    guard.Store  // keeps what the guard holds
 	Limits   guard.Limits // of the guard
 	// Lifecycle says what becomes of what the target holds for a person who leaves.
@@ -229,6 +231,8 @@ func (l *Link) cold(ctx context.Context) (*command, error) {
 	defer stop()
 	poll, still := l.guard.poll()
 	defer still()
+	look, blind := l.lookout()
+	defer blind()
 	for {
 		select {
 		case <-ctx.Done():
@@ -238,6 +242,10 @@ func (l *Link) cold(ctx context.Context) (*command, error) {
 		case <-wake:
 			l.mark.WakeAt = time.Time{} // the round says when to wake again
 			return nil, nil
+		case <-look:
+			if l.mended() {
+				return nil, nil
+			}
 		case <-poll:
 			if l.guard.stirred(ctx) {
 				return nil, nil
@@ -291,6 +299,8 @@ func (l *Link) next(ctx context.Context, w *work) (*command, error) {
 	defer idle.Stop()
 	poll, still := l.guard.poll()
 	defer still()
+	look, blind := l.lookout()
+	defer blind()
 	for {
 		select {
 		case <-ctx.Done():
@@ -301,6 +311,11 @@ func (l *Link) next(ctx context.Context, w *work) (*command, error) {
 			l.mark.WakeAt = time.Time{} // the round says when to wake again
 			l.engine.due(l.o.Now(), w)
 			return nil, nil
+		case <-look:
+			if l.mended() {
+				w.all = true
+				return nil, nil
+			}
 		case <-poll:
 			if l.guard.stirred(ctx) {
 				w.all = true
@@ -362,6 +377,36 @@ func (l *Link) lockedOut() (s Settled, yes bool) {
 	return Settled{Kinds: map[string]Delta{}, Halted: l.mark.Status.Reason, Refused: true}, true
 }
 
+// lookoutEvery is how often a link that was not let in looks whether its settings or secrets are others.
+const lookoutEvery = time.Minute
+
+// lookout returns a channel that fires when it is time to look whether a refused sign-in was mended; nil for a link that
+// waits for none.
+func (l *Link) lookout() (<-chan time.Time, func()) {
+	if l.mark.Status.Mode != ModeHalted || !isSignIn(l.mark.Status.Reason.Code) {
+		return nil, func() {}
+	}
+	tick := time.NewTicker(lookoutEvery)
+	return tick.C, tick.Stop
+}
+
+// mended tells whether settings or secrets are others than those with which a sign-in was refused. Then it is tried at once.
+func (l *Link) mended() bool {
+	if l.settings() == l.mark.Status.Settings {
+		return false
+	}
+	l.barred, l.mark.WakeAt = false, time.Time{}
+	l.retry.reset()
+	return true
+}
+
+func (l *Link) settings() string {
+	if l.o.Settings == nil {
+		return ""
+	}
+	return l.o.Settings()
+}
+
 // isSignIn tells whether a reason is that of a sign-in that was refused.
 func isSignIn(code reason.Code) bool {
 	switch code {
@@ -380,7 +425,7 @@ func (l *Link) note(ctx context.Context, s *Settled) error {
 	}
 	switch {
 	case s.Halted != nil:
-		is.Mode, is.Reason, is.Settings = ModeHalted, s.Halted, l.o.Settings
+		is.Mode, is.Reason, is.Settings = ModeHalted, s.Halted, l.settings()
 	case is.Held > 0:
 		why := reason.New(reason.LinkHolds, "count", is.Held, "digest", l.guard.kept.Hold.Digest)
 		is.Mode, is.Reason = ModeHeld, &why
@@ -467,7 +512,7 @@ func (l *Link) load(m Mark) {
 		return
 	}
 	l.loaded = true
-	if was := m.Status; was.Mode == ModeHalted && was.Reason != nil && was.Settings == l.o.Settings {
+	if was := m.Status; was.Mode == ModeHalted && was.Reason != nil && was.Settings == l.settings() {
 		refused := isSignIn(was.Reason.Code)
 		l.barred = refused && l.o.Mode != ModePreview // which a person asked for
 		l.retry.attempts = attemptsIn(m.WakeAt.Sub(was.Since), firstWait(refused))

@@ -50,6 +50,16 @@ func (d *slow) Lookup(ctx context.Context, id target.ID, native string) (target.
 	return d.named.Lookup(ctx, id, native)
 }
 
+func (d *slow) Taken(ctx context.Context, list []string) (map[string]string, error) {
+	d.mu.Lock()
+	away := d.away
+	d.mu.Unlock()
+	if away != nil {
+		return nil, away
+	}
+	return d.named.Taken(ctx, list)
+}
+
 // heard returns how often it was asked for its own, and how often for something of ours.
 func (d *slow) heard() (matches, probes int) {
 	d.mu.Lock()

@@ -122,7 +122,8 @@ func (n *naming) person(v view, k roster.Key) roster.Key {
 	return now
 }
 
-// inherit gives a person the names of the keys that she or he had before.
+// inherit gives a person the names of the keys that she or he had before. Somebody who still stands under such a key keeps
+// them, unless the registers' own words say that the record there is about to be replaced.
 func (n *naming) inherit(v view, person roster.Key) {
 	former := v.State(roster.Ref{Kind: roster.KindPerson, Key: person}).Former
 	if len(former) == 0 {
@@ -132,7 +133,8 @@ func (n *naming) inherit(v view, person roster.Key) {
 		return slices.ContainsFunc(nameRoles, func(r roster.Role) bool { return len(n.book.Of(names.Owner{Person: k, Role: r})) > 0 })
 	}
 	for _, k := range former {
-		if v.Roster.Person(k) == nil && has(k) && !has(person) {
+		stands := v.Roster.Person(k) != nil && !v.Roster.Superseded(roster.Ref{Kind: roster.KindPerson, Key: k})
+		if !stands && has(k) && !has(person) {
 			n.book.Move(k, person)
 		}
 	}
@@ -293,7 +295,7 @@ func (c *calls) sureOfNames(ctx context.Context, intents []intent, w *work, s *S
 	if again, err = c.meetNamed(ctx, intents, w.force, s); err != nil || again {
 		return nil, nil, nil, again, err
 	}
-	again, why = c.askForNames(ctx)
+	again, why = c.askForNames(ctx, intents, s)
 	if ctx.Err() != nil {
 		return nil, nil, nil, false, context.Cause(ctx)
 	}
@@ -349,15 +351,23 @@ func (c *calls) meetNamed(ctx context.Context, intents []intent, force bool, s *
 // asked tells whether the target was asked in this round for what is to be made, and has nothing that is it.
 func (c *calls) asked(in intent) bool { _, ok := c.met[in.resource.ID]; return ok }
 
-// askForNames asks the target which of the new names something has that is not the person's. It reports whether some have.
-func (c *calls) askForNames(ctx context.Context) (found bool, err error) {
-	n := c.link.naming
+// askForNames asks the target which of the new names something has that is not the person's. It asks as everything does that
+// a target is asked: nothing while it wants no calls, one name until a silent one has answered, and nothing before somebody is
+// contained, so that c.cut says so. It reports whether the plan is to be made again, or the link is halted; err is why some
+// could not be asked about.
+func (c *calls) askForNames(ctx context.Context, intents []intent, s *Settled) (again bool, err error) {
+	n, preview := c.link.naming, c.link.o.Mode == ModePreview
 	namer, ok := c.link.o.Made.Applier.(Namer)
 	if !ok {
 		return false, nil
 	}
 	fresh := n.fresh()
-	if len(fresh) == 0 {
+	rest := slices.Sorted(maps.Keys(fresh))
+	clear(n.unasked)
+	for _, name := range rest {
+		n.unasked[name] = struct{}{}
+	}
+	if len(rest) == 0 {
 		return false, nil
 	}
 	mine := map[string]roster.Key{} // by the target's own id
@@ -366,26 +376,36 @@ func (c *calls) askForNames(ctx context.Context) (found bool, err error) {
 			mine[e.Native] = e.Entity.Key
 		}
 	}
-	clear(n.unasked)
-	for list := range slices.Chunk(slices.Sorted(maps.Keys(fresh)), batchSize) {
-		has := map[string]string{}
-		if err == nil {
-			has, err = namer.Taken(ctx, list)
+	for len(rest) > 0 {
+		if c.cut = c.cut || !preview && c.urgent(); c.cut {
+			return true, nil
+		}
+		if err := c.resting(); err != nil {
+			return again, err
+		}
+		list := rest[:min(len(rest), c.health.nameSize())]
+		has, err := namer.Taken(ctx, list)
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if !preview {
+			c.heardNames(ctx, intents, err, s)
+		}
+		if err != nil {
+			return again || s.Halted != nil, err
 		}
 		for _, name := range list {
-			native, taken := has[name]
-			switch {
-			case err != nil:
-				n.unasked[name] = struct{}{}
-			case taken && (native == "" || mine[native] != fresh[name].Person):
+			delete(n.unasked, name)
+			if native, taken := has[name]; taken && (native == "" || mine[native] != fresh[name].Person) {
 				n.lose(name)
-				found = true
-			default:
+				again = true
+			} else {
 				n.free[name] = struct{}{}
 			}
 		}
+		rest = rest[len(list):]
 	}
-	return found, err
+	return again, nil
 }
 
 // lose notes that something in the target has a name.
@@ -397,6 +417,10 @@ func (n *naming) lose(name string) {
 // unnamed notes that nobody could tell whether a new name is taken: it is asked again later.
 func (c *calls) unnamed(ctx context.Context, in intent, why error, s *Settled, next *work) error {
 	known := c.book.entries[in.resource.ID]
+	if e := c.postponed(in, known); e != nil {
+		c.put(*e)
+		return nil
+	}
 	switch {
 	case known == nil:
 		c.put(Entry{ID: in.resource.ID, Entity: in.resource.Entity, Anchor: in.entry.Anchor, State: Waiting})

@@ -295,31 +295,45 @@ func TestRenamesFollowThePolicyThroughTheGuard(t *testing.T) {
 	}
 }
 
+// The two messages of a key that changes are read together, or one after the other in either order.
 func TestAKeyThatChangesKeepsTheName(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		given := targettest.NewNames()
-		s, a := namedSetup(t, given, names.Spec{})
-		s.log.Publish(unit(1), enrolled(11, "Anna", "Andersson"))
-		p := start(t, s)
-		idleFor(time.Minute)
-		calls := a.count()
-		next := enrolled(12, "Anna", "Andersson")
-		next.Former = []roster.Key{key(11)}
-		old := gone(enrolled(11, "", ""))
-		old.Tombstone = &roster.Tombstone{Reason: roster.TombstoneBecame, Became: key(12)}
-		s.log.Publish(next, old)
-		idleFor(time.Minute)
-		if a.count() != calls || len(a.called()) != 1 || a.called()[pupilID(11)] != "annand" {
-			t.Errorf("%d calls; there are %v", a.count()-calls, a.called())
-		}
-		if c := claimsOf(t, given)["annand"]; c.Owner.Person != key(12) {
-			t.Errorf("the name is %+v", c)
-		}
-		if of := overlays(t, s.log, s.target()); of[key(11)] != nil || of[key(12)] == nil {
-			t.Errorf("the overlays are of %v", slices.Collect(maps.Keys(of)))
-		}
-		_ = p.stop()
-	})
+	next := enrolled(12, "Anna", "Andersson")
+	next.Former = []roster.Key{key(11)}
+	old := gone(enrolled(11, "", ""))
+	old.Tombstone = &roster.Tombstone{Reason: roster.TombstoneBecame, Became: key(12)}
+	for how, steps := range map[string][][]roster.Record{
+		"together":          {{next, old}},
+		"the new one first": {{next}, {old}},
+		"the old one first": {{old}, {next}},
+	} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				given := targettest.NewNames()
+				s, a := namedSetup(t, given, names.Spec{})
+				s.log.Publish(unit(1), enrolled(11, "Anna", "Andersson"))
+				p := start(t, s)
+				idleFor(time.Minute)
+				calls := a.count()
+				s.log.Mark(register, roster.RunOpened)
+				for _, records := range steps {
+					s.log.Publish(records...)
+					idleFor(time.Minute)
+				}
+				s.log.Mark(register, roster.RunEnded)
+				idleFor(time.Minute)
+				if a.count() != calls || len(a.called()) != 1 || a.called()[pupilID(11)] != "annand" {
+					t.Errorf("%d calls; there are %v", a.count()-calls, a.called())
+				}
+				if c := claimsOf(t, given)["annand"]; c.Owner.Person != key(12) {
+					t.Errorf("the name is %+v", c)
+				}
+				if of := overlays(t, s.log, s.target()); of[key(11)] != nil || of[key(12)] == nil {
+					t.Errorf("the overlays are of %v", slices.Collect(maps.Keys(of)))
+				}
+				_ = p.stop()
+			})
+		})
+	}
 }
 
 func (s setup) target() roster.Source { return roster.Source{System: "memory", Instance: "default"} }

@@ -23,7 +23,7 @@ import (
 type Connector struct {
 	System string // "apple-school-manager"; the folder is target-apple-school-manager
 	Title  string // "Apple School Manager"
-	OnSite bool   // it reaches into the customer's own network, which not every service level has
+	OnSite bool   // it reaches into the customer's own network, which bronze has not
 	// Roles say what a link does with the accounts of each role where its tenant says nothing of it: a directory manages
 	// pupils and matches staff. Nil for a connector that makes no difference between roles, which a link cannot then either.
 	Roles map[roster.Role]Handling

@@ -26,7 +26,11 @@ var _ guard.Store = (*Store)(nil)
 func (s *Store) Kept(context.Context, roster.Source) (guard.Kept, error) { return s.Now(), nil }
 
 // Version returns the version of what is kept.
-func (s *Store) Version(context.Context, roster.Source) (uint64, error) { return s.Now().Version, nil }
+func (s *Store) Version(context.Context, roster.Source) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept.Version, nil
+}
 
 // Keep keeps it, if it was made of what is kept.
 func (s *Store) Keep(_ context.Context, _ roster.Source, k guard.Kept) error {

@@ -109,7 +109,7 @@ func (c *config) Open(env target.Env) (*target.Target, error) {
 	if c.fake.complete {
 		made.Deliverer = delivery{s}
 	} else {
-		made.Applier, made.Accounts = s, []string{"user"}
+		made.Applier, made.Accounts, made.Parallel = s, []string{"user"}, 3
 	}
 	return made, nil
 }
@@ -199,6 +199,8 @@ type sink struct {
 	budget *budget.Budget
 	mu     sync.Mutex
 	seen   map[target.ID]target.Held // of a sink that believes itself
+	latest []target.Operation        // of one that has room for one call
+	said   error                     // of one that answers for the call before
 }
 
 // read draws and counts a call that changes nothing.
@@ -274,7 +276,21 @@ func (s *sink) answer(ctx context.Context, status int, op target.Operation) erro
 }
 
 func (s *sink) Apply(ctx context.Context, ops []target.Operation) []target.Outcome {
+	if s.fake.is("has room for one call") {
+		s.mu.Lock()
+		s.latest = ops
+		s.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
+		s.mu.Lock()
+		ops = s.latest
+		s.mu.Unlock()
+	}
 	out := s.applyAll(ctx, ops)
+	if s.fake.is("answers for the call before") {
+		s.mu.Lock()
+		out[0].Err, s.said = s.said, out[0].Err
+		s.mu.Unlock()
+	}
 	if s.fake.is("answers in another order") {
 		slices.Reverse(out)
 	}

@@ -88,6 +88,8 @@ var planted = []struct {
 	{"leaves where she lies who came back", false, "who has left is moved away, and back", "want it moved away and disabled: false"},
 	{"moves her and lets her in", false, "who has left is moved away, and back", "want it moved away and disabled: true"},
 	{"leaves something running", false, "nothing runs on when the connector is done", "left a goroutine running"},
+	{"has room for one call", false, "as many calls at once as the sink takes come to what one large call does", "with calls side by side (Target.Parallel), the target lacks"},
+	{"answers for the call before", false, "as many calls at once as the sink takes come to what one large call does", "each call has its own answer"},
 	{"writes the time into its file", true, "the same set is the same bytes under the same name", "a time or a random id is in it"},
 	{"clears the inbox first", true, "the other side fails in every way, and nothing is lost or made twice", "no fault of the other side removes anything"},
 }

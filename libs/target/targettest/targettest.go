@@ -134,7 +134,7 @@ func Test(t *testing.T, u Under) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	s := &suite{conformance.New(t, "target-"+u.Connector.System, u.Against), u}
-	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.faults, s.rates, s.safety, s.adoption} {
+	for _, part := range []func(){s.settings, s.mapping, s.life, s.people, s.order, s.sideBySide, s.faults, s.rates, s.safety, s.adoption} {
 		part()
 	}
 	s.Case("nothing runs on when the connector is done", conformance.Prompt, func(t *testing.T) {

@@ -37,6 +37,7 @@ type world struct {
 	logged   *logged
 	budgets  *budget.Set
 	dozing   func() // is told that a call has to wait
+	single   bool   // every call of Apply is about one operation
 	roles    map[roster.Role]target.Handling
 	anchors  map[roster.Key]roster.Key // by which keys the target knows persons who have others now
 
@@ -81,6 +82,9 @@ func (w *world) open() {
 		w.t.Fatal("the target must have a mapping, and either an applier or a deliverer")
 	}
 	w.made.Every = 0 // the suite delivers as often as it looks
+	if w.single {
+		w.made.Pace = func() float64 { return 0.1 } // so slow that the engine makes its batches as small as they can be
+	}
 	w.witness.watch(w.made)
 }
 
@@ -385,6 +389,7 @@ type witness struct {
 	mu      sync.Mutex
 	answers []answer
 	names   []string // of packages
+	crowd   *crowd   // of calls of Apply; nil where they need not wait for each other
 }
 
 // answer is what one call came to.
@@ -444,6 +449,8 @@ type applying struct {
 }
 
 func (a applying) Apply(ctx context.Context, ops []target.Operation) []target.Outcome {
+	a.w.crowd.enter(ctx)
+	defer a.w.crowd.leave()
 	begun := time.Now()
 	out := a.Applier.Apply(ctx, ops)
 	for i := range min(len(ops), len(out)) {
