@@ -12,6 +12,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	_ "eventful.se/ess/libs/testbed/underrace"
 )
 
 // naiveMerge is [Merge] as its rules read: every question asks all records anew, the first by precedence first.

@@ -61,10 +61,11 @@ func program(sources []source.Connector, targets []target.Connector) string {
 	}
 }
 
-// Run hears what is asked of a program, or with none named of all of them, until ctx ends. With keep it makes the stream of
+// Run hears what is asked of a program, or with none named of all of them, and of a tenant, or with none named of all, until
+// ctx ends. With keep it makes the stream of
 // what is asked where there is none. Nothing is attended to before it knows what is paused; without the stream nothing is,
 // for nobody can have asked.
-func (c *Controls) Run(ctx context.Context, program string, keep bool) {
+func (c *Controls) Run(ctx context.Context, program, tenant string, keep bool) {
 	if keep {
 		if err := c.ensure(ctx, 1); err != nil {
 			c.logger.WarnContext(ctx, "nobody can ask anything of this program yet", "error", err)
@@ -74,7 +75,7 @@ func (c *Controls) Run(ctx context.Context, program string, keep bool) {
 		c.logger.WarnContext(ctx, "nobody can ask anything of this program: essctl tenants apply, ess init and ess run make the stream", "error", err)
 		c.knows()
 	}
-	if err := c.control.Follow(ctx, program, c.hear, c.knows); ctx.Err() == nil {
+	if err := c.control.Follow(ctx, program, tenant, c.hear, c.knows); ctx.Err() == nil {
 		c.logger.ErrorContext(ctx, "nothing that is asked is heard any more", "error", err)
 	}
 }
@@ -102,7 +103,7 @@ func (c *Controls) hear(a store.Ask) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.tray(a.Place)
-	if (a.ID == store.HintAsk || a.ID == store.SubscriptionAsk) && !t.own[a.ID].After(a) {
+	if (a.ID == store.HintAsk || a.ID == store.SubscriptionAsk || a.ID == store.SiteAsk) && !t.own[a.ID].After(a) {
 		t.own[a.ID] = a
 	}
 	switch before, lies := t.open[a.ID]; {
@@ -374,7 +375,7 @@ func (t *Tenant) doSource(r *source.Reader) doer {
 	return func(ctx context.Context, a store.Ask, paused bool) answer {
 		switch {
 		case a.Verb == store.VerbCheck:
-			return checked(ctx, r.Check)
+			return checked(ctx, t.checksLine(r.Check))
 		case paused:
 			return answer{err: errPausedNow}
 		case a.Verb == store.VerbRead:

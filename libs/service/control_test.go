@@ -53,7 +53,7 @@ func (p *post) attend(worker string, run func(context.Context) error, do doer) (
 	c := NewControls(p.store, worker, slog.New(slog.DiscardHandler), time.Now)
 	ended := make(chan error, 1)
 	var wg sync.WaitGroup
-	wg.Go(func() { c.Run(ctx, "", false) })
+	wg.Go(func() { c.Run(ctx, "", "", false) })
 	wg.Go(func() { ended <- c.attend(ctx, p.place, run, do) })
 	return func() error {
 		cancel()

@@ -67,11 +67,11 @@ func wantedOfFiles(files []tenant.File) (list []wanted) {
 	return list
 }
 
-// followApplied hands over the documents that are in force in the log's cluster, at once and whenever one changes, until
+// followApplied hands over the documents that are in force in the log's cluster, of one tenant where one is named, at once and whenever one changes, until
 // ctx ends. What the cluster has lost is wrong, not retired.
-func followApplied(ctx context.Context, st *store.Store, set func([]wanted, error)) {
+func followApplied(ctx context.Context, st *store.Store, name string, set func([]wanted, error)) {
 	known := map[string]bool{}
-	st.Tenants().Follow(ctx, func(news []store.TenantNews, err error) {
+	st.Tenants().Follow(ctx, name, func(news []store.TenantNews, err error) {
 		if reason.Of(err).Code == reason.LogMissing && len(known) == 0 {
 			err = fmt.Errorf("no document was ever applied: essctl tenants apply does: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/target"
 )
@@ -64,6 +65,30 @@ func (t *Telemetry) watchPlaces() error {
 		}
 		return nil
 	}, sources, links, members, resources, modes, drift, distrusted)
+	return errors.Join(errs[:]...)
+}
+
+// watchBudgets has the metrics show what the calls of targets draw from, and how long they wait for it.
+func (t *Telemetry) watchBudgets(budgets *budget.Set) error {
+	var errs [5]error
+	calls, err := t.meter.Int64ObservableCounter("ess_budget_calls", metric.WithDescription("Calls that were drawn from a budget."))
+	errs[0] = err
+	waits, err := t.meter.Int64ObservableCounter("ess_budget_waits", metric.WithDescription("Calls that had to wait until the budget allowed them."))
+	errs[1] = err
+	waited, err := t.meter.Float64ObservableCounter("ess_budget_wait", metric.WithUnit("s"), metric.WithDescription("How long calls have waited until the budget allowed them, all together."))
+	errs[2] = err
+	refused, err := t.meter.Int64ObservableCounter("ess_budget_refusals", metric.WithDescription("Times that the other side refused calls because there were too many."))
+	errs[3] = err
+	_, errs[4] = t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for _, u := range budgets.Used() {
+			of := metric.WithAttributes(attribute.String("budget", u.Name))
+			o.ObserveInt64(calls, int64(u.Calls), of)
+			o.ObserveInt64(waits, int64(u.Waits), of)
+			o.ObserveFloat64(waited, u.Waited.Seconds(), of)
+			o.ObserveInt64(refused, int64(u.Refused), of)
+		}
+		return nil
+	}, calls, waits, waited, refused)
 	return errors.Join(errs[:]...)
 }
 

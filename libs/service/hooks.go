@@ -220,7 +220,7 @@ func (k *hook) ask(ctx context.Context) (wait time.Duration) {
 	}
 	if newest != nil {
 		every := k.settings.Every
-		if !newest.Believed() && newest.State != source.Held {
+		if !newest.Believed() && newest.State != source.Held && newest.State != source.Stale { // which another replica's overtook
 			every = max(every, hintAfterWrong)
 		}
 		if wait = min(every, newest.Started.Add(every).Sub(k.now())); wait > 0 {

@@ -184,6 +184,7 @@ func TestHintsThatAreLeftAlone(t *testing.T) {
 		"nobody can be asked":     {state: source.Published, err: &reason.Error{Reason: reason.New(reason.LogMissing)}},
 		"the last read went well": {state: source.Published, after: 5 * time.Minute},
 		"the last read is held":   {state: source.Held, after: 5 * time.Minute},
+		"overtaken by another's":  {state: source.Stale, after: 5 * time.Minute},
 		"unreachable":             {state: source.Unreachable, after: 30 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

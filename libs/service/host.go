@@ -38,9 +38,11 @@ type Host struct {
 	Budgets   *budget.Set // what links draw from before they call; nil is without limit
 	CatchUp   bool        // a read that was missed while nothing ran is made at the start, and so is a source's first
 	Observe   Observer
-	Members   *Members  // with whom the work is shared; nil where there is nobody
-	Controls  *Controls // what operators ask; nil where nobody can
-	Hooks     *Hooks    // where registers tell of changes; nil where they cannot
+	Members   *Members    // with whom the work is shared; nil where there is nobody
+	Controls  *Controls   // what operators ask; nil where nobody can
+	Hooks     *Hooks      // where registers tell of changes; nil where they cannot
+	Line      *store.Line // of a program at a customer's: nothing is read while it is cut
+	OnSite    bool        // this program is at a customer's: it reads the sources that are onSite, and keeps no link
 	// Complete says that every connector there is, is given to Open: then a system that none of them serves is a problem.
 	// Off, it is another program's.
 	Complete bool
@@ -80,6 +82,7 @@ type Tenant struct {
 	ledger    *store.Ledger
 	owner     target.Owner
 	controls  *Controls
+	line      *store.Line
 	hooks     *Hooks
 	places    *places
 	pace      *Pace
@@ -99,6 +102,7 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 		Scheduler: source.NewScheduler(logger, h.Now),
 		feed:      target.NewFeed(log, d.Precedence(), logger, h.Now),
 		controls:  h.Controls,
+		line:      h.Line,
 		hooks:     h.Hooks,
 		pace:      h.Pace,
 		places:    h.Telemetry.places,
@@ -125,15 +129,19 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 			h.elsewhere(logger, s.System, at.At("system"))
 			continue
 		}
-		if c.OnSite {
-			d.Unentitled(at.At("system"), tenant.OnSite, "has nothing on site")
+		if c.OnSite && !s.OnSite {
+			d.Unentitled(at.At("system"), tenant.OnSite, "has nothing read on site")
+		}
+		if h.purpose == toRun && s.OnSite != h.OnSite {
+			logger.Debug("left to who reads the source: it is onSite, or this program is", "source", s.Ref().String())
+			continue
 		}
 		r := h.reader(d, s, c, keyer, at)
 		if r == nil {
 			continue
 		}
 		t.Readers[s.Ref()] = r
-		job := source.Job{Name: s.Ref().String(), Schedule: orElse(s.Schedule, c.Defaults.Schedule), Run: h.paced(SourceItem(d.Tenant, s.Ref()), r.Run)}
+		job := source.Job{Name: s.Ref().String(), Schedule: orElse(s.Schedule, c.Defaults.Schedule), Run: h.overLine(s.Ref().String(), logger, h.paced(SourceItem(d.Tenant, s.Ref()), r.Run))}
 		if h.CatchUp {
 			job.Last = h.lastRead(d.Tenant, s.Ref())
 		}
@@ -141,13 +149,16 @@ func (h *Host) Open(d *tenant.Document, sources []source.Connector, targets []ta
 	}
 	silent := Silent(d, sources)
 	for i, l := range d.Links {
+		if h.OnSite {
+			break
+		}
 		c, ok := find(targets, func(c target.Connector) bool { return c.System == l.Target })
 		if !ok {
 			h.elsewhere(logger, l.Target, problems.At("links[%d].target", i))
 			continue
 		}
 		if c.OnSite {
-			d.Unentitled(problems.At("links[%d].target", i), tenant.OnSite, "has nothing on site")
+			d.Unentitled(problems.At("links[%d].target", i), tenant.Directory, "has no target in the customer's network")
 		}
 		l = sheltered(logger, l, silent)
 		if link := h.link(d, l, c, t.feed, problems.At("links[%d]", i)); link != nil {
@@ -227,11 +238,15 @@ func settings(section ast.Node, config interface{ Validate(tenant.Problems) }, p
 	return true
 }
 
-// fingerprint tells settings from others.
-func fingerprint(section ast.Node) string {
+// fingerprint tells settings, and the secrets that they name, from others. It hangs on when the file of a secret was
+// written, and not on what stands in it.
+func fingerprint(section ast.Node, config any) string {
 	sum := fnv.New64a()
 	if section != nil {
 		_, _ = io.WriteString(sum, section.String())
+	}
+	for _, s := range tenant.Secrets(config) {
+		fmt.Fprint(sum, s, s.Written())
 	}
 	return strconv.FormatUint(sum.Sum64(), 36)
 }
@@ -307,7 +322,7 @@ func (h *Host) link(d *tenant.Document, l tenant.Link, c target.Connector, feed 
 	log := h.Store.Log(d.Tenant)
 	return target.NewLink(target.LinkOptions{
 		Tenant: d.Tenant, Tracer: h.Telemetry.Tracer, Target: l.Ref(), Made: made, Feed: feed, Log: log, Ledger: h.Store.Ledger(d.Tenant),
-		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Settings: fingerprint(l.Settings), Lifecycle: lifecycle(d, l), Roles: roles,
+		Owner: h.Members.owner(h.Owner), Logger: logger, Now: h.Now, Mode: target.Mode(l.Mode), Settings: func() string { return fingerprint(l.Settings, config) }, Lifecycle: lifecycle(d, l), Roles: roles,
 		Filter: filter, Outside: target.Outside(l.OnOutOfScope), Protected: target.Protection(l.Protected),
 		Reconcile: target.Reconcile{Every: every, Changes: changes, Repair: repair},
 		Holds:     h.Store.LinkHolds(d.Tenant), Limits: limits, Random: chance(l.Ref(), h.Now()),
@@ -428,6 +443,7 @@ func (t *Tenant) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for ref, reader := range t.Readers {
 		group.Go(func() error { t.hears(ctx, reader); return nil })
+		group.Go(func() error { t.reports(ctx, ref); return nil })
 		group.Go(func() error {
 			return t.members.While(ctx, SourceItem(t.Name, ref), func(ctx context.Context) error { return t.read(ctx, ref, reader) }, nil)
 		})

@@ -71,9 +71,10 @@ const yielding = 5 * time.Second
 // settling is how long after an item came or went it is reckoned anew who has which: they come and go together.
 const settling = 100 * time.Millisecond
 
-// members returns who shares the work of this program; nobody where the log is its own. share is told of how many there are.
+// members returns who shares the work of this program; nobody where the log is its own, and on site, where the epoch of a
+// read keeps a second program from doing harm and a read goes on over a cut of the line. share is told of how many there are.
 func (p Process) members(st *store.Store, share func(int)) *Members {
-	if p.Server != nil {
+	if p.Server != nil || p.onSite() {
 		return nil
 	}
 	return NewMembers(MembersOptions{

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/trace"
 
+	"eventful.se/ess/libs/budget"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
@@ -91,7 +92,7 @@ func busy(t *testing.T, now func() time.Time) (*Telemetry, *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(telemetry.watchEndings(func() []*tenant.Document { return []*tenant.Document{doc} }), telemetry.watchLog(st, now)); err != nil {
+	if err := errors.Join(telemetry.watchEndings(func() []*tenant.Document { return []*tenant.Document{doc} }), telemetry.watchLog(st, now), telemetry.watchLine(cutLine(t), now), telemetry.watchBudgets(drawn(t))); err != nil {
 		t.Fatal(err)
 	}
 	end, err := st.Log("lund").End(ctx)
@@ -107,6 +108,44 @@ func busy(t *testing.T, now func() time.Time) (*Telemetry, *store.Store) {
 	telemetry.hinted(ctx, "lund", "alvis/default", hintHeard)
 	telemetry.settled(ctx, "lund", apple, target.Settled{Created: 5, Cursor: end, Status: target.Status{Mode: target.ModeActive, Parked: 2}, Reconciled: target.Reconciled{At: ended, Found: 1, Repaired: 1}})
 	return telemetry, st
+}
+
+// drawn are budgets of one name and two scopes, from which calls were drawn, one after a wait of a second, and refused.
+func drawn(t *testing.T) *budget.Set {
+	t.Helper()
+	at := ended
+	set := budget.NewSet(func() time.Time { return at }, func(_ context.Context, d time.Duration) error {
+		at = at.Add(d)
+		return nil
+	})
+	b := set.Of(budget.Spec{Name: "directory:636", Scope: "a", Rate: 1})
+	for range 2 {
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := set.Of(budget.Spec{Name: "directory:636", Scope: "b"})
+	if !other.Allow() {
+		t.Fatal("a call is refused that nothing limits")
+	}
+	other.Throttled(0)
+	return set
+}
+
+func TestTheMetricsTellOfWaitsForABudget(t *testing.T) {
+	telemetry, err := NewTelemetry(t.Context(), "test", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := telemetry.watchBudgets(drawn(t)); err != nil {
+		t.Fatal(err)
+	}
+	text := scrape(t, telemetry)
+	for name, n := range map[string]int{"calls": 3, "waits": 1, "wait_seconds": 1, "refusals": 1} {
+		if want := fmt.Sprintf("ess_budget_%s_total{budget=\"directory:636\"} %d\n", name, n); !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
 }
 
 // TestTheMetricsAreThoseOfThePage compares docs/metrics.md with what a program really tells.
@@ -127,7 +166,7 @@ func TestTheMetricsAreThoseOfThePage(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the page (-) and the endpoint (+) differ:\n%s\n%s", diff, text)
 	}
-	word := regexp.MustCompile(`^[a-zA-Z0-9/._\[\]-]*$`)
+	word := regexp.MustCompile(`^[a-zA-Z0-9/.:_\[\]-]*$`)
 	for v := range values {
 		if !word.MatchString(v) {
 			t.Errorf("a label holds %q, which is no word of a document", v)

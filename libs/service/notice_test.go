@@ -129,10 +129,16 @@ func TestCheckAndOpenAskForEntitlements(t *testing.T) {
 	}
 	opened, checked := open("")
 	for _, err := range []error{opened, checked} {
-		for _, want := range []string{"sources[0].system: bronze has nothing on site", "links[0].target: bronze has nothing on site: take it out"} {
+		for _, want := range []string{"sources[0].system: bronze has nothing read on site", "links[0].target: bronze has no target in the customer's network: take it out"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v\ndoes not say %s", err, want)
 			}
+		}
+	}
+	opened, checked = open("exceptions: [{of: directory, by: anna, reason: pilot, until: 2027-07-01}]\n")
+	for _, err := range []error{opened, checked} { // as of silver, which has directories
+		if err == nil || !strings.Contains(err.Error(), "sources[0].system: bronze") || strings.Contains(err.Error(), "links[0]") {
+			t.Errorf("with the exception for a directory: %v", err)
 		}
 	}
 	opened, checked = open("exceptions: [{of: onSite, by: anna, reason: pilot, until: 2027-07-01}]\n")

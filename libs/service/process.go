@@ -17,13 +17,18 @@ import (
 	"time"
 
 	"eventful.se/ess/libs/store"
+	"eventful.se/ess/libs/tenant"
 )
 
 // Process is what a program gets from its environment.
 type Process struct {
-	Name   string
-	NATS   string        // ESS_NATS_URL
-	Creds  string        // ESS_NATS_CREDS, a reference to a credentials file; empty for none
+	Name  string
+	NATS  string // ESS_NATS_URL
+	Creds string // ESS_NATS_CREDS, a reference to a credentials file; empty for none
+	// LineURL is where a program at a customer's makes its line to, in place of NATS (ESS_LINE_URL); LineCA who signed the
+	// certificate there (ESS_LINE_CA), and Tenant whose it is, and whose documents it knows (ESS_TENANT).
+	LineURL, LineCA, Tenant string
+
 	Server *store.Server // a NATS server in this process, in place of NATS; nil for none
 	Config string        // ESS_CONFIG, the folder with a YAML document for each tenant, or [Applied]
 	HTTP   string        // ESS_HTTP, the address of health, readiness and metrics; empty for none
@@ -42,9 +47,13 @@ func Environment(name string, getenv func(string) string, logs io.Writer) (Proce
 	p := Process{
 		Name: name, NATS: getenv("ESS_NATS_URL"), Creds: getenv("ESS_NATS_CREDS"), Config: getenv("ESS_CONFIG"),
 		HTTP: getenv("ESS_HTTP"), Owner: getenv("ESS_INSTANCE"), Console: getenv("ESS_CONSOLE_URL"),
+		LineURL: getenv("ESS_LINE_URL"), LineCA: getenv("ESS_LINE_CA"), Tenant: getenv("ESS_TENANT"),
 	}
 	if p.HTTP == "" {
 		p.HTTP = ":8080"
+		if p.onSite() {
+			p.HTTP = "127.0.0.1:8080" // nothing at a customer's is to hear the network
+		}
 	}
 	if p.Owner == "" {
 		host, err := os.Hostname()
@@ -54,8 +63,16 @@ func Environment(name string, getenv func(string) string, logs io.Writer) (Proce
 		p.Owner = fmt.Sprintf("%s-%d", host, os.Getpid())
 	}
 	var errs []error
-	if p.NATS == "" {
+	switch {
+	case p.onSite() && p.NATS != "":
+		errs = append(errs, errors.New("ESS_NATS_URL and ESS_LINE_URL are both set: on site there is the line, else NATS"))
+	case p.onSite() && p.Tenant == "":
+		errs = append(errs, errors.New("ESS_TENANT is not set: the customer at whose site this is"))
+	case !p.onSite() && p.NATS == "":
 		errs = append(errs, errors.New("ESS_NATS_URL is not set: the address of NATS, such as nats://nats:4222"))
+	}
+	if !p.onSite() && (p.Tenant != "" || p.LineCA != "") {
+		errs = append(errs, errors.New("ESS_TENANT and ESS_LINE_CA are of a program on site: set ESS_LINE_URL, or neither"))
 	}
 	if p.Config == "" {
 		errs = append(errs, errors.New("ESS_CONFIG is not set: the folder that holds a YAML document for each tenant, or nats: for those that were applied"))
@@ -71,6 +88,9 @@ func Environment(name string, getenv func(string) string, logs io.Writer) (Proce
 	p.Logger = logger
 	return p, errors.Join(errs...)
 }
+
+// credentials returns the reference to the credentials file.
+func (p Process) credentials() tenant.Secret { return tenant.Secret(p.Creds) }
 
 // NewLogger returns a logger of a level (debug, info, warn, error; default info) and a format (json, text; default json).
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"eventful.se/ess/libs/budget"
-	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
@@ -81,7 +80,17 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	defer stopped()
 	defer stop()
 	p.Logger.InfoContext(ctx, "started", "program", p.Name, "health", p.HTTP)
-	st, err := p.connect(ctx, &ready)
+	line, err := p.line()
+	if err != nil {
+		return err
+	}
+	if line != nil {
+		defer line.Shutdown()
+	}
+	if err := telemetry.watchLine(line, time.Now); err != nil {
+		return err
+	}
+	st, err := p.connect(ctx, line, &ready)
 	if err != nil || st == nil {
 		return err
 	}
@@ -90,15 +99,15 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 	var hearing sync.WaitGroup
 	defer hearing.Wait()
 	defer stop()
-	hearing.Go(func() { controls.Run(ctx, program(sources, targets), p.KeepLogs) })
+	hearing.Go(func() { controls.Run(ctx, program(sources, targets), p.Tenant, p.KeepLogs) })
 	budgets := budget.NewSet(time.Now, budget.Sleep)
 	members := p.members(st, func(replicas int) {
 		telemetry.places.share(replicas)
 		budgets.SetShare(replicas)
 	})
 	defer members.Join(ctx)() // the replicas that remain know at once when all that it had has ended
-	f := p.fleet(st, members, budgets, telemetry, controls, hooks, sources, targets)
-	if err := errors.Join(telemetry.watchEndings(f.documents), telemetry.watchLog(st, time.Now)); err != nil {
+	f := p.fleet(st, line, members, budgets, telemetry, controls, hooks, sources, targets)
+	if err := errors.Join(telemetry.watchEndings(f.documents), telemetry.watchLog(st, time.Now), telemetry.watchBudgets(budgets)); err != nil {
 		return err
 	}
 	ready.from(func(ctx context.Context) error {
@@ -114,12 +123,17 @@ func (p Process) Serve(ctx context.Context, sources []source.Connector, targets 
 }
 
 // connect connects to NATS, however long it takes until it lets us in; it returns nothing when ctx ended before.
-func (p Process) connect(ctx context.Context, ready *readiness) (st *store.Store, err error) {
+func (p Process) connect(ctx context.Context, line *store.Line, ready *readiness) (st *store.Store, err error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = 5 * time.Second
+	if line != nil { // one that comes at once is not told of as cut
+		first, end := context.WithTimeout(ctx, wait.MaxInterval)
+		_ = line.Await(first, 0)
+		end()
+	}
 	st, err = backoff.Retry(ctx, func() (*store.Store, error) {
-		st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Credentials: tenant.Secret(p.Creds), Name: p.Name, Logger: p.Logger})
-		if code := reason.Of(err).Code; err != nil && code != reason.NATSUnreachable && code != reason.NATSCredentials && code != reason.SecretUnusable {
+		st, err := store.Connect(ctx, store.Options{URL: p.NATS, Server: p.Server, Line: line, Credentials: p.credentials(), Name: p.user(), Logger: p.Logger})
+		if err != nil && !retried(err) {
 			err = backoff.Permanent(err)
 		}
 		return st, err
@@ -139,15 +153,30 @@ func (p Process) follow(ctx context.Context, st *store.Store, set func([]wanted,
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 	if p.Config == Applied {
-		followApplied(ctx, st, set)
+		followApplied(ctx, st, p.Tenant, set)
 		return
 	}
-	followFolder(ctx, p.Config, reload, set)
+	followFolder(ctx, p.Config, reload, p.only(set))
+}
+
+// only has documents of other tenants be wrong where the program is one tenant's.
+func (p Process) only(set func([]wanted, error)) func([]wanted, error) {
+	if p.Tenant == "" {
+		return set
+	}
+	return func(list []wanted, err error) {
+		for i, w := range list {
+			if w.err == nil && w.tenant != p.Tenant {
+				list[i].err = fmt.Errorf("it is about tenant %s, and this is a site of %s: take it out, or set ESS_TENANT", w.tenant, p.Tenant)
+			}
+		}
+		set(list, err)
+	}
 }
 
 // fleet returns the fleet of this program.
-func (p Process) fleet(st *store.Store, members *Members, budgets *budget.Set, telemetry *Telemetry, controls *Controls, hooks *Hooks, sources []source.Connector, targets []target.Connector) *fleet {
-	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, Pace: NewPace(), CatchUp: true, Complete: p.Complete, Controls: controls, Hooks: hooks}
+func (p Process) fleet(st *store.Store, line *store.Line, members *Members, budgets *budget.Set, telemetry *Telemetry, controls *Controls, hooks *Hooks, sources []source.Connector, targets []target.Connector) *fleet {
+	host := &Host{Store: st, Members: members, Owner: p.Owner, Logger: p.Logger, Telemetry: telemetry, Now: time.Now, NewID: uuid.NewString, Budgets: budgets, Pace: NewPace(), CatchUp: true, Complete: p.Complete, Controls: controls, Hooks: hooks, OnSite: p.onSite(), Line: line}
 	f := newFleet(p.Logger, "put its document into "+p.Config)
 	if p.Config == Applied {
 		f.advice = "apply its document with essctl tenants apply"

@@ -36,6 +36,27 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func TestEnvironmentOnSite(t *testing.T) {
+	site := map[string]string{"ESS_LINE_URL": "tls://u:hunter2@centre:7422", "ESS_TENANT": "lund", "ESS_CONFIG": "nats:"}
+	p, err := Environment("source-extens-db", func(k string) string { return site[k] }, io.Discard)
+	if err != nil || p.HTTP != "127.0.0.1:8080" || !p.onSite() || p.user() != "source-extens-db-lund" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for want, bad := range map[string]map[string]string{
+		"ESS_TENANT is not set":                        {"ESS_LINE_URL": "tls://centre", "ESS_CONFIG": "nats:"},
+		"ESS_NATS_URL and ESS_LINE_URL are both set":   {"ESS_LINE_URL": "tls://centre", "ESS_TENANT": "lund", "ESS_CONFIG": "nats:", "ESS_NATS_URL": "nats://n"},
+		"ESS_TENANT and ESS_LINE_CA are of a program ": {"ESS_NATS_URL": "nats://n", "ESS_TENANT": "lund", "ESS_CONFIG": "nats:"},
+	} {
+		if _, err := Environment("ess", func(k string) string { return bad[k] }, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
+		}
+	}
+	p.LineURL = "nats://u:hunter2@centre"
+	if _, err := p.line(); err == nil || !strings.Contains(err.Error(), "ESS_LINE_URL") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a line without encryption: %v", err)
+	}
+}
+
 func TestHealthReadinessAndMetrics(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	telemetry, err := NewTelemetry(ctx, "test", false)

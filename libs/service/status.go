@@ -56,6 +56,7 @@ type SourceStatus struct {
 	Why      *Told         `json:"why,omitempty"`
 	Held     *Waits        `json:"held,omitempty"`
 	Findings []Findings    `json:"findings,omitempty"` // the most serious first
+	Site     *SiteStatus   `json:"site,omitempty"`     // of one that is read by a program at the customer's
 }
 
 // LinkStatus says how a link stands.
@@ -122,6 +123,7 @@ type Findings struct {
 type Subject struct {
 	Tenant, Title string
 	Sources       []roster.Source
+	OnSite        map[roster.Source]bool        // those that a program at the customer's reads
 	Links         map[roster.Source]target.Mode // as configured; empty where that is not known
 	Units         []tenant.NamedUnit
 	Endings       []tenant.Ending // what of the document ends on a day
@@ -131,7 +133,10 @@ type Subject struct {
 
 // SubjectOf returns what a document names. Without a keyer nothing is told of units.
 func SubjectOf(d *tenant.Document, k *roster.Keyer, console string) Subject {
-	s := Subject{Tenant: d.Tenant, Title: d.Title, Sources: d.Precedence(), Links: map[roster.Source]target.Mode{}, Endings: d.Endings(), Console: console}
+	s := Subject{Tenant: d.Tenant, Title: d.Title, Sources: d.Precedence(), Links: map[roster.Source]target.Mode{}, OnSite: map[roster.Source]bool{}, Endings: d.Endings(), Console: console}
+	for _, x := range d.Sources {
+		s.OnSite[x.Ref()] = x.OnSite
+	}
 	for _, l := range d.Links {
 		s.Links[l.Ref()] = target.Mode(l.Mode)
 	}
@@ -176,19 +181,22 @@ func StatusOf(ctx context.Context, st *store.Store, of Subject, now time.Time) (
 		return s, err
 	}
 	s.Conflicts = len(across.Conflicts)
+	asks, err := st.Control().List(ctx, of.Tenant)
+	if err != nil && reason.Of(err).Code != reason.LogMissing { // without that stream nobody can have paused anything
+		return s, err
+	}
 	for _, ref := range of.Sources {
 		one, err := sourceStatus(ctx, st, of.Tenant, ref, across, now)
 		if err != nil {
 			return s, err
 		}
+		if one.Site = siteStatus(asks, store.SourcePlace(of.Tenant, ref), of.OnSite[ref]); one.Site != nil {
+			one.Verdict = one.Verdict.or(one.Site.judge(now))
+		}
 		s.Sources = append(s.Sources, one)
 	}
 	marks, err := st.Ledger(of.Tenant).Marks(ctx)
 	if err != nil {
-		return s, err
-	}
-	asks, err := st.Control().List(ctx, of.Tenant)
-	if err != nil && reason.Of(err).Code != reason.LogMissing { // without that stream nobody can have paused anything
 		return s, err
 	}
 	for ref, mode := range of.Links {

@@ -61,9 +61,23 @@ func (s SourceStatus) text(b *strings.Builder, w words, l reason.Language, now t
 	case !s.Believed.Equal(s.Started):
 		fmt.Fprintf(b, "  "+w.believed+"\n", clock(s.Believed), w.age(now.Sub(s.Believed)))
 	}
+	s.Site.text(b, w, now)
 	s.Held.text(b, w)
 	for _, f := range s.Findings {
 		fmt.Fprintf(b, "  "+w.findings+"\n", w.severities[f.Severity], f.New, f.Still, f.Gone)
+	}
+}
+
+func (s *SiteStatus) text(b *strings.Builder, w words, now time.Time) {
+	switch {
+	case s == nil:
+	case s.Heard.IsZero():
+		fmt.Fprintln(b, "  "+w.siteNever)
+	default:
+		fmt.Fprintf(b, "  "+w.site+"\n", clock(s.Heard), w.age(now.Sub(s.Heard)), clock(s.LineSince))
+		if s.Cuts > 0 {
+			fmt.Fprintf(b, "  "+w.siteCut+"\n", clock(s.CutFrom), clock(s.CutTo))
+		}
 	}
 }
 
@@ -120,6 +134,7 @@ type words struct {
 	source, link, units, conflicts                             string
 	never, run, unbelieved, believed, held, expired, findings  string
 	unsettled, lag, resources, delivered, minutes, hours, days string
+	site, siteCut, siteNever                                   string
 }
 
 // age writes a span of time in its largest unit.
@@ -156,7 +171,9 @@ func wordsIn(l reason.Language) words {
 			expired:  "%d ändringar som väntat sedan %s är för gamla att besluta om: läs källan på nytt.",
 			findings: "Fynd, %s: %d nya, %d kvar, %d borta.", unsettled: "Har aldrig blivit klar.", lag: "%d händelser efter.",
 			resources: "%d väntar, %d parkerade, %d skickas inte.", delivered: "Senaste leverans: %s.",
-			minutes: "%d min sedan", hours: "%d tim sedan", days: "%d dygn sedan",
+			site: "Läses hos kunden: programmet där hördes senast %s (%s), linjen finns sedan %s.", siteCut: "Linjen var senast bruten %s – %s.",
+			siteNever: "Läses hos kunden: programmet där har inte hörts.",
+			minutes:   "%d min sedan", hours: "%d tim sedan", days: "%d dygn sedan",
 		}
 	}
 	return words{
@@ -179,6 +196,8 @@ func wordsIn(l reason.Language) words {
 		expired:  "%d changes that waited since %s are too old to be decided about: read the source again.",
 		findings: "Findings, %s: %d new, %d still, %d gone.", unsettled: "Has never come to an end.", lag: "%d events behind.",
 		resources: "%d waiting, %d parked, %d not sent.", delivered: "Last delivery: %s.",
-		minutes: "%d min ago", hours: "%d h ago", days: "%d days ago",
+		site: "Read on site: the program there was last heard %s (%s), the line is there since %s.", siteCut: "The line was last cut %s – %s.",
+		siteNever: "Read on site: the program there was not heard.",
+		minutes:   "%d min ago", hours: "%d h ago", days: "%d days ago",
 	}
 }

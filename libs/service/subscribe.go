@@ -50,7 +50,7 @@ func (s *subscriber) run(ctx context.Context) {
 	failures := 0
 	for look := subscribeLook; ; {
 		newest, err := s.last(ctx)
-		if err != nil || newest == nil || !newest.Believed() && newest.State != source.Held {
+		if err != nil || newest == nil || !letIn(newest.State) {
 			if !pause(ctx, look) {
 				return
 			}
@@ -84,6 +84,12 @@ func (s *subscriber) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// letIn tells whether a register answered and let its reader in, whatever became of what was read: another replica may have
+// published the same first.
+func letIn(s source.State) bool {
+	return s != source.Unreachable && s != source.Refused && s != source.Failed
 }
 
 // subscribe makes or renews the subscription, and returns when to do so again.

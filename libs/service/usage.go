@@ -13,11 +13,16 @@ Usage:
   %[1]s [--help]
 
 Environment:
-  ESS_NATS_URL     address of NATS, such as nats://nats:4222 (required)
+  ESS_NATS_URL     address of NATS, such as nats://nats:4222 (required, or ESS_LINE_URL)
   ESS_CONFIG       folder with a YAML document for each tenant, or nats: for those that were applied (required);
                    a change acts without a restart
   ESS_NATS_CREDS   file:PATH or env:NAME of a credentials file; none without it
-  ESS_HTTP         address of /healthz, /readyz and /metrics; default :8080
+  ESS_LINE_URL     at a customer's, in place of ESS_NATS_URL: tls://host:7422 of the central NATS, with user and
+                   password before the host or with ESS_NATS_CREDS
+  ESS_LINE_CA      file with who signed its certificate; default the authorities of the system
+  ESS_TENANT       at a customer's: whose site it is
+  ESS_HTTP         address of /healthz, /readyz and /metrics; default :8080, and
+                   127.0.0.1:8080 at a customer's
   ESS_INSTANCE     name of this process in ledgers; default host name and process id
   ESS_READ_NOW     true: read every source once at the start too
   ESS_LOG_LEVEL    debug, info, warn or error; default info

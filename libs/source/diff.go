@@ -22,6 +22,7 @@ type statement struct {
 	base     []roster.Record // what an incomplete read was laid over
 	findings []fact.Finding
 	taken    int // findings that no comparison with the log added
+	marks    marks
 	// protected are the persons whom the read marks: nothing is told of them.
 	protected map[roster.Ref]bool
 	heads     map[roster.Ref]Head // of the log that the read was compared with last
@@ -74,7 +75,7 @@ func (s *statement) take(res fact.Result) error {
 		}
 		s.records = append(s.records, r)
 	}
-	s.taken = len(s.findings)
+	s.taken, s.marks = len(s.findings), marks
 	return s.check(marks)
 }
 

@@ -15,6 +15,7 @@ import (
 	"eventful.se/ess/libs/guard"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	_ "eventful.se/ess/libs/testbed/underrace"
 )
 
 // everything lets every change pass the guard.

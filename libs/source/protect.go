@@ -55,7 +55,7 @@ func (d *diff) checkMarks() error {
 	for ref, head := range d.scan.Heads {
 		switch {
 		case ref.Kind != roster.KindPerson:
-		case head.Protected:
+		case head.Protected && !head.Vanished: // who was missing for another reason comes back with all others
 			contained++
 			if d.stated[ref] && !d.protected[ref] && !d.keptBack[ref] {
 				back++
@@ -76,8 +76,11 @@ func (d *diff) checkMarks() error {
 	if limit := allowed(guard.Protect, live); marked > limit {
 		return reason.Errorf(reason.Transient, nil, reason.TooManyProtected, "limit", limit)
 	}
-	// Of a register that leaves protected persons out, those who were missing for another reason come back together.
-	if limit := allowed(guard.Unprotect, contained); back > limit && d.reader.Defaults.Protected != ProtectedOmits {
+	// A register that leaves protected persons out, and marks some all the same, has lost its marks where it tells none at all.
+	if back > 0 && d.complete && d.reader.Defaults.Protected == ProtectedOmits && d.marks.readable == 0 {
+		return reason.Errorf(reason.Transient, nil, reason.MarksUnreadable, "count", back, "persons", d.marks.persons)
+	}
+	if limit := allowed(guard.Unprotect, contained); back > limit {
 		return reason.Errorf(reason.Transient, nil, reason.TooManyUnprotected, "limit", limit)
 	}
 	return nil

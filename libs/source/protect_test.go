@@ -410,6 +410,36 @@ func TestOmits(t *testing.T) {
 	w.run(source.Published, map[string]int{"person.created": 200}) // they never left
 }
 
+// TestOmitsThatMarksTooLosesItsMarks is a register that leaves protected persons out and marks one all the same: without any mark
+// she is not let out, with one she is, and who was only missing comes back.
+func TestOmitsThatMarksTooLosesItsMarks(t *testing.T) {
+	w := flagged(t, 400)
+	w.opts.Defaults.Protected = source.ProtectedOmits
+	refs := w.refs("p1", "p2")
+	w.mark(1, marked)
+	w.leave(2, 3)
+	if run := w.read(); run.State != source.Published || w.contained(refs...) != 2 {
+		t.Fatalf("%s because of %v, %d are contained", run.State, run.Reason, w.contained(refs...))
+	}
+	for i := range 400 {
+		w.mark(i, "")
+	}
+	w.nextDay()
+	if run := w.read(); run.State != source.Unreadable || run.Reason.Code != reason.MarksUnreadable || w.contained(refs...) != 2 {
+		t.Fatalf("without marks: %s because of %v, %d are contained", run.State, run.Reason, w.contained(refs...))
+	}
+	w.mark(1, marked)
+	w.nextDay()
+	if run := w.read(); run.State != source.Published || w.contained(refs[0]) != 1 || w.contained(refs[1]) != 0 {
+		t.Fatalf("she is marked again, and the other one back: %s because of %v", run.State, run.Reason)
+	}
+	w.mark(1, "Ingen")
+	w.nextDay()
+	if run := w.read(); run.State != source.Published || w.contained(refs...) != 0 {
+		t.Fatalf("she is said to be unprotected: %s because of %v", run.State, run.Reason)
+	}
+}
+
 // TestNoneSaysNothing keeps to what a register without marks says: who is gone has left.
 func TestNoneSaysNothing(t *testing.T) {
 	w := school(t, 400)

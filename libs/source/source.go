@@ -57,7 +57,7 @@ type Connector struct {
 	System   string // "alvis"; the folder is source-alvis
 	Title    string // "Alvis (GotIT)"
 	Defaults Defaults
-	OnSite   bool // it reaches into the customer's own network, which not every service level has
+	OnSite   bool // it is read inside the customer's own network, which not every service level has
 	// New returns settings with the defaults filled in, to decode a tenant's section into.
 	New func() Config
 }

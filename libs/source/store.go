@@ -39,6 +39,7 @@ type Head struct {
 	SourceID  string // Change.SourceID: whether a source's id has moved to another key
 	Tombstone bool
 	Protected bool       // a tombstone because the person is protected
+	Vanished  bool       // with Protected: the register left the person out, and no mark of it said so
 	Became    roster.Key // of a tombstone that says so: the key that the person has instead
 }
 

@@ -18,8 +18,9 @@ import (
 
 // Options say how to reach NATS.
 type Options struct {
-	URL         string        // nats://host:4222, several with commas; not read when Server is set
+	URL         string        // nats://host:4222, several with commas; not read when Server or Line is set
 	Server      *Server       // a server in this process
+	Line        *Line         // the line of a program at a customer's, which signs in for it
 	Name        string        // who we are, of [a-z0-9-]: connection name and inbox prefix, so that no other client can read our replies
 	Credentials tenant.Secret // a credentials file of nsc, read anew at every connect; empty for none
 	User        string        // with Password, where the server has no credentials files
@@ -39,6 +40,7 @@ type Store struct {
 	watch   time.Duration
 	now     func() time.Time
 	address string
+	line    *Line // nil for none
 	bad     refusals
 	count   counters
 	closed  chan struct{}
@@ -51,7 +53,7 @@ func Connect(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		log: o.Logger, timeout: o.Timeout, watch: o.Watch, now: o.Now, address: o.URL, closed: make(chan struct{}),
+		log: o.Logger, timeout: o.Timeout, watch: o.Watch, now: o.Now, address: o.URL, line: o.Line, closed: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -77,13 +79,23 @@ func Connect(ctx context.Context, o Options) (*Store, error) {
 			return nil, reason.Errorf(reason.Misconfigured, nil, reason.SecretUnusable, "secret", o.Credentials, "what", err)
 		}
 	}
+	if s.line != nil {
+		if why := s.line.State().Why; why != nil {
+			return nil, why
+		}
+	}
 	if s.nc, err = nats.Connect(o.URL, opts...); err != nil {
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) {
 			return nil, reason.Errorf(reason.Misconfigured, err, reason.NATSCredentials, "address", s.address, "user", o.Name)
 		}
 		return nil, reason.Errorf(reason.Transient, err, reason.NATSUnreachable, "address", s.address)
 	}
-	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.timeout)); err != nil {
+	if s.line != nil {
+		s.js, err = jetstream.NewWithDomain(s.nc, lineDomain, jetstream.WithDefaultTimeout(s.timeout))
+	} else {
+		s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.timeout))
+	}
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open JetStream at %s: %w", s.address, err)
 	}
@@ -114,13 +126,16 @@ func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
 	}
 	switch {
+	case o.Line != nil:
+		s.address = o.Line.address
+		opts = append(opts, nats.InProcessServer(o.Line))
 	case o.Server != nil:
 		s.address = "in process"
 		opts = append(opts, nats.InProcessServer(o.Server.ns))
 	case o.URL == "":
 		return nil, errors.New("no address of NATS: set the URL, nats://host:4222")
 	}
-	if !o.Credentials.IsZero() {
+	if o.Line == nil && !o.Credentials.IsZero() {
 		if err := o.Credentials.Validate(); err != nil {
 			return nil, fmt.Errorf("credentials for NATS: %w", err)
 		}
@@ -133,16 +148,8 @@ func (s *Store) natsOptions(o Options) ([]nats.Option, error) {
 				return nkeys.ParseDecoratedJWT(b)
 			},
 			func(nonce []byte) ([]byte, error) {
-				b, err := o.Credentials.Reveal()
-				if err != nil {
-					return nil, err
-				}
-				key, err := nkeys.ParseDecoratedNKey(b)
-				if err != nil {
-					return nil, err
-				}
-				defer key.Wipe()
-				return key.Sign(nonce)
+				_, signature, err := signWith(o.Credentials, nonce)
+				return signature, err
 			}))
 	}
 	if o.User != "" {
@@ -191,6 +198,11 @@ func (s *Store) Close() {
 // Healthy tells whether the store can be used now: the server answers, and no permission was found missing within
 // the last minute.
 func (s *Store) Healthy(ctx context.Context) error {
+	if s.line != nil {
+		if why := s.line.State().Why; why != nil {
+			return why
+		}
+	}
 	if !s.nc.IsConnected() {
 		return reason.Errorf(reason.Transient, s.nc.LastError(), reason.NATSUnreachable, "address", s.address)
 	}

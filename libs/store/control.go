@@ -26,6 +26,7 @@ const standing = "paused"
 const (
 	HintAsk         = "hint"         // the read that its register's last hints came to
 	SubscriptionAsk = "subscription" // what its register has promised to tell; never to be done
+	SiteAsk         = "site"         // that the program at the customer's lives, and how its line was; never to be done
 )
 
 // ErrAskChanged says that somebody else took, answered or called off an ask meanwhile.
@@ -240,16 +241,25 @@ func (c *Control) List(ctx context.Context, tenant string) (list []Ask, err erro
 	return list, err
 }
 
-// Follow hands over the asks that are kept of a program, or with none named of all, and then those that come, each as it
+// Follow hands over the asks that are kept of a program, or with none named of all, and of a tenant, or of all, and then those that come, each as it
 // is by then, until ctx ends or each returns an error. It calls caughtUp whenever it has handed over all that was kept
 // when it began to read. A lost connection or a gap makes it read on; a stream that is not there is waited for.
-func (c *Control) Follow(ctx context.Context, program string, each func(Ask), caughtUp func()) error {
-	filter := controlSubjects + ">"
-	if program != "" {
-		if err := validToken("program", program); err != nil {
-			return err
+func (c *Control) Follow(ctx context.Context, program, tenant string, each func(Ask), caughtUp func()) error {
+	filter := controlSubjects
+	for what, token := range map[string]string{"program": program, "tenant": tenant} {
+		if token != "" {
+			if err := validToken(what, token); err != nil {
+				return err
+			}
 		}
-		filter = controlSubjects + program + ".>"
+	}
+	switch {
+	case tenant != "":
+		filter += cmp.Or(program, "*") + "." + tenant + ".>"
+	case program != "":
+		filter += program + ".>"
+	default:
+		filter += ">"
 	}
 	return c.s.tail(ctx, controlStream, filter, func(d delivery) {
 		a, err := askFrom(d.Subject(), d.Data(), d.seq)

@@ -105,7 +105,7 @@ func TestFollowHearsWhatStandsAndWhatComesOverALostConnection(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { // the stream is not there yet, and is waited for
-		ended <- s.Control().Follow(ctx, "source-alvis", func(a Ask) {
+		ended <- s.Control().Follow(ctx, "source-alvis", "", func(a Ask) {
 			mu.Lock()
 			defer mu.Unlock()
 			heard = append(heard, a.ID+" "+string(a.State))

@@ -56,7 +56,7 @@ func Embedded(o ServerOptions) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = held.Close()
+			unlock(held)
 		}
 	}()
 	if err := discardTorn(o.Dir); err != nil {
@@ -98,7 +98,7 @@ func (s *Server) Port() int {
 func (s *Server) Shutdown() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
-	_ = s.lock.Close()
+	unlock(s.lock)
 }
 
 // serverLog passes on what a server says. It starts and stops with the process, so its notices are of no news.

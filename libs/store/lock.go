@@ -16,7 +16,7 @@ import (
 const lockName = "ess.lock"
 
 // lock takes a directory for this process: two servers on the same files destroy what each has acknowledged. The
-// directory is the process's own until the file is closed.
+// directory is the process's own until [unlock].
 func lock(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -37,6 +37,13 @@ func lock(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// unlock leaves a directory to the next process, at once: to close the file alone would leave it to a child that this process
+// is just starting, which has the file too until it has become another program.
+func unlock(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = f.Close()
 }
 
 // sign writes the process into its lock, for the message that another one gives.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -43,4 +44,27 @@ func TestADirectoryHasOneServer(t *testing.T) {
 		t.Fatalf("after one that did not start: %v", err)
 	}
 	third.Shutdown()
+}
+
+// A process that is being started has the files of the one that starts it for a moment.
+func TestADirectoryIsFreeAtOnceAlthoughAChildHasItsLockToo(t *testing.T) {
+	dir := t.TempDir()
+	f, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(child)
+	if _, err := lock(dir); err == nil {
+		t.Error("two have the directory")
+	}
+	unlock(f)
+	next, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock(next)
 }

@@ -24,6 +24,7 @@ const (
 	headerTombstone  = "Ess-Tombstone"   // the reason, on a tombstone
 	headerApproved   = "Ess-Approved"    // on a change that a person approved
 	headerProtects   = "Ess-Protects"    // on a record that marks its person as protected
+	headerVanished   = "Ess-Vanished"    // on a tombstone of a person whom the register left out, and did not mark
 	headerBecame     = "Ess-Became"      // the key that a person has instead, on a tombstone that says so
 	headerTrace      = "traceparent"     // the W3C trace context of the run
 )
@@ -91,7 +92,7 @@ func (l *Log) Scan(ctx context.Context, s roster.Source) (source.Scan, error) {
 			head := source.Head{
 				Seq: d.seq, Hash: h.Get(headerHash), SourceID: h.Get(headerSourceID), Tombstone: h.Get(headerTombstone) != "",
 			}
-			head.Protected = h.Get(headerTombstone) == string(roster.TombstoneProtected)
+			head.Protected, head.Vanished = h.Get(headerTombstone) == string(roster.TombstoneProtected), h.Get(headerVanished) != ""
 			if became := h.Get(headerBecame); became != "" {
 				if head.Became, err = roster.ParseKey(became); err != nil {
 					return unreadable(d, err)

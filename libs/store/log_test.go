@@ -59,6 +59,17 @@ func TestPublishedRecordsAreLoadedAndScanned(t *testing.T) {
 	if scan, err = log.Scan(t.Context(), alvis); err != nil || !scan.Heads[moved.Ref].Tombstone || scan.Heads[moved.Ref].Became != key(3) {
 		t.Errorf("after a key became another: %+v, error %v; want to be told which", scan.Heads[moved.Ref], err)
 	}
+	for _, vanished := range []bool{true, false} {
+		contained := change(tombstone(records[0], roster.TombstoneProtected), scan.Heads[records[0].Ref].Seq)
+		contained.Vanished = vanished
+		if err := log.Publish(t.Context(), alvis, fmt.Sprint("run-3-", vanished), []source.Change{contained}, nil); err != nil {
+			t.Fatal(err)
+		}
+		scan, err = log.Scan(t.Context(), alvis)
+		if head := scan.Heads[records[0].Ref]; err != nil || !head.Protected || head.Vanished != vanished {
+			t.Errorf("contained, vanished %t: %+v, error %v", vanished, head, err)
+		}
+	}
 	publish(t, s, "run-4", records[1])
 	if scan, err = log.Scan(t.Context(), alvis); err != nil || !scan.Heads[moved.Ref].Became.IsZero() {
 		t.Errorf("after the key came back: %+v, error %v", scan.Heads[moved.Ref], err)

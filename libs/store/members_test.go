@@ -14,6 +14,7 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/target"
+	_ "eventful.se/ess/libs/testbed/underrace"
 )
 
 const quick = 2 * time.Second

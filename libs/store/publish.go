@@ -181,6 +181,9 @@ func (p *publication) change(c source.Change) (*nats.Msg, error) {
 	}
 	if t := c.Record.Tombstone; t != nil {
 		m.Header[headerTombstone] = []string{string(t.Reason)}
+		if c.Vanished {
+			m.Header[headerVanished] = []string{"true"}
+		}
 		if !t.Became.IsZero() {
 			m.Header[headerBecame] = []string{t.Became.String()}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"eventful.se/ess/libs/reason"
 )
@@ -124,6 +125,9 @@ func (s *Store) request(ctx context.Context, stream, subject, what string, op fu
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if s.line != nil && (errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)) {
+		return s.line.silent(what, err)
 	}
 	return wrapped(err, stream, what)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -40,13 +41,13 @@ func byTenant(newest map[string]TenantNews) []TenantNews {
 	return list
 }
 
-// Follow hands over the newest version of every tenant by name, those that were retired too, at once and whenever one
+// Follow hands over the newest version of a tenant, or with none named of every tenant by name, those that were retired too, at once and whenever one
 // changes, until ctx ends. After a lost connection all are read anew. An error in place of a list says why it cannot be told
 // now; it is tried again.
-func (t *Tenants) Follow(ctx context.Context, each func([]TenantNews, error)) {
+func (t *Tenants) Follow(ctx context.Context, tenant string, each func([]TenantNews, error)) {
 	retry := newRetry()
 	for ctx.Err() == nil {
-		f := tenantsFollower{s: t.s, each: each, newest: map[string]TenantNews{}}
+		f := tenantsFollower{s: t.s, tenant: tenant, each: each, newest: map[string]TenantNews{}}
 		err := f.read(ctx)
 		if ctx.Err() != nil {
 			return
@@ -68,6 +69,7 @@ func (t *Tenants) Follow(ctx context.Context, each func([]TenantNews, error)) {
 // tenantsFollower is one consumer of Follow.
 type tenantsFollower struct {
 	s      *Store
+	tenant string // empty for every one
 	each   func([]TenantNews, error)
 	newest map[string]TenantNews
 	told   bool
@@ -82,7 +84,7 @@ func (f *tenantsFollower) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := f.s.newConsumer(ctx, reading{stream: tenantsStream, filter: tenantSubjects + ">", deliver: jetstream.DeliverLastPerSubjectPolicy})
+	c, err := f.s.newConsumer(ctx, reading{stream: tenantsStream, filter: tenantSubjects + cmp.Or(f.tenant, ">"), deliver: jetstream.DeliverLastPerSubjectPolicy})
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,8 @@ func (f *tenantsFollower) back(ctx context.Context, giveUp context.CancelCauseFu
 }
 
 // watch ends a reader that is behind for a whole round, and one whose stream is another now or shorter. Nobody deletes a
-// message of this stream, so that a reader which has all stands at its end.
+// message of this stream, so that a reader which has all of it stands at its end; where one of a single tenant should stand it
+// cannot tell.
 func (f *tenantsFollower) watch(ctx context.Context, made time.Time, giveUp context.CancelCauseFunc) {
 	tick := time.NewTicker(f.s.watch)
 	defer tick.Stop()
@@ -144,7 +147,7 @@ func (f *tenantsFollower) watch(ctx context.Context, made time.Time, giveUp cont
 		case !end.Log.Equal(made) || end.Seq < at:
 			giveUp(errors.New("the stream of the documents is another one, or shorter"))
 			return
-		case behind > 0 && at < behind:
+		case f.tenant == "" && behind > 0 && at < behind:
 			f.s.count.stalls.Add(1)
 			giveUp(errStall)
 			return

@@ -26,7 +26,7 @@ func followTenants(t *testing.T, s *Store) *followed {
 	t.Cleanup(func() { <-done })
 	go func() {
 		defer close(done)
-		s.Tenants().Follow(t.Context(), func(list []TenantNews, err error) {
+		s.Tenants().Follow(t.Context(), "", func(list []TenantNews, err error) {
 			f.mu.Lock()
 			f.list, f.err = list, err
 			f.mu.Unlock()

@@ -68,6 +68,7 @@ type Source struct {
 	System   string   `yaml:"system"`
 	Instance string   `yaml:"instance"` // default "default"
 	Schedule string   `yaml:"schedule"` // cron expression of five fields in Europe/Stockholm; default the connector's
+	OnSite   bool     `yaml:"onSite"`   // the program at the customer's reads it, and none of ours; see docs/on-site.md
 	Guard    ast.Node `yaml:"guard"`    // limits of what may change without being approved; see the source's runtime
 	Settings ast.Node `yaml:"settings"` // the connector's own
 	// Protected is how the source tells of protected persons, flag, omits or none; and GroupIDs how long its group ids mean

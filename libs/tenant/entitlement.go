@@ -12,33 +12,36 @@ import (
 // Entitlement is something that a document may use only where the customer has bought it.
 type Entitlement string
 
-// The entitlements. Bronze has none of them; silver and gold have all that are built.
+// The entitlements. Bronze has none of them, silver all but OnSite, and gold all.
 const (
-	MoreSources Entitlement = "sources" // more than one register; a manual source is not counted
-	NoEmail     Entitlement = "noEmail" // persons without an e-mail address
-	ManualDesk  Entitlement = "manual"  // a manual source: decisions about persons beside the register
-	UnitTable   Entitlement = "units"   // what is said of units beside the registers
-	Filters     Entitlement = "filter"  // links that are for some only
-	OnSite      Entitlement = "onSite"  // connectors that reach into the customer's own network
+	MoreSources Entitlement = "sources"   // more than one register; a manual source is not counted
+	NoEmail     Entitlement = "noEmail"   // persons without an e-mail address
+	ManualDesk  Entitlement = "manual"    // a manual source: decisions about persons beside the register
+	UnitTable   Entitlement = "units"     // what is said of units beside the registers
+	Filters     Entitlement = "filter"    // links that are for some only
+	Directory   Entitlement = "directory" // targets in the customer's own network
+	OnSite      Entitlement = "onSite"    // registers that are read inside the customer's network: out of their database, or by a program there
 )
 
 // Entitlements returns all of them.
 func Entitlements() []Entitlement {
-	return []Entitlement{MoreSources, NoEmail, ManualDesk, UnitTable, Filters, OnSite}
+	return []Entitlement{MoreSources, NoEmail, ManualDesk, UnitTable, Filters, Directory, OnSite}
 }
 
 // Exception lets a customer use what the service level does not have, for a time. When that is over the document in force
 // goes on, for nobody is to lose an account overnight for a contract; it says so every morning, and cannot be applied again.
 type Exception struct {
-	Of     Entitlement `yaml:"of"`     // sources, noEmail, manual, units, filter or onSite
+	Of     Entitlement `yaml:"of"`     // sources, noEmail, manual, units, filter, directory or onSite
 	By     string      `yaml:"by"`     // who granted it
 	Reason string      `yaml:"reason"` // why, for who reads it next year
 	Until  roster.Date `yaml:"until"`  // the last day, as 2027-06-30
 }
 
-// Entitled tells whether the document may use something: by its level, or by an exception, whenever that ends.
+// Entitled tells whether the document may use something: by its level, or by an exception, whenever that ends. One of OnSite
+// is of all that reaches into the customer's network.
 func (d *Document) Entitled(e Entitlement) bool {
-	return d.Service != Bronze || slices.ContainsFunc(d.Exceptions, func(x Exception) bool { return x.Of == e })
+	has := d.Service == Gold || d.Service == Silver && e != OnSite
+	return has || slices.ContainsFunc(d.Exceptions, func(x Exception) bool { return x.Of == e || x.Of == OnSite && e == Directory })
 }
 
 // Unentitled adds the problem that the document uses what it may not, and what to do about it.
@@ -51,6 +54,9 @@ func (d *Document) Unentitled(p Problems, e Entitlement, what string) {
 func (d *Document) validateEntitlements(p Problems) {
 	registers := 0
 	for i, s := range d.Sources {
+		if s.OnSite {
+			d.Unentitled(p.At("sources[%d].onSite", i), OnSite, "has nothing read on site")
+		}
 		if s.System == ManualSystem {
 			d.Unentitled(p.At("sources[%d]", i), ManualDesk, "has no manual source")
 			continue

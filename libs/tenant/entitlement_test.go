@@ -20,6 +20,8 @@ sources: [{system: alvis}, {system: schoolsoft}, {system: manual}]
 links: [{target: apple-school-manager, filter: 'pupil'}]
 `
 
+const onSite = "tenant: lund\npepper: env:PEPPER\nsources: [{system: extens-db, onSite: true}]\n"
+
 func TestEntitlements(t *testing.T) {
 	exceptions := ""
 	for _, e := range []string{"sources", "manual", "units", "filter"} {
@@ -32,6 +34,9 @@ func TestEntitlements(t *testing.T) {
 		{"silver has all", strings.Replace(everything, "LEVEL", "silver", 1), nil},
 		{"gold has all", strings.Replace(everything, "LEVEL", "gold", 1), nil},
 		{"bronze has none, all said at once", strings.Replace(everything, "LEVEL", "bronze", 1), []string{"links[0].filter", "sources", "sources[2]", "units"}},
+		{"silver reads nothing on site", onSite + "service: silver\n", []string{"sources[0].onSite"}},
+		{"gold does", onSite + "service: gold\n", nil},
+		{"and so does who has the exception", onSite + "exceptions: [{of: onSite, by: a, reason: b, until: 2027-06-30}]\n", nil},
 		{"bronze with every exception", strings.Replace(everything, "LEVEL", "bronze", 1) + "exceptions:\n" + exceptions, nil},
 		{"a manual source is no second register", "tenant: a\nservice: bronze\npepper: env:P\nsources: [{system: alvis}, {system: manual}]\nexceptions: [{of: manual, by: a, reason: b, until: 2027-06-30}]\n", nil},
 		{"an exception without anything", "tenant: a\npepper: env:P\nexceptions: [{}]\n", []string{"exceptions[0].by", "exceptions[0].of", "exceptions[0].reason", "exceptions[0].until"}},

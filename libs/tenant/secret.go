@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -116,6 +117,19 @@ func (s Secret) Reveal() ([]byte, error) {
 		return nil, fmt.Errorf("secret %s is empty", s)
 	}
 	return v, nil
+}
+
+// Written returns when the file of a secret was written; zero where there is none.
+func (s Secret) Written() time.Time {
+	path, ok := strings.CutPrefix(string(s), "file:")
+	if !ok {
+		return time.Time{}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // String returns the reference, or a mask when the text is not one, for then it may be the secret itself.

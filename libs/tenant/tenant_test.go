@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const good = `
@@ -134,6 +135,15 @@ func TestSecret(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error shows the secret: %v", err)
+		}
+	}
+	at := time.Unix(1_800_000_000, 0)
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[Secret]time.Time{Secret("file:" + path): at, "file:/does/not/exist": {}, "env:TENANT_TEST_SECRET": {}} {
+		if got := s.Written(); !got.Equal(want) {
+			t.Errorf("%s was written %v, want %v", s, got, want)
 		}
 	}
 	t.Run("R8 never printed", func(t *testing.T) {
