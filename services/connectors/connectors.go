@@ -6,10 +6,13 @@ import (
 	"eventful.se/ess/libs/target"
 	"eventful.se/ess/services/source-alvis/alvis"
 	"eventful.se/ess/services/source-educloud/educloud"
+	"eventful.se/ess/services/source-extens-db/extensdb"
+	"eventful.se/ess/services/source-extens-ims/extensims"
 	"eventful.se/ess/services/source-manual/manual"
 	sourcememory "eventful.se/ess/services/source-memory/memory"
 	"eventful.se/ess/services/source-metakatalog/metakatalog"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
+	"eventful.se/ess/services/source-procapita-db/procapitadb"
 	"eventful.se/ess/services/source-quiculum/quiculum"
 	"eventful.se/ess/services/source-schoolsoft/schoolsoft"
 	"eventful.se/ess/services/source-skolplatsen/skolplatsen"
@@ -30,6 +33,9 @@ func Sources() []source.Connector {
 		skolplatsen.Connector(),
 		quiculum.Connector(),
 		metakatalog.Connector(),
+		extensdb.Connector(),
+		extensims.Connector(),
+		procapitadb.Connector(),
 	}
 }
 
