@@ -7,6 +7,7 @@ import (
 
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/source/csvfiles"
 	"eventful.se/ess/libs/source/ss12000api"
 	"eventful.se/ess/libs/tenant"
 	"eventful.se/ess/libs/transport/httpx"
@@ -17,8 +18,10 @@ type Config struct {
 	WebApp string `yaml:"webapp"` // the name of the customer's web application, which stands in the address
 	Export Export `yaml:"export"`
 	// Archiving are the days of a year on which the register archives: what is missing then is not gone.
-	Archiving []Days            `yaml:"archiving"`
-	API       ss12000api.Config `yaml:",inline"`
+	Archiving []Days `yaml:"archiving"`
+	// Files has the export read out of files in place of the API: where sftp.host is set.
+	Files csvfiles.Config   `yaml:"files"`
+	API   ss12000api.Config `yaml:",inline"`
 }
 
 // Export is which of SchoolSoft's exports is read. A tenant with both has two sources.
@@ -41,7 +44,7 @@ const placeholder = "{webapp}"
 
 // defaults returns what holds for every customer of SchoolSoft; see the README for where each is from.
 func defaults() *Config {
-	c := &Config{Export: Complete, Archiving: []Days{{From: "06-20", To: "07-05"}}, API: ss12000api.Default()}
+	c := &Config{Export: Complete, Archiving: []Days{{From: "06-20", To: "07-05"}}, Files: ownFiles(), API: ss12000api.Default()}
 	c.API.HTTP.Auth.Kind = httpx.Bearer
 	return c
 }
@@ -51,6 +54,7 @@ var webApp = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 // Validate reports everything wrong with the settings.
 func (c *Config) Validate(p tenant.Problems) {
 	switch at := p.At("webapp"); {
+	case c.Files.On():
 	case c.WebApp == "" && strings.Contains(c.API.BaseURL, placeholder):
 		at.Add("is required, for it stands in baseURL")
 	case c.WebApp != "" && !webApp.MatchString(c.WebApp):
@@ -70,12 +74,24 @@ func (c *Config) Validate(p tenant.Problems) {
 			p.At("archiving[%d].to", i).Add("write month and day, as 07-05")
 		}
 	}
+	if c.Files.On() {
+		if c.API.BaseURL != "" {
+			p.At("baseURL").Add("is not for a source that reads files: a tenant with both has two sources")
+		}
+		c.files().Validate(p.At("files"))
+		return
+	}
 	c.api().Validate(p)
 }
 
 // Open makes the source. It uses no network.
 func (c *Config) Open(env source.Env) (source.Source, error) {
-	return &archived{ss12000api.New(c.api(), env), c.Archiving, env.Now}, nil
+	if c.Files.On() {
+		files := csvfiles.New(c.files(), env)
+		return &ofFiles{archived{files, c.Archiving, env.Now}, files, files}, nil
+	}
+	api := ss12000api.New(c.api(), env)
+	return &ofAPI{archived{api, c.Archiving, env.Now}, api, api}, nil
 }
 
 // api returns the settings of the API, for this customer and export.

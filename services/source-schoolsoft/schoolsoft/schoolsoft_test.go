@@ -6,6 +6,7 @@ import (
 
 	"eventful.se/ess/libs/format/ss12000/ss12000server"
 	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/source/sourcetest/sftptest"
 	"eventful.se/ess/libs/source/sourcetest/ss12000test"
 	"eventful.se/ess/services/source-schoolsoft/schoolsoft"
 )
@@ -35,7 +36,7 @@ func TestConformance(t *testing.T) {
 		Secrets:  []string{secret},
 		Register: r,
 		Against:  "an SS 12000 server in the test's process, over TLS",
-		Steps:    steps(),
+		Steps:    r.Steps(),
 		Claims:   sourcetest.Claims{PerPerson: 512}, // who works there and what is taught is kept until everybody was read
 	})
 }
@@ -45,13 +46,6 @@ func settings(r *ss12000test.Register) string {
 	return fmt.Sprintf("baseURL: %s\nauth: {kind: bearer, token: 'file:%s'}\n", r.BaseURL(), r.Secret) + r.Reach()
 }
 
-// steps are those of a sign-in that shows at the first list only.
-func steps() map[sourcetest.Fault]string {
-	all := ss12000test.Steps()
-	all[sourcetest.SignIn], all[sourcetest.Garbage] = "organisations", "organisations"
-	return all
-}
-
 func TestCases(t *testing.T) {
-	sourcetest.Cases(t, schoolsoft.Connector(), func(t *testing.T) sourcetest.Side { return ss12000test.New(t, options()).Side() })
+	sourcetest.Cases(t, schoolsoft.Connector(), func(t *testing.T) sourcetest.Side { return sftptest.Beside(t, ss12000test.New(t, options()).Side()) })
 }

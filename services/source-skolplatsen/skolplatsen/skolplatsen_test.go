@@ -6,15 +6,12 @@ import (
 
 	"eventful.se/ess/libs/format/ss12000/ss12000server"
 	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/source/sourcetest/sftptest"
 	"eventful.se/ess/libs/source/sourcetest/ss12000test"
 	"eventful.se/ess/services/source-skolplatsen/skolplatsen"
 )
 
-const secret = "hemligt-i-prov"
-
-func options() ss12000server.Options {
-	return ss12000server.Options{Path: "/v2.0", Auth: ss12000server.Auth{ClientID: "prov", ClientSecret: secret}}
-}
+func options() ss12000server.Options { return ss12000server.Skolplatsen(nil) }
 
 func TestConformance(t *testing.T) {
 	o := options()
@@ -24,15 +21,20 @@ func TestConformance(t *testing.T) {
 		Connector: skolplatsen.Connector(),
 		Settings:  reach + "limit: 50\ndelta: {on: true}\n",
 		Refused: map[string]string{
-			"{}":                         "baseURL",
-			reach + "limit: 0":           "limit",
-			reach + "without: [persons]": "without[0]",
-			"baseURL: https://skolplatsen.example/v2.0": "auth.clientId",
+			"{}":                                  "baseURL",
+			reach + "limit: 0":                    "limit",
+			"files: {sftp: {host: sftp.example}}": "files.sftp.user",
+			reach + "files: {sftp: {host: sftp.example}}":                            "baseURL",
+			reach + "ims: {http: {url: 'https://skolplatsen.example/export'}}":       "baseURL",
+			"ims: {sftp: {host: sftp.example}}":                                      "ims.sftp.user",
+			"ims: {sftp: {host: sftp.example}}\nfiles: {sftp: {host: sftp.example}}": "files",
+			reach + "without: [persons]":                                             "without[0]",
+			"baseURL: https://skolplatsen.example/v2.0":                              "auth.clientId",
 		},
-		Secrets:  []string{secret},
+		Secrets:  []string{o.Auth.ClientSecret},
 		Register: r,
-		Against:  "an SS 12000 server in the test's process, over TLS",
-		Steps:    ss12000test.Steps(),
+		Against:  "an SS 12000 server in the test's process, over TLS, that wants a client certificate beside the sign-in",
+		Steps:    r.Steps(),
 		Claims:   sourcetest.Claims{PerPerson: 512}, // who works there and what is taught is kept until everybody was read
 	})
 }
@@ -44,5 +46,5 @@ func settings(r *ss12000test.Register) string {
 }
 
 func TestCases(t *testing.T) {
-	sourcetest.Cases(t, skolplatsen.Connector(), func(t *testing.T) sourcetest.Side { return ss12000test.New(t, options()).Side() })
+	sourcetest.Cases(t, skolplatsen.Connector(), func(t *testing.T) sourcetest.Side { return sftptest.Beside(t, ss12000test.New(t, options()).Side()) })
 }
