@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/format/csvfile"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/roster"
 )
@@ -54,10 +55,10 @@ type Summary struct {
 // The causes of a set that is not read. Each comes wrapped in a [reason.Error] that names the file, and the line.
 var (
 	ErrMissing   = errors.New("a file or column is missing")
-	ErrAmbiguous = errors.New("two files or columns have one name")
-	ErrMalformed = errors.New("the file is not CSV in UTF-8")
-	ErrTruncated = errors.New("the file ends too early")
-	ErrRow       = errors.New("a row is longer than the limit")
+	ErrAmbiguous = csvfile.ErrAmbiguous
+	ErrMalformed = csvfile.ErrMalformed
+	ErrTruncated = csvfile.ErrTruncated
+	ErrRow       = csvfile.ErrRow
 	ErrManifest  = errors.New("the manifest says what no manifest says")
 )
 
@@ -72,9 +73,6 @@ var (
 // An error from emit, from the set or of ctx ends the read and is returned. Any other error is a [reason.Error] that
 // wraps one of the causes above.
 func Read(ctx context.Context, set Set, o Options, emit func(fact.Doc) error) (Summary, error) {
-	if o.MaxRow <= 0 {
-		o.MaxRow = 1 << 20
-	}
 	r := &reader{
 		ctx: ctx, set: set, Options: o, emit: emit, complete: true, parts: map[string]part{}, seen: map[string]int{},
 		terms: map[string]roster.Interval{}, courses: map[string]string{}, users: map[string]user{}, found: map[found]int{},

@@ -1,17 +1,14 @@
 package oneroster
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"eventful.se/ess/libs/fact"
+	"eventful.se/ess/libs/format/csvfile"
 	"eventful.se/ess/libs/reason"
 )
 
@@ -80,49 +77,48 @@ func (r *reader) table(t table) error {
 		return err
 	}
 	defer f.Close()
-	in := &input{r: bufio.NewReader(f), limit: r.MaxRow}
-	c := csv.NewReader(in)
-	c.FieldsPerRecord, c.ReuseRecord = -1, true
+	in := csvfile.New(f, csvfile.Options{MaxRow: r.MaxRow, Loose: r.Loose})
 	x := row{file: t.name + ".csv", delta: p.delta}
 	for {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		in.row = 0
-		x.fields, err = c.Read()
-		if err != nil {
-			return r.end(err, x, in)
-		}
-		x.line, _ = c.FieldPos(0)
-		if slices.ContainsFunc(x.fields, func(s string) bool { return !utf8.ValidString(s) }) {
-			return r.refuse(reason.Unreadable, ErrMalformed, x.file, x.line, "it is not UTF-8")
-		}
-		if x.columns == nil {
+		x.fields, x.line, err = in.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+		case x.columns == nil:
 			err = r.header(t, &x)
-		} else {
+		default:
 			err = r.row(t, x)
 		}
 		if err != nil {
-			return err
+			return r.said(err, x.file)
 		}
 	}
 }
 
-// header learns the columns. A cell without a name has none.
-func (r *reader) header(t table, x *row) error {
-	x.columns, x.width = map[string]int{}, len(x.fields)
-	for i, name := range x.fields {
-		name = strings.ToLower(strings.TrimSpace(name))
-		if strings.ContainsAny(name, "\r\n") { // lines that end in a carriage return only are all one header
-			return r.refuse(reason.Unreadable, ErrMalformed, x.file, x.line, "the name of a column has a line end in it; lines have to end in LF or CRLF")
-		}
-		if _, twice := x.columns[name]; twice {
-			return r.refuse(reason.Unreadable, ErrAmbiguous, x.file, x.line, "two columns have one name")
-		}
-		if name != "" && name != "password" {
-			x.columns[name] = i
-		}
+// said gives what is wrong with a file its reason.
+func (r *reader) said(err error, file string) error {
+	wrong, ok := errors.AsType[*csvfile.Error](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, ErrTruncated):
+		return r.refuse(reason.TruncatedFile, wrong.Cause, file, wrong.Line, wrong.What)
+	default:
+		return r.refuse(reason.Unreadable, wrong.Cause, file, wrong.Line, wrong.What)
 	}
+}
+
+// header learns the columns.
+func (r *reader) header(t table, x *row) (err error) {
+	if x.columns, err = csvfile.Columns(x.fields, x.line); err != nil {
+		return err
+	}
+	x.width = len(x.fields)
+	delete(x.columns, "password")
 	needs := t.columns
 	if x.delta {
 		needs = append(slices.Clone(needs), "status") // without it who is deleted would stay
@@ -159,63 +155,4 @@ func (r *reader) row(t table, x row) error {
 func (r *reader) unread(x row, code reason.Code) {
 	r.complete = false
 	r.find(code, fact.Serious, x)
-}
-
-// end says what the end of a file means.
-func (r *reader) end(err error, x row, in *input) error {
-	line := in.lines + 1
-	parse, isCSV := errors.AsType[*csv.ParseError](err)
-	switch {
-	case errors.Is(err, errRow):
-		return r.refuse(reason.Unreadable, ErrRow, x.file, line, fmt.Sprintf("a row is longer than %d bytes, or a quotation mark that it begins with has no end", r.MaxRow))
-	case isCSV && errors.Is(parse.Err, csv.ErrQuote) && in.ended:
-		return r.refuse(reason.TruncatedFile, ErrTruncated, x.file, line, "a quotation mark has no end")
-	case isCSV:
-		return r.refuse(reason.Unreadable, ErrMalformed, x.file, parse.Line, "quotation marks do not stand as in CSV")
-	case !errors.Is(err, io.EOF):
-		return err
-	case x.columns == nil:
-		return r.refuse(reason.TruncatedFile, ErrTruncated, x.file, line, "it has no header")
-	case r.Loose && in.last != '\n':
-		return r.refuse(reason.TruncatedFile, ErrTruncated, x.file, line, "its last line has no end")
-	}
-	return nil
-}
-
-var errRow = errors.New("too many bytes for a row")
-
-// input bounds the bytes of a row, so that a quotation mark without an end does not take the memory; and it leaves out
-// the byte order mark.
-type input struct {
-	r     *bufio.Reader
-	limit int
-	row   int // bytes handed out since a row began
-	begun bool
-	ended bool
-	last  byte
-	lines int
-}
-
-func (in *input) Read(b []byte) (int, error) {
-	if !in.begun {
-		in.begun = true
-		mark, err := in.r.Peek(3)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err // which is not told again
-		}
-		if string(mark) == "\ufeff" {
-			_, _ = in.r.Discard(3) // it was peeked at
-		}
-	}
-	if in.row > in.limit {
-		return 0, errRow
-	}
-	n, err := in.r.Read(b)
-	in.row += n
-	in.lines += bytes.Count(b[:n], []byte{'\n'})
-	if n > 0 {
-		in.last = b[n-1]
-	}
-	in.ended = in.ended || errors.Is(err, io.EOF)
-	return n, err
 }

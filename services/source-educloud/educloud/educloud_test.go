@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 		Secrets:  []string{o.Auth.ClientSecret, "access-"},
 		Register: r,
 		Against:  "an SS 12000 server in the test's process, over TLS, that signs in and pages as EduCloud does",
-		Steps:    ss12000test.Steps(),
+		Steps:    r.Steps(),
 		Claims:   sourcetest.Claims{PerPerson: 512}, // who works there and what is taught is kept until everybody was read
 	})
 }

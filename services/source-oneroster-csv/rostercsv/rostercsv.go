@@ -7,17 +7,11 @@ package rostercsv
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"io/fs"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/format/oneroster"
-	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/transport/sftp"
 )
@@ -58,19 +52,11 @@ var (
 // Read fetches the newest archive, or all CSV files where the newest file is one, and reads it. Nothing on the server is
 // changed.
 func (s *rostercsv) Read(ctx context.Context, _ source.Cursor, emit func(fact.Doc) error) (source.Result, error) {
-	files, err := s.client.All(ctx, s.pick)
+	set, err := s.client.Set(ctx, s.pick, s.limits, sftp.Together{Endings: []string{ending}, Spread: s.spread, Reads: oneroster.Reads})
 	if err != nil {
 		return source.Result{}, err
 	}
-	if !isCSV(files[0].Name()) {
-		spool, err := s.client.Fetch(ctx, files[0], s.limits)
-		if err != nil {
-			return source.Result{}, err
-		}
-		defer spool.Close()
-		return s.archive(ctx, spool, emit)
-	}
-	return s.folder(ctx, files, emit)
+	return s.read(ctx, set, emit)
 }
 
 // ReadFile reads an archive that lies anywhere.
@@ -79,8 +65,11 @@ func (s *rostercsv) ReadFile(ctx context.Context, name string, r io.Reader, emit
 	if err != nil {
 		return source.Result{}, err
 	}
-	defer spool.Close()
-	return s.archive(ctx, spool, emit)
+	set, err := sftp.NewSet(spool, s.limits)
+	if err != nil {
+		return source.Result{}, err
+	}
+	return s.read(ctx, set, emit)
 }
 
 // Check goes through what a read needs, step by step.
@@ -88,72 +77,9 @@ func (s *rostercsv) Check(ctx context.Context, step func(name, detail string, er
 	return s.client.Check(ctx, s.pick, step)
 }
 
-func (s *rostercsv) archive(ctx context.Context, spool *sftp.Spool, emit func(fact.Doc) error) (source.Result, error) {
-	set, err := spool.Archive(s.limits)
-	if err != nil {
-		return source.Result{}, err
-	}
-	return s.read(ctx, set, oneroster.Options{Name: spool.Name}, spool.ModTime, emit)
-}
-
-// folder reads files that lie side by side, and leaves those alone that nothing is read of. One that was written long
-// before the newest is of an earlier export, or the newer one is not all there yet.
-func (s *rostercsv) folder(ctx context.Context, files []sftp.File, emit func(fact.Doc) error) (source.Result, error) {
-	set := folder{}
-	defer set.close()
-	newest := files[0]
-	files = slices.DeleteFunc(files, func(f sftp.File) bool { return !oneroster.Reads(f.Name()) })
-	if len(files) > 0 {
-		newest = files[0]
-	}
-	for _, f := range files {
-		if s.spread > 0 && newest.ModTime.Sub(f.ModTime) > s.spread {
-			return source.Result{}, reason.Errorf(reason.Transient, nil, reason.FileGrowing, "file", fmt.Sprintf("%q", path.Dir(f.Path)+"/*"+ending))
-		}
-		spool, err := s.client.Fetch(ctx, f, s.limits)
-		if err != nil {
-			return source.Result{}, err
-		}
-		set = append(set, spool)
-	}
-	return s.read(ctx, set, oneroster.Options{Name: path.Dir(newest.Path), Loose: true}, newest.ModTime, emit)
-}
-
-func (s *rostercsv) read(
-	ctx context.Context, set oneroster.Set, o oneroster.Options, written time.Time, emit func(fact.Doc) error,
-) (source.Result, error) {
-	o.Profile = s.profile
-	seen, err := oneroster.Read(ctx, set, o, emit)
-	return source.Result{Complete: seen.Complete, Origin: o.Name, DataTime: written, Seen: seen.Seen, Findings: seen.Findings}, err
-}
-
-func isCSV(name string) bool { return strings.EqualFold(path.Ext(name), ending) }
-
-// folder is a set of files that were fetched one by one.
-type folder []*sftp.Spool
-
-func (f *folder) close() {
-	for _, spool := range *f {
-		_ = spool.Close() // it was only read
-	}
-}
-
-// Names returns the names of the files.
-func (f folder) Names() []string {
-	var names []string
-	for _, spool := range f {
-		names = append(names, spool.Name)
-	}
-	return names
-}
-
-// Open reads a file from its beginning.
-func (f folder) Open(name string) (io.ReadCloser, error) {
-	for _, spool := range f {
-		if spool.Name == name {
-			_, err := spool.Seek(0, io.SeekStart)
-			return io.NopCloser(spool), err
-		}
-	}
-	return nil, fmt.Errorf("no file of this name: %w", fs.ErrNotExist)
+// read reads a set, and closes it.
+func (s *rostercsv) read(ctx context.Context, set *sftp.Set, emit func(fact.Doc) error) (source.Result, error) {
+	defer set.Close()
+	seen, err := oneroster.Read(ctx, set, oneroster.Options{Profile: s.profile, Name: set.Name, Loose: set.Loose}, emit)
+	return source.Result{Complete: seen.Complete, Origin: set.Name, DataTime: set.ModTime, Seen: seen.Seen, Findings: seen.Findings}, err
 }

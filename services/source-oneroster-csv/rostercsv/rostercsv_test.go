@@ -17,6 +17,7 @@ import (
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/source/sourcetest/sftptest"
 	"eventful.se/ess/services/source-oneroster-csv/rostercsv"
 )
 
@@ -42,14 +43,14 @@ func town() sourcetest.Town {
 }
 
 func TestAnArchiveThatAPersonHolds(t *testing.T) {
-	good, err := packed(setOf(town()))
+	good, err := sftptest.Packed(setOf(town()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	nested := setOf(town())
 	nested["x/users.csv"] = nested["users.csv"]
 	delete(nested, "users.csv")
-	folders, err := packed(nested)
+	folders, err := sftptest.Packed(nested)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,21 +97,21 @@ func TestAFolderOfTwoExportsIsNoneYet(t *testing.T) {
 		if name == "enrollments.csv" || name == "demographics.csv" {
 			at = now.Add(-2 * time.Hour)
 		}
-		path := filepath.Join(r.dir, name)
+		path := filepath.Join(r.Dir, name)
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	settings := r.settings() + "files: ['*.csv']\nsettle: 0s\n"
+	reach := settings(r) + "files: ['*.csv']\nsettle: 0s\n"
 	none := func(fact.Doc) error { return nil }
-	if _, err := open(t, settings).Read(t.Context(), nil, none); reason.Of(err).Code != reason.FileGrowing || reason.FaultOf(err) != reason.Transient {
+	if _, err := open(t, reach).Read(t.Context(), nil, none); reason.Of(err).Code != reason.FileGrowing || reason.FaultOf(err) != reason.Transient {
 		t.Errorf("R3: enrollments of the export before are read with the users of this one: %v", err)
 	}
-	if err := os.Chtimes(filepath.Join(r.dir, "enrollments.csv"), now, now); err != nil {
+	if err := os.Chtimes(filepath.Join(r.Dir, "enrollments.csv"), now, now); err != nil {
 		t.Fatal(err)
 	}
 	for _, wide := range []string{"", "spread: 3h", "spread: 0s"} {
-		if res, err := open(t, settings+wide).Read(t.Context(), nil, none); err != nil || !res.Complete || !res.DataTime.Equal(now) {
+		if res, err := open(t, reach+wide).Read(t.Context(), nil, none); err != nil || !res.Complete || !res.DataTime.Equal(now) {
 			t.Errorf("%s: got %+v, %v", wide, res, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/source/sourcetest"
+	"eventful.se/ess/libs/source/sourcetest/sftptest"
 	"eventful.se/ess/libs/testbed"
 )
 
@@ -33,7 +34,7 @@ func TestOpenSSH(t *testing.T) {
 			text, readErr := os.ReadFile(name)
 			set[filepath.Base(name)], err = string(text), errors.Join(err, readErr)
 		}
-		export, packErr := packed(set)
+		export, packErr := sftptest.Packed(set)
 		if err := errors.Join(err, packErr); err != nil {
 			t.Fatal(err)
 		}

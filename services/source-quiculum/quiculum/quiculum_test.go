@@ -10,11 +10,7 @@ import (
 	"eventful.se/ess/services/source-quiculum/quiculum"
 )
 
-const secret = "nyckel-till-prov"
-
-func options() ss12000server.Options {
-	return ss12000server.Options{Path: "/v2.0", Auth: ss12000server.Auth{Token: secret}}
-}
+func options() ss12000server.Options { return ss12000server.Quiculum(nil) }
 
 func TestConformance(t *testing.T) {
 	o := options()
@@ -28,10 +24,10 @@ func TestConformance(t *testing.T) {
 			reach + "limit: 0":           "limit",
 			reach + "without: [persons]": "without[0]",
 		},
-		Secrets:  []string{secret},
+		Secrets:  []string{o.Auth.Token},
 		Register: r,
 		Against:  "an SS 12000 server in the test's process, over TLS",
-		Steps:    steps(),
+		Steps:    r.Steps(),
 		Claims:   sourcetest.Claims{PerPerson: 512}, // who works there and what is taught is kept until everybody was read
 	})
 }
@@ -39,13 +35,6 @@ func TestConformance(t *testing.T) {
 // settings are those by which a register like Quiculum is read.
 func settings(r *ss12000test.Register) string {
 	return fmt.Sprintf("baseURL: %s\nauth: {kind: bearer, token: 'file:%s'}\n", r.BaseURL(), r.Secret) + r.Reach()
-}
-
-// steps are those of a sign-in that shows at the first list only.
-func steps() map[sourcetest.Fault]string {
-	all := ss12000test.Steps()
-	all[sourcetest.SignIn], all[sourcetest.Garbage] = "organisations", "organisations"
-	return all
 }
 
 func TestCases(t *testing.T) {
