@@ -310,7 +310,37 @@ func unknownLink(tenant string, link roster.Source) error {
 type shownLink struct {
 	service.LinkStatus
 	Paused *printedPause `json:"paused,omitempty"`
+	Owner  *printedOwner `json:"owner,omitempty"` // of one link that is shown by itself
 	Asks   []printedAsk  `json:"asks,omitempty"`
+}
+
+// printedOwner is the process that has a link, or had it last.
+type printedOwner struct {
+	Name       string    `json:"name"`
+	Session    string    `json:"session,omitempty"` // as essctl members list shows it; none where one process at a time has all
+	Since      time.Time `json:"since"`
+	HandedOver bool      `json:"handedOver"` // it has let go of the link
+}
+
+func (o *printedOwner) String() string {
+	switch {
+	case o == nil:
+		return "nobody yet"
+	case o.HandedOver:
+		return fmt.Sprintf("nobody since %s, last %s", clock(o.Since), o.Name)
+	default:
+		return fmt.Sprintf("%s since %s", o.Name, clock(o.Since))
+	}
+}
+
+// ownerOf returns who has a link or had it last, nil when nobody ever did.
+func ownerOf(ctx context.Context, st *store.Store, tenant string, link roster.Source) (*printedOwner, error) {
+	holders, err := st.Ledger(tenant).Holders(ctx)
+	h, ok := holders[link]
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &printedOwner{h.Owner, h.Session, h.Since, h.HandedOver}, nil
 }
 
 // printedPause says who paused a place.
@@ -360,7 +390,7 @@ func (c *control) shownLinks(ctx context.Context, st *store.Store, tenant string
 	list := []shownLink{}
 	for _, l := range status.Links {
 		p := store.LinkPlace(tenant, l.Link)
-		list = append(list, shownLink{l, pauses[p], asks[p]})
+		list = append(list, shownLink{LinkStatus: l, Paused: pauses[p], Asks: asks[p]})
 	}
 	slices.SortFunc(list, func(a, b shownLink) int { return a.Link.Compare(b.Link) })
 	return list, nil
@@ -421,7 +451,7 @@ func (c *control) linksShowCommand() *cobra.Command {
 	var tenant, link string
 	cmd := &cobra.Command{
 		Use:     "show --tenant TENANT --link TARGET",
-		Short:   "Show one link: how it is, why, what to do, and what was asked of it",
+		Short:   "Show one link: how it is, why, what to do, which process has it, and what was asked of it",
 		Example: "  essctl links show --tenant lund --link apple-school-manager",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -439,6 +469,9 @@ func (c *control) linksShowCommand() *cobra.Command {
 					return unknownLink(tenant, ref)
 				}
 				l := list[i]
+				if l.Owner, err = ownerOf(cmd.Context(), st, tenant, ref); err != nil {
+					return advised(err)
+				}
 				return c.print(l, func(w *tabwriter.Writer) {
 					fmt.Fprintf(w, "link\t%s\nverdict\t%s\nmode\t%s\nwhy\t%s\n", l.Name, l.Verdict, l.mode(), l.why())
 					if l.Why != nil {
@@ -448,7 +481,7 @@ func (c *control) linksShowCommand() *cobra.Command {
 					if l.Held != nil {
 						fmt.Fprintf(w, "held\t%d since %s: essctl held show --tenant %s --link %s\n", l.Held.Changes, clock(l.Held.Since), tenant, l.Name)
 					}
-					fmt.Fprintf(w, "delivered\t%s\n", clock(l.Delivered))
+					fmt.Fprintf(w, "delivered\t%s\nowner\t%s\n", clock(l.Delivered), l.Owner)
 					printCompared(w, l.Compared)
 					printAskLines(w, l.Asks)
 				})

@@ -63,7 +63,7 @@ func (w *world) start() *runner {
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 2)
-	go func() { controls.Run(ctx, "", true); ended <- nil }()
+	go func() { controls.Run(ctx, "", "", true); ended <- nil }()
 	go func() { ended <- tn.Run(ctx) }()
 	r.stop = func() {
 		cancel()
@@ -179,7 +179,13 @@ func TestAPauseHoldsOverARestart(t *testing.T) {
 	contains(t, w.essctl(0, args([]string{"check", "link"}, ofLink)...), "connect", "127.0.0.1", "sign-in", "dropbox", "not tried") // while it is paused
 	contains(t, w.essctl(0, args([]string{"links", "list"}, ofLink[:2])...), "paused", "a test")
 	contains(t, w.essctl(0, args([]string{"status"}, ofLink[:2])...), "Paused")
+	contains(t, w.essctl(0, args([]string{"links", "show"}, ofLink)...), "test since ")
 	r.stop()
+	if err := w.store.Ledger("prov").HandOver(t.Context(), apple, target.Owner{Name: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, w.essctl(0, args([]string{"links", "show"}, ofLink)...), "nobody since ", "last test")
+	contains(t, w.essctl(0, args([]string{"links", "show", "-o", "yaml"}, ofLink)...), "handedOver: true")
 	w.asks(0, args([]string{"sources", "pause", "--wait=false"}, ofSource, because)...) // while nobody runs
 	r = w.start()
 	defer r.stop()

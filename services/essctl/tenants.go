@@ -150,6 +150,15 @@ func documentOf(ctx context.Context, st *store.Store, name string, number int) (
 	return history[i], nil
 }
 
+// printedDiff is what differs between two versions, or a version and a file, as JSON.
+type printedDiff struct {
+	Tenant string   `json:"tenant"`
+	From   int      `json:"from"`
+	To     int      `json:"to,omitempty"`
+	File   string   `json:"file,omitempty"` // in place of a newer version
+	Lines  []string `json:"lines"`          // as the table has them, with "-", "+" or a blank first
+}
+
 func (c *control) diffCommand() *cobra.Command {
 	var from, to int
 	var file string
@@ -157,7 +166,7 @@ func (c *control) diffCommand() *cobra.Command {
 		Use:   "diff TENANT [--from N] [--to N | --file DOC.yaml]",
 		Short: "Show what differs between two versions of a tenant's document",
 		Long: `Show what differs between two versions of a tenant's document: by default the one in force and the one before it; with --file
-the one in force and a file that is not applied yet.`,
+the one in force and a file that is not applied yet. Lines that go begin with "-", lines that come with "+".`,
 		Example: "  essctl tenants diff lund --file lund.yaml",
 		Args:    oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -187,10 +196,15 @@ the one in force and a file that is not applied yet.`,
 				if after == nil {
 					after = newest.Document
 				}
-				for _, line := range lineDiff(string(before.Document), string(after)) {
-					fmt.Fprintln(c.out, line)
+				d := printedDiff{Tenant: args[0], From: before.Number, To: newest.Number, File: file, Lines: lineDiff(string(before.Document), string(after))}
+				if file != "" {
+					d.To = 0
 				}
-				return nil
+				return c.print(d, func(w *tabwriter.Writer) {
+					for _, line := range d.Lines {
+						fmt.Fprintln(w, line)
+					}
+				})
 			})
 		},
 	}

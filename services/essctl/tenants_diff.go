@@ -44,7 +44,8 @@ func lineDiff(before, after string) []string {
 }
 
 // around leaves out what stays far from any difference.
-func around(all []string) (out []string) {
+func around(all []string) []string {
+	out := []string{}
 	near := make([]bool, len(all))
 	for i, line := range all {
 		if line[0] == ' ' {

@@ -119,6 +119,8 @@ func TestApplyShowsWhatChangesAndAsksWhenAnythingIsTakenAway(t *testing.T) {
 	contains(t, w.essctl(0, "tenants", "get", "prov", "--version", "2"), "title: Provköping\n")
 	contains(t, w.essctl(0, "tenants", "diff", "prov", "--from", "1", "--to", "2"), "- title: Provköpings kommun", "+ title: Provköping", "…")
 	contains(t, w.essctl(0, "tenants", "diff", "prov", "--file", w.document()), "+ links:")
+	contains(t, w.essctl(0, "tenants", "diff", "prov", "--from", "1", "--to", "2", "-o", "json"), `"from": 1`, `"to": 2`, `"+ title: Provköping"`)
+	contains(t, w.essctl(0, "tenants", "diff", "prov", "--from", "2", "--to", "2", "-o", "yaml"), "lines: []")
 	if got, want := w.audited(), append(slices.Repeat([]string{"tenants.apply"}, 5), "tenants.retire.link"); !slices.Equal(got, want) {
 		t.Errorf("audited %v, want %v", got, want)
 	}
