@@ -60,12 +60,12 @@ bench: ## measure beside the fastest plain tool for each stage
 
 
 .PHONY: new-source
-new-source: ## the folder of a new source, which passes its suite: NAME=quiculum TITLE=Quiculum
-	@go run ./services/scaffold source --name "$${NAME:-}" --title "$${TITLE:-}" --package "$${PACKAGE:-}"
+new-source: ## the folder of a new source, which passes its suite: NAME=skolan TITLE=Skolan LIKE=quiculum
+	@go run ./services/scaffold source --name "$${NAME:-}" --title "$${TITLE:-}" --package "$${PACKAGE:-}" --like "$${LIKE:-}"
 
 .PHONY: new-target
 new-target: ## the folder of a new target: NAME=google-workspace TITLE="Google Workspace" PACKAGE=workspace
-	@go run ./services/scaffold target --name "$${NAME:-}" --title "$${TITLE:-}" --package "$${PACKAGE:-}"
+	@go run ./services/scaffold target --name "$${NAME:-}" --title "$${TITLE:-}" --package "$${PACKAGE:-}" --like "$${LIKE:-}"
 
 .PHONY: generate
 generate: bin/buf bin/protoc-gen-go ## make the Go code of the messages and the schema of a tenant's document anew

@@ -41,10 +41,12 @@ type Scaffold struct {
 	Name    string // of the system: quiculum
 	Title   string // what people call it; the name when it is empty
 	Package string // of Go; the name without hyphens when it is empty
+	Like    string // the system whose connector is copied; [Plainest] when it is empty
+	model   string // its package
 }
 
-// template is the system whose connectors are copied. Their suites run with all others, so that what is copied works.
-const template = "memory"
+// Plainest is the system whose connectors have everything in them that one needs, and are small.
+const Plainest = "memory"
 
 // readmes are the READMEs of connectors as they begin; all else is copied.
 //
@@ -59,7 +61,11 @@ func (s Scaffold) Make(ctx context.Context) (made []string, err error) {
 		s.Title = cmp.Or(strings.TrimSpace(s.Title), s.Name)
 		s.Package = cmp.Or(s.Package, strings.ReplaceAll(s.Name, "-", ""))
 	}
+	s.Like = cmp.Or(s.Like, Plainest)
 	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	if s.model, err = s.modelOf(); err != nil {
 		return nil, err
 	}
 	written := map[string][]byte{}
@@ -126,12 +132,24 @@ func (s Scaffold) validate() error {
 	if s.Package != "" && !packageOf.MatchString(s.Package) {
 		add("package is %q: write lower-case letters and digits, a letter first, as in PACKAGE=workspace", s.Package)
 	}
+	if !nameOf.MatchString(s.Like) {
+		add("like is %q: write the name of a system that is there, as in LIKE=%s", s.Like, Plainest)
+	}
 	return errors.Join(wrong...)
 }
 
-// copy reads the template as the new connector.
+// modelOf returns the package of the connector that is copied. The suites of all connectors run, so that what is copied works.
+func (s Scaffold) modelOf() (string, error) {
+	files, err := filepath.Glob(filepath.Join(s.Root, "services", string(s.Kind)+"-"+s.Like, "*", "*.go"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("there is no services/%s-%s to copy: name a %[1]s that is there, as in LIKE=%s", s.Kind, s.Like, Plainest)
+	}
+	return filepath.Base(filepath.Dir(files[0])), nil
+}
+
+// copy reads the model as the new connector.
 func (s Scaffold) copy(into map[string][]byte) error {
-	from := os.DirFS(filepath.Join(s.Root, "services", string(s.Kind)+"-"+template))
+	from := os.DirFS(filepath.Join(s.Root, "services", string(s.Kind)+"-"+s.Like))
 	return fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -149,18 +167,18 @@ func (s Scaffold) copy(into map[string][]byte) error {
 			data, err = s.sample(data)
 		}
 		if err != nil {
-			return fmt.Errorf("copy %s of %s-%s: %w", name, s.Kind, template, err)
+			return fmt.Errorf("copy %s of %s-%s: %w", name, s.Kind, s.Like, err)
 		}
 		into["services/"+s.folder()+"/"+s.rename(name)] = data
 		return nil
 	})
 }
 
-// rename returns where a file of the template is in the new connector.
+// rename returns where a file of the model is in the new connector.
 func (s Scaffold) rename(name string) string {
-	name = strings.Replace(name, template+"/", s.Package+"/", 1)
-	name = strings.Replace(name, "/"+template+".go", "/"+s.Package+".go", 1)
-	return strings.Replace(name, "/"+template+"_test.go", "/"+s.Package+"_test.go", 1)
+	name = strings.Replace(name, s.model+"/", s.Package+"/", 1)
+	name = strings.Replace(name, "/"+s.model+".go", "/"+s.Package+".go", 1)
+	return strings.Replace(name, "/"+s.model+"_test.go", "/"+s.Package+"_test.go", 1)
 }
 
 func (s Scaffold) readme() ([]byte, error) {
@@ -168,15 +186,20 @@ func (s Scaffold) readme() ([]byte, error) {
 	return []byte(strings.NewReplacer("{{name}}", s.Name, "{{title}}", s.Title, "{{package}}", s.Package).Replace(string(data))), err
 }
 
-// sample names the system in the tenant's section.
+// sample names the system, in its title and in the tenant's section.
 func (s Scaffold) sample(data []byte) ([]byte, error) {
-	first, rest, _ := strings.Cut(string(data), "\n")
-	_, says, ok := strings.Cut(first, ": ")
+	schema, text, _ := strings.Cut(string(data), "\n")
+	title, rest, _ := strings.Cut(text, "\n")
+	_, says, ok := strings.Cut(title, ": ")
 	key := map[Kind]string{Source: "system: ", Target: "target: "}[s.Kind]
-	if !ok || strings.Count(rest, key+template+"\n") != 1 {
-		return nil, fmt.Errorf("it does not begin with a title, or has no %s%s", key, template)
+	if !ok || !strings.HasPrefix(schema, "# yaml-language-server: ") || strings.Count(rest, key+s.Like+"\n") != 1 {
+		return nil, fmt.Errorf("it does not begin with its schema and a title, or has no %s%s", key, s.Like)
 	}
-	return []byte("# " + s.Title + ": " + says + "\n" + strings.Replace(rest, key+template+"\n", key+s.Name+"\n", 1)), nil
+	rest = strings.Replace(rest, key+s.Like+"\n", key+s.Name+"\n", 1)
+	if s.Like != Plainest { // whose name is a word of every text
+		rest = strings.ReplaceAll(rest, s.Like, s.Name)
+	}
+	return []byte(schema + "\n# " + s.Title + ": " + says + "\n" + rest), nil
 }
 
 // code returns a Go file under the new names. What is replaced are words of Go, never parts of a sentence.
@@ -225,11 +248,6 @@ func (s Scaffold) code(name string, src []byte) ([]byte, error) {
 	return format.Source(out.Bytes())
 }
 
-var (
-	elsewhere = regexp.MustCompile(`\b(source|target)-` + template + `\b(/` + template + `\b)?`)
-	subject   = regexp.MustCompile(`^// ` + template + `\b`)
-)
-
 // word returns what stands in the place of a token.
 func (s Scaffold) word(tok token.Token, lit, key string) (string, error) {
 	if tok != token.IDENT && tok != token.STRING && tok != token.COMMENT {
@@ -238,21 +256,24 @@ func (s Scaffold) word(tok token.Token, lit, key string) (string, error) {
 		}
 		return lit, nil
 	}
-	path := "$1-" + s.Name
 	switch {
-	case tok == token.IDENT && (lit == template || lit == template+"_test"):
-		return strings.Replace(lit, template, s.Package, 1), nil
+	case tok == token.IDENT && (lit == s.model || lit == s.model+"_test"):
+		return strings.Replace(lit, s.model, s.Package, 1), nil
 	case tok == token.IDENT && lit == s.Package:
 		return "", s.taken()
 	case tok == token.STRING && key == "Title":
 		return strconv.Quote(s.Title), nil
-	case tok == token.STRING && lit == strconv.Quote(template):
+	case tok == token.STRING && lit == strconv.Quote(s.Like):
 		return strconv.Quote(s.Name), nil
 	case tok == token.COMMENT:
-		lit = subject.ReplaceAllString(lit, "// "+s.Package)
+		lit = regexp.MustCompile(`^// `+s.model+`\b`).ReplaceAllString(lit, "// "+s.Package)
+		if s.Like != Plainest {
+			lit = regexp.MustCompile(`(?i)([^-/]\b)`+s.Like+`\b`).ReplaceAllString(lit, "${1}"+s.Title)
+		}
 	}
+	elsewhere := regexp.MustCompile(`\b(source|target)-` + s.Like + `\b(/` + s.model + `\b)?`)
 	return elsewhere.ReplaceAllStringFunc(lit, func(m string) string {
-		with := elsewhere.ReplaceAllString(m, path)
+		with := elsewhere.ReplaceAllString(m, "$1-"+s.Name)
 		if strings.Contains(m, "/") {
 			with += "/" + s.Package
 		}
@@ -270,7 +291,7 @@ func (s Scaffold) doc(name string) string {
 	switch name {
 	case "main.go":
 		return "// Command " + s.folder() + " " + does + ".\n"
-	case template + "/" + template + ".go":
+	case s.model + "/" + s.model + ".go":
 		asks := map[Kind]string{
 			Source: "what the register is, how it is reached, whether a read is whole, how it tells of protected persons.",
 			Target: "what the system holds, how it is reached, what becomes of who leaves, which anchor finds what is ours.",
