@@ -41,9 +41,10 @@ exists. The same options give the same bytes on every machine.
 two were protected, courses ended and began, and in time a school is merged, July empties the classes and August turns the
 läsår. What happened on the last of these days is told on standard error, in numbers. Whom the register protects is in the
 export as --protected says: not at all (none, as Alvis), as a mark (flag, at extension/securitymarking of an Alvis export, securityMarking
-of SS 12000), or left out (omits).
+of SS 12000, protected of the table persons), or left out (omits).
 
---format ss12000 writes what the lists of an API of SS 12000 answer, a file for each.`,
+--format ss12000 writes what the lists of an API of SS 12000 answer, a file for each; --format sql the tables of a register, for
+PostgreSQL, as the sources that read databases want them (psql -f register.sql).`,
 		Example: "  ess generate --pupils 1000 --seed 7 -o /tmp/monday\n" +
 			"  ess generate --pupils 1000 --seed 7 --day 1 -o /tmp/tuesday\n" +
 			"  ess generate --pupils 1000 --seed 7 --shape schools --protected flag --day 335 -o /tmp/august",
@@ -105,7 +106,7 @@ of SS 12000), or left out (omits).
 	f := cmd.Flags()
 	f.IntVar(&o.Pupils, "pupils", 1000, "how many pupils")
 	f.Uint64Var(&o.Seed, "seed", 1, "another seed is another municipality")
-	f.StringVar(&format, "format", municipality.FormatAlvis, "format of the export: "+strings.Join(municipality.Formats(), " or "))
+	f.StringVar(&format, "format", municipality.FormatAlvis, "format of the export: "+strings.Join(municipality.Formats(), ", "))
 	f.StringVar(&date, "date", municipality.DefaultDay.String(), "the day on which the municipality begins, YYYY-MM-DD")
 	f.IntVar(&days, "day", 0, "how many days later it is")
 	f.StringVar(&shape, "shape", string(municipality.ShapeAdult), "which schools there are: adult or schools")

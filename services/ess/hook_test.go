@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"eventful.se/ess/libs/format/ss12000/ss12000server"
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/testbed"
 	"eventful.se/ess/services/ess/municipality"
 )
 
@@ -120,13 +122,13 @@ func (h *hooked) holds(text string) {
 	})
 }
 
-// rename gives a group that is in the directory another name in the register.
+// rename gives a group that is in the directory, where there is one, another name in the register.
 func (h *hooked) rename(name string) {
 	h.t.Helper()
-	held := read(h.t, h.path("directory.json"))
+	held, err := os.ReadFile(h.path("directory.json"))
 	for _, id := range h.server.IDs(ss12000.Groups) {
 		g := *h.server.Get(ss12000.Groups, id).(*ss12000.Group) //nolint:forcetypeassert // that list has no other
-		if strings.Contains(held, `"`+g.Name+`"`) {
+		if err != nil || strings.Contains(string(held), `"`+g.Name+`"`) {
 			g.Name = name
 			h.server.Put(&g)
 			return
@@ -220,4 +222,43 @@ func (h *hooked) renewals() (paths []string) {
 		}
 	}
 	return paths
+}
+
+// TestAHintThatAnotherReplicaHears: nobody knows which replica a register reaches. Each hears it, and it is read by the one that
+// has the source, also when that is killed and the other one has it then.
+func TestAHintThatAnotherReplicaHears(t *testing.T) {
+	h := newHooked(t)
+	nats := natsServers(t, testbed.NATSOptions{Servers: 1}).URL()
+	initialise(t, nats, h.path("config"), 1)
+	replicas := []*program{serve(t, "source-educloud", nats, h.path("config"), "ESS_READ_NOW=true"), serve(t, "source-educloud", nats, h.path("config"), "ESS_READ_NOW=true")}
+	both := printer(func() string { return replicas[0].log.String() + "--- the other\n" + replicas[1].log.String() })
+	until(t, "subscription", both, func() bool { return len(h.subscriptions()) == 1 })
+	_, word, _ := strings.Cut(h.subscriptions()[0], source.HookPath)
+	until(t, "first read", both, func() bool { return strings.Contains(both(), "run ended") })
+	owner := slices.IndexFunc(replicas, func(p *program) bool { return strings.Contains(p.log.String(), "run ended") })
+	has, other := replicas[owner], replicas[1-owner]
+	hint := func(to *program) {
+		t.Helper()
+		n := h.reads()
+		h.rename(fmt.Sprint("Hörd ", n))
+		until(t, "answer of 200", both, func() bool {
+			status, _ := h.call(http.MethodPost, "http://"+to.http+source.HookPath+word, []byte(`{"modifiedEntites":["Group"]}`))
+			return status == http.StatusOK
+		})
+		until(t, "read for a hint", both, func() bool { return h.reads() > n })
+	}
+	ended := func(p *program) int { return strings.Count(p.log.String(), "run ended") }
+
+	hint(other)
+	until(t, "end of that read", both, func() bool { return ended(has) == 2 })
+	if ended(other) > 0 || !strings.Contains(other.log.String(), "the register says that something changed") {
+		t.Errorf("who heard it read it, or said nothing:\n%s", both)
+	}
+	has.kill()
+	hint(other)
+	until(t, "read by who is left", both, func() bool { return ended(other) > 0 })
+	if targets := h.subscriptions(); len(targets) != 1 {
+		t.Errorf("the register tells %v", targets)
+	}
+	drains(t, other)
 }

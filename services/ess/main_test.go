@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		programs = dir
-		build := exec.Command("go", "build", "-o", dir, ".", "../essctl", "../source-alvis", "../source-manual", "../source-memory",
+		build := exec.Command("go", "build", "-o", dir, ".", "../essctl", "../source-alvis", "../source-educloud", "../source-manual", "../source-memory",
 			"../target-apple-school-manager", "../target-active-directory", "../target-memory")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)

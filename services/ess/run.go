@@ -21,15 +21,19 @@ func runCommand() *cobra.Command {
 		Long: `Run the readers and writers of every tenant in a folder of YAML documents, on a NATS server inside the program or, with
 --nats, on another one. A document that changes acts without a restart. The server inside takes no connections, unless --listen gives it a port of the loopback interface for
 essctl and ess preview: then whoever can log in to this machine can read the log. A folder for the log is made when
-it is not there; a log that is gone while its ledger stands is an error, never an empty log.`,
+it is not there; a log that is gone while its ledger stands is an error, never an empty log.
+
+At a customer's, with ESS_LINE_URL and ESS_TENANT in the environment, it reads the sources of that tenant that are onSite, over a
+line to the central NATS, and keeps no links.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			logger, err := newLogger(cmd.ErrOrStderr(), level)
 			if err != nil {
 				return err
 			}
+			onSite := os.Getenv("ESS_LINE_URL") != ""
 			var server *store.Server
-			if url == "" {
+			if url == "" && !onSite {
 				if dir == "" {
 					return errors.New("--data is required: the folder in which NATS keeps the log (or --nats for a server elsewhere)")
 				}
@@ -52,7 +56,7 @@ it is not there; a log that is gone while its ledger stands is an error, never a
 			if err != nil {
 				return err
 			}
-			p.Server, p.KeepLogs, p.Complete, p.ReadNow = server, true, true, p.ReadNow || readNow
+			p.Server, p.KeepLogs, p.Complete, p.ReadNow = server, !onSite, true, p.ReadNow || readNow
 			return p.Serve(cmd.Context(), connectors.Sources(), connectors.Targets())
 		},
 	}

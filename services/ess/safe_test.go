@@ -253,6 +253,9 @@ func (w *world) tryOpen() (*service.Tenant, error) {
 }
 
 func (w *world) stop() {
+	if w.stopLink == nil {
+		return // a restart has failed
+	}
 	w.stopLink()
 	w.stopLink = nil
 	w.store.Close()

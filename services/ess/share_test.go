@@ -70,8 +70,9 @@ func TestF16TwoReadersPublishOnce(t *testing.T) {
 			runs++
 		}
 	}
-	if runs != 2 {
-		t.Errorf("%d runs ended, want 2", runs)
+	// What the one that was killed had sent may be heard after the other one has ended: then the next read ends that run too.
+	if runs != 2 && runs != 3 {
+		t.Errorf("%d runs ended, want 2, or 3 with that of who was killed", runs)
 	}
 	i.checkLog(i.nats)
 	drains(t, other, readers[dead], writer)

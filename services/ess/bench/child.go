@@ -86,6 +86,10 @@ func child(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		r, err = w.api(ctx)
 	case stepFetch:
 		r, err = w.fetch(ctx)
+	case stepTables:
+		err = w.tables()
+	case stepRows, stepRowsRecords:
+		r, err = w.rows(ctx, args[0] == stepRowsRecords)
 	case stepGenerate:
 		err = w.generate()
 	case stepAssemble:

@@ -12,18 +12,19 @@ import (
 // The formats.
 const (
 	FormatAlvis   = "alvis"   // an Alvis export: one IMS Enterprise document, alvis.xml
+	FormatSQL     = "sql"     // tables of a register in PostgreSQL, register.sql
 	FormatSS12000 = "ss12000" // what an API of SS 12000 answers: a page for each list, organisations.json to persons.json
 )
 
 // Formats lists the formats that [Municipality.WriteDir] knows.
-func Formats() []string { return []string{FormatAlvis, FormatSS12000} }
+func Formats() []string { return []string{FormatAlvis, FormatSQL, FormatSS12000} }
 
 // WriteDir writes the municipality in a format into a directory, which it makes if need be, and returns the paths of
 // the files. A file appears whole or not at all, and replaces one of the same name. Progress, unless nil, is told now
 // and then how much is written of how much.
 func (m *Municipality) WriteDir(dir, format string, progress func(done, total int)) ([]string, error) {
 	if !slices.Contains(Formats(), format) {
-		return nil, fmt.Errorf("format %q is unknown: use %s", format, strings.Join(Formats(), " or "))
+		return nil, fmt.Errorf("format %q is unknown: use one of %s", format, strings.Join(Formats(), ", "))
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
@@ -32,7 +33,12 @@ func (m *Municipality) WriteDir(dir, format string, progress func(done, total in
 		return m.writeSS12000(dir, progress)
 	}
 	path := filepath.Join(dir, "alvis.xml")
-	err := writeFile(path, func(w io.Writer) error { return m.EncodeIMS(w, IMSOptions{Progress: progress}) })
+	write := func(w io.Writer) error { return m.EncodeIMS(w, IMSOptions{Progress: progress}) }
+	if format == FormatSQL {
+		path = filepath.Join(dir, "register.sql")
+		write = func(w io.Writer) error { return m.EncodeSQL(w, progress) }
+	}
+	err := writeFile(path, write)
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}

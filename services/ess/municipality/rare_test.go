@@ -17,6 +17,7 @@ import (
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/format/ims"
 	"eventful.se/ess/libs/roster"
+	_ "eventful.se/ess/libs/testbed/underrace"
 )
 
 func (m *Municipality) person(id string) *Person {

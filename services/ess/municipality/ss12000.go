@@ -20,22 +20,7 @@ import (
 // Where the register marks protected persons, everyone has a securityMarking; where it leaves them out, they are in
 // nothing.
 func (m *Municipality) SS12000() []ss12000.Object {
-	e := standard{m, m.hidden(), map[string]*Unit{}, map[string]map[string]int{}, map[string][]*ss12000.Duty{}}
-	for i := range m.Units {
-		e.units[m.Units[i].ID] = &m.Units[i]
-	}
-	for i := range m.Groups {
-		g := &m.Groups[i]
-		if g.Kind != Class || g.Grade == 0 || g.past {
-			continue
-		}
-		if e.grades[g.Unit] == nil {
-			e.grades[g.Unit] = map[string]int{}
-		}
-		for _, x := range g.Members {
-			e.grades[g.Unit][x.Person] = g.Grade
-		}
-	}
+	e := m.standard()
 	var all []ss12000.Object
 	for i := range m.Units {
 		all = append(all, e.organisation(&m.Units[i]))
@@ -65,6 +50,26 @@ type standard struct {
 	units  map[string]*Unit
 	grades map[string]map[string]int // by unit and person
 	duties map[string][]*ss12000.Duty
+}
+
+func (m *Municipality) standard() *standard {
+	e := &standard{m, m.hidden(), map[string]*Unit{}, map[string]map[string]int{}, map[string][]*ss12000.Duty{}}
+	for i := range m.Units {
+		e.units[m.Units[i].ID] = &m.Units[i]
+	}
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		if g.Kind != Class || g.Grade == 0 || g.past {
+			continue
+		}
+		if e.grades[g.Unit] == nil {
+			e.grades[g.Unit] = map[string]int{}
+		}
+		for _, x := range g.Members {
+			e.grades[g.Unit][x.Person] = g.Grade
+		}
+	}
+	return e
 }
 
 func (e *standard) organisation(u *Unit) *ss12000.Organisation {

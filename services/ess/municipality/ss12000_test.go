@@ -2,6 +2,7 @@ package municipality
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -9,13 +10,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/format/ims"
 	"eventful.se/ess/libs/format/ss12000"
 	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
+	"eventful.se/ess/libs/source/sourcetest/sqltest"
+	"eventful.se/ess/libs/source/sqlviews"
 )
 
 // assemble makes the records of what a reader emits, all under one source.
@@ -84,6 +90,29 @@ func throughSS12000(t *testing.T, m *Municipality) map[roster.Ref]*roster.Record
 	})
 }
 
+// throughSQL reads the tables out of a real database.
+func throughSQL(t *testing.T, db *sqltest.Register, m *Municipality) map[roster.Ref]*roster.Record {
+	var text bytes.Buffer
+	if err := m.EncodeSQL(&text, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("DROP SCHEMA ess CASCADE", text.String(), sqltest.Grants); err != nil {
+		t.Fatal(err)
+	}
+	cfg := sqlviews.Default()
+	if err := yaml.Unmarshal([]byte(db.Reach()), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Profile.Before, cfg.Profile.After = 36500, 36500
+	return assemble(t, m, func(emit func(fact.Doc) error) []fact.Finding {
+		res, err := sqlviews.New(cfg, source.Env{Now: func() time.Time { return m.Time }}).Read(t.Context(), nil, emit)
+		if err != nil || !res.Complete {
+			t.Fatalf("complete: %t (%v)", res.Complete, err)
+		}
+		return res.Findings
+	})
+}
+
 // beyondIMS takes from a record what an IMS export of Alvis cannot say, and counts it. The days and docs of enrolments,
 // duties and memberships are compared; which doc said it is each format's own.
 func beyondIMS(r *roster.Record, said map[string]int) {
@@ -118,22 +147,24 @@ func beyondIMS(r *roster.Record, said map[string]int) {
 	}
 }
 
-// The same municipality is the same roster through an Alvis export and through SS 12000, but for what IMS cannot say.
-func TestTheSameMunicipalityThroughBoth(t *testing.T) {
+// The same municipality is the same roster through an Alvis export, through SS 12000 and through a database, but for what
+// IMS cannot say, and for a database that has to say no of who is not protected.
+func TestTheSameMunicipalityThroughAll(t *testing.T) {
+	db := sqltest.New(t)
 	reveal := cmp.Options{
 		cmp.Comparer(func(x, y roster.Personal) bool { return x.Reveal() == y.Reveal() }),
 		cmp.Comparer(func(x, y roster.CivicNo) bool { return x.Reveal() == y.Reveal() }),
 		cmp.Comparer(func(x, y roster.Key) bool { return x == y }),
 	}
-	said := map[string]int{}
+	said, inTables := map[string]int{}, map[string]int{}
 	for _, shape := range []Shape{ShapeAdult, ShapeSchools} {
 		for _, protected := range []Protected{ProtectedNone, ProtectedFlag, ProtectedOmits} {
-			town := New(Options{Pupils: 300, Seed: 5, Shape: shape, Protected: protected})
+			town := New(Options{Pupils: 120, Seed: 5, Shape: shape, Protected: protected})
 			for _, day := range []int{0, 13, 335} {
 				t.Run(fmt.Sprint(shape, protected, day), func(t *testing.T) {
 					m := town.After(day)
-					want, got := throughIMS(t, m), throughSS12000(t, m)
-					if len(want) < 300 {
+					want, got, tables := throughIMS(t, m), throughSS12000(t, m), throughSQL(t, db, m)
+					if len(want) < 120 {
 						t.Fatalf("only %d records", len(want))
 					}
 					for _, r := range want {
@@ -142,13 +173,25 @@ func TestTheSameMunicipalityThroughBoth(t *testing.T) {
 					for _, r := range got {
 						beyondIMS(r, said)
 					}
+					for _, r := range tables {
+						beyondIMS(r, inTables)
+						if r.Person != nil && protected != ProtectedFlag {
+							if r.Person.Marking != roster.MarkingNone {
+								t.Errorf("the marking of %v is %q", r.Ref, r.Person.Marking)
+							}
+							r.Person.Marking = ""
+						}
+					}
 					for ref, r := range want {
 						if diff := cmp.Diff(r, got[ref], reveal); diff != "" {
 							t.Fatalf("%v (-Alvis +SS 12000)\n%s", ref, diff)
 						}
+						if diff := cmp.Diff(r, tables[ref], reveal); diff != "" {
+							t.Fatalf("%v (-Alvis +SQL)\n%s", ref, diff)
+						}
 					}
-					if len(got) != len(want) {
-						t.Errorf("%d records through SS 12000, %d through Alvis", len(got), len(want))
+					if len(got) != len(want) || len(tables) != len(want) {
+						t.Errorf("%d records through SS 12000, %d through SQL, %d through Alvis", len(got), len(tables), len(want))
 					}
 				})
 			}
@@ -157,6 +200,32 @@ func TestTheSameMunicipalityThroughBoth(t *testing.T) {
 	beyond := []string{"school type of a group", "school type of an enrolment", "school types of a unit", "school year of an enrolment", "subject of a group"}
 	if diff := cmp.Diff(beyond, slices.Sorted(maps.Keys(said))); diff != "" {
 		t.Errorf("what SS 12000 says and IMS cannot: %s", diff)
+	}
+	if diff := cmp.Diff(said, inTables); diff != "" {
+		t.Errorf("what SS 12000 says beyond IMS, and a database does not (-SS 12000 +SQL): %s", diff)
+	}
+}
+
+func TestWriteDirOfSQL(t *testing.T) {
+	m, dir := New(Options{Pupils: 1200, Seed: 7}), t.TempDir()
+	last, total := 0, 0
+	paths, err := m.WriteDir(dir, FormatSQL, func(done, of int) { last, total = done, of })
+	if err != nil || len(paths) != 1 || last != total || total == 0 {
+		t.Fatalf("wrote %q, progress ended at %d of %d (%v)", paths, last, total, err)
+	}
+	text, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := m.EncodeSQL(&want, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(text, want.Bytes()) {
+		t.Error("the file is not what EncodeSQL writes")
+	}
+	if err := m.EncodeSQL(&fullDisk{100_000}, nil); !errors.Is(err, errFull) {
+		t.Errorf("with room for 100000 bytes: error %v", err)
 	}
 }
 

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"eventful.se/ess/libs/testbed"
+)
+
+// installOnSite is an installation whose register a program at the customer's reads, over a line to the central NATS. That has
+// users as deploy/on-site has them, and nothing but the line goes through the proxy.
+func installOnSite(t testing.TB) (i *installation, line []string, proxy *testbed.Proxy) {
+	t.Helper()
+	i = install(t, 200)
+	document := i.path("tenants", "prov.yaml")
+	write(t, document, strings.Replace(strings.Replace(read(t, document),
+		"sources:\n", "service: gold\nsources:\n", 1),
+		"    schedule: \"0 0 1 1 *\"\n", "    onSite: true\n    schedule: \"* * * * *\"\n", 1))
+	ca := testbed.NewCA(t)
+	cert, key := ca.Issue(testbed.Cert{Names: []string{"127.0.0.1"}})
+	write(t, i.path("cert.pem"), string(cert))
+	write(t, i.path("key.pem"), string(key))
+	leafs := freeAddr(t)
+	// The whole of ess on site instead of one reader has its own inbox, and hears what is asked of any.
+	_, accounts, _ := strings.Cut(read(t, "../../deploy/on-site/central-nats.conf"), "\naccounts {")
+	accounts = strings.NewReplacer(
+		`"_INBOX_source-extens-db-lund.>"`, `"_INBOX_source-alvis-prov.>", "_INBOX_ess-prov.>"`,
+		`*.ess-control.source-extens-db.lund.>"`, `*.ess-control.*.prov.>"`, "extens-db", "alvis", "lund", tenantName, "$ESS_PASSWORD", "x", "$LUND_EXTENS_DB_PASSWORD", "x").Replace(accounts)
+	c := natsServers(t, testbed.NATSOptions{Servers: 1, Domain: "ess", Config: []string{
+		fmt.Sprintf("leafnodes { listen: %q, tls { cert_file: %q, key_file: %q } }", leafs, i.path("cert.pem"), i.path("key.pem")),
+		"no_auth_user: ess", "accounts {" + accounts,
+	}})
+	i.nats = c.URL()
+	initialise(t, i.nats, i.path("tenants"), 1)
+	proxy = testbed.NewProxy(t, leafs)
+	return i, []string{
+		"ESS_NATS_URL=", "ESS_TENANT=" + tenantName, "ESS_LINE_CA=" + ca.File,
+		fmt.Sprintf("ESS_LINE_URL=tls://%s-alvis:x@%s", tenantName, net.JoinHostPort(proxy.Host, fmt.Sprint(proxy.Port))),
+	}, proxy
+}
+
+// TestOnSite has a register read at the customer's. The line is cut between two reads, and in the middle of one, when the program
+// is killed too, and the all-in-one goes on in its place. Every time it says so, goes on by itself, and in the end nothing is lost and nothing is published twice.
+func TestOnSite(t *testing.T) {
+	t.Parallel()
+	i, line, proxy := installOnSite(t)
+	site := func() *program {
+		p := serve(t, "source-alvis", "", i.path("tenants"), line...)
+		i.ran = append(i.ran, p.child)
+		return p
+	}
+	writer := serve(t, "target-apple-school-manager", i.nats, i.path("tenants"))
+	var touched atomic.Bool
+	i.when("register", "List", 1, func() { touched.Store(true) })
+	central := serve(t, "source-alvis", i.nats, i.path("tenants"), "ESS_READ_NOW=true")
+	i.ran = append(i.ran, writer.child, central.child)
+	central.says(t)
+	status := ess(t, "status", "--nats", i.nats, "--config", i.path("tenants")).stdout
+	if !strings.Contains(status, "the program there was not heard") {
+		t.Errorf("before there is a site:\n%s", status)
+	}
+	time.Sleep(time.Second)
+	if touched.Load() {
+		t.Error("a program of the centre read what is read on site")
+	}
+
+	reader := site()
+	reader.says(t)
+	i.awaitDelivery(&writer.log)
+	checkListens(t, reader)
+	until(t, "the site in the status", printer(func() string { return status }), func() bool {
+		status = ess(t, "status", "--nats", i.nats, "--config", i.path("tenants")).stdout
+		return strings.Contains(status, "Read on site: the program there was last heard")
+	})
+	checked := essctl(t, i.nats, "check", "source", "--tenant", tenantName, "--source", "alvis")
+	if !regexp.MustCompile(`ok +line +to 127\.0\.0\.1:\d+, there since`).MatchString(checked) {
+		t.Errorf("the check does not tell of the line:\n%s", checked)
+	}
+
+	// Between two reads: one falls due while the line is cut, and is made when it is back.
+	proxy.Away(true)
+	i.change()
+	reader.says(t, "is cut since")
+	if _, metrics := reader.ask("/metrics"); !regexp.MustCompile(`ess_line_cut_seconds [^0]`).MatchString(metrics) || !strings.Contains(metrics, "ess_line_cuts_total 1") {
+		t.Errorf("the metrics are\n%s", metrics)
+	}
+	until(t, "read that waits for the line", &reader.log, func() bool {
+		return reader.log.has([]string{"the line is cut: the source is read when it is back"})
+	})
+	proxy.Away(false)
+	i.awaitDelivery(&writer.log)
+	reader.says(t)
+	i.checkDeliveries()
+
+	// In the middle of a read, and the program is killed before the line is back.
+	i.change()
+	i.when("register", "Get", 1, func() { proxy.Away(true) })
+	asking := operator(t, i.nats, "sources", "read", "--tenant", tenantName, "--source", "alvis", "--why", "a read that is cut", "--timeout", "90s")
+	if err := asking.Start(); err != nil {
+		t.Fatal(err)
+	}
+	reader.await(t, "the line was cut while the source was read")
+	reader.kill()
+	address := freeAddr(t)
+	reader = &program{name: "ess", http: address, child: i.start(line, "ess", "run", "--config", i.path("tenants"), "--http", address)}
+	reader.says(t, "is cut since")
+	if state := siteOf(t, i); state.Heard.IsZero() {
+		t.Error("the centre does not know when the site was heard")
+	}
+	proxy.Away(false)
+	if err := asking.Wait(); err != nil {
+		t.Errorf("what was asked before the cut: %v\n%s", err, i.story())
+	}
+	i.awaitDelivery(&writer.log)
+	reader.says(t)
+	i.readNow(t, "nothing has changed")
+	drains(t, reader, writer, central)
+	if i.uploads() != 3 {
+		t.Errorf("%d uploads, of a first load and two changes", i.uploads())
+	}
+	i.checkLog(i.nats)
+}
+
+// siteOf returns what the centre knows of the site.
+func siteOf(t testing.TB, i *installation) (state struct{ Heard time.Time }) {
+	t.Helper()
+	var list []struct {
+		Site *struct{ Heard time.Time } `json:"site"`
+	}
+	out := essctl(t, i.nats, "sources", "list", "--tenant", tenantName, "--output", "json")
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, s := range list {
+		if s.Site != nil {
+			state.Heard = s.Site.Heard
+		}
+	}
+	return state
+}
+
+// checkListens checks that a program hears nothing but its own health on the loopback interface.
+func checkListens(t testing.TB, p *program) {
+	t.Helper()
+	sockets := map[string]bool{}
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.cmd.Process.Pid))
+	if err != nil || len(fds) == 0 {
+		t.Fatalf("the sockets of the program cannot be seen: %v", err)
+	}
+	for _, fd := range fds {
+		if name, err := os.Readlink(fd); err == nil {
+			sockets[name] = true
+		}
+	}
+	heard := 0
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for row := range strings.Lines(read(t, table)) {
+			f := strings.Fields(row)
+			const listens = "0A"
+			if len(f) < 10 || f[3] != listens || !sockets["socket:["+f[9]+"]"] {
+				continue
+			}
+			if heard++; !strings.HasPrefix(f[1], "0100007F:") {
+				t.Errorf("the program listens at %s", f[1])
+			}
+		}
+	}
+	if heard != 1 {
+		t.Errorf("the program listens at %d addresses", heard)
+	}
+}
