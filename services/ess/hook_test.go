@@ -234,9 +234,9 @@ func TestAHintThatAnotherReplicaHears(t *testing.T) {
 	both := printer(func() string { return replicas[0].log.String() + "--- the other\n" + replicas[1].log.String() })
 	until(t, "subscription", both, func() bool { return len(h.subscriptions()) == 1 })
 	_, word, _ := strings.Cut(h.subscriptions()[0], source.HookPath)
-	until(t, "first read", both, func() bool { return strings.Contains(both(), "run ended") })
-	owner := slices.IndexFunc(replicas, func(p *program) bool { return strings.Contains(p.log.String(), "run ended") })
-	has, other := replicas[owner], replicas[1-owner]
+	until(t, "replicas that know of each other", both, func() bool {
+		return !slices.ContainsFunc(replicas, func(p *program) bool { return !strings.Contains(p.log.String(), "replicas=2") })
+	})
 	hint := func(to *program) {
 		t.Helper()
 		n := h.reads()
@@ -247,16 +247,23 @@ func TestAHintThatAnotherReplicaHears(t *testing.T) {
 		})
 		until(t, "read for a hint", both, func() bool { return h.reads() > n })
 	}
-	ended := func(p *program) int { return strings.Count(p.log.String(), "run ended") }
+	answered := func(p *program) int { return strings.Count(p.log.String(), "what an operator asked is answered") }
+	owner := -1
+	hint(replicas[0])
+	until(t, "end of the read for a hint", both, func() bool {
+		owner = slices.IndexFunc(replicas, func(p *program) bool { return answered(p) == 1 })
+		return owner >= 0
+	})
+	has, other := replicas[owner], replicas[1-owner]
 
 	hint(other)
-	until(t, "end of that read", both, func() bool { return ended(has) == 2 })
-	if ended(other) > 0 || !strings.Contains(other.log.String(), "the register says that something changed") {
+	until(t, "end of that read", both, func() bool { return answered(has) == 2 })
+	if answered(other) > 0 || !strings.Contains(other.log.String(), "the register says that something changed") {
 		t.Errorf("who heard it read it, or said nothing:\n%s", both)
 	}
 	has.kill()
 	hint(other)
-	until(t, "read by who is left", both, func() bool { return ended(other) > 0 })
+	until(t, "read by who is left", both, func() bool { return answered(other) > 0 })
 	if targets := h.subscriptions(); len(targets) != 1 {
 		t.Errorf("the register tells %v", targets)
 	}
