@@ -20,6 +20,7 @@ type NATSOptions struct {
 	Servers int      // 1, or 3 or 5 that are a cluster
 	Domain  string   // of JetStream; empty for none
 	Config  []string // lines of its configuration beside ours, such as users and what they may
+	Each    []string // a line for each server, such as an address of its own
 	Later   bool     // start none yet: see [NATSServer.Start]
 }
 
@@ -59,6 +60,9 @@ func NATS(t testing.TB, o NATSOptions) *Cluster {
 			"server_name: " + name, "listen: " + addrs[3*i], "http: " + addrs[3*i+1],
 			fmt.Sprintf("jetstream { store_dir: %q, sync_interval: always, domain: %q }", filepath.Join(dir, name), o.Domain),
 		}, o.Config...)
+		if o.Each != nil {
+			config = append(config, o.Each[i])
+		}
 		if o.Servers > 1 {
 			config = append(config, fmt.Sprintf("cluster { name: testbed, listen: %q, no_advertise: true, routes: [%s] }", addrs[3*i+2], strings.Join(routes, ", ")))
 		}

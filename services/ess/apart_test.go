@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/tenant"
 	"eventful.se/ess/libs/testbed"
@@ -139,14 +140,21 @@ func initialise(t testing.TB, nats, config string, replicas int) {
 		t.Fatal(err)
 	}
 	st := connect(t, nats)
+	stands := func(ensure func() error) {
+		t.Helper()
+		var last error
+		until(t, "stream", printer(func() string { return fmt.Sprint(last) }), func() bool {
+			last = ensure()
+			if last != nil && reason.Of(last).Code != reason.OutcomeUnknown { // a cluster that has just begun may not answer at all
+				t.Fatal(last)
+			}
+			return last == nil
+		})
+	}
 	for _, d := range docs {
-		if err := st.EnsureTenant(t.Context(), d.Tenant, replicas); err != nil {
-			t.Fatal(err)
-		}
+		stands(func() error { return st.EnsureTenant(t.Context(), d.Tenant, replicas) })
 	}
-	if err := st.EnsureMembers(t.Context(), replicas, shortTTL); err != nil {
-		t.Fatal(err)
-	}
+	stands(func() error { return st.EnsureMembers(t.Context(), replicas, shortTTL) })
 	if o := ess(t, "init", "--nats", nats, "--config", config, "--replicas", fmt.Sprint(replicas)); o.status != 0 {
 		t.Fatalf("ess init: %s", o.stderr)
 	}

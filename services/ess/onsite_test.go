@@ -15,11 +15,19 @@ import (
 	"eventful.se/ess/libs/testbed"
 )
 
-// installOnSite is an installation whose register a program at the customer's reads, over a line to the central NATS. That has
-// users as deploy/on-site has them, and nothing but the line goes through the proxy.
-func installOnSite(t testing.TB) (i *installation, line []string, proxy *testbed.Proxy) {
+// onSite is an installation whose register a program at the customer's reads, over a line to the central NATS. That has users as
+// deploy/on-site has them, and nothing but the line goes through the proxies, of which each server has one.
+type onSite struct {
+	*installation
+
+	line    []string // the environment of what runs on site
+	central *testbed.Cluster
+	proxies []*testbed.Proxy
+}
+
+func installOnSite(t testing.TB, servers int) *onSite {
 	t.Helper()
-	i = install(t, 200)
+	i := &onSite{installation: install(t, 200)}
 	document := i.path("tenants", "prov.yaml")
 	write(t, document, strings.Replace(strings.Replace(read(t, document),
 		"sources:\n", "service: gold\nsources:\n", 1),
@@ -28,35 +36,40 @@ func installOnSite(t testing.TB) (i *installation, line []string, proxy *testbed
 	cert, key := ca.Issue(testbed.Cert{Names: []string{"127.0.0.1"}})
 	write(t, i.path("cert.pem"), string(cert))
 	write(t, i.path("key.pem"), string(key))
-	leafs := freeAddr(t)
+	var listens, urls []string
+	for range servers {
+		address := freeAddr(t)
+		listens = append(listens, fmt.Sprintf("leafnodes { listen: %q, tls { cert_file: %q, key_file: %q } }", address, i.path("cert.pem"), i.path("key.pem")))
+		p := testbed.NewProxy(t, address)
+		i.proxies = append(i.proxies, p)
+		urls = append(urls, fmt.Sprintf("tls://%s-alvis:x@%s", tenantName, net.JoinHostPort(p.Host, fmt.Sprint(p.Port))))
+	}
 	// The whole of ess on site instead of one reader has its own inbox, and hears what is asked of any.
 	_, accounts, _ := strings.Cut(read(t, "../../deploy/on-site/central-nats.conf"), "\naccounts {")
 	accounts = strings.NewReplacer(
 		`"_INBOX_source-extens-db-lund.>"`, `"_INBOX_source-alvis-prov.>", "_INBOX_ess-prov.>"`,
 		`*.ess-control.source-extens-db.lund.>"`, `*.ess-control.*.prov.>"`, "extens-db", "alvis", "lund", tenantName, "$ESS_PASSWORD", "x", "$LUND_EXTENS_DB_PASSWORD", "x").Replace(accounts)
-	c := natsServers(t, testbed.NATSOptions{Servers: 1, Domain: "ess", Config: []string{
-		fmt.Sprintf("leafnodes { listen: %q, tls { cert_file: %q, key_file: %q } }", leafs, i.path("cert.pem"), i.path("key.pem")),
-		"no_auth_user: ess", "accounts {" + accounts,
-	}})
-	i.nats = c.URL()
-	initialise(t, i.nats, i.path("tenants"), 1)
-	proxy = testbed.NewProxy(t, leafs)
-	return i, []string{
-		"ESS_NATS_URL=", "ESS_TENANT=" + tenantName, "ESS_LINE_CA=" + ca.File,
-		fmt.Sprintf("ESS_LINE_URL=tls://%s-alvis:x@%s", tenantName, net.JoinHostPort(proxy.Host, fmt.Sprint(proxy.Port))),
-	}, proxy
+	i.central = natsServers(t, testbed.NATSOptions{Servers: servers, Domain: "ess", Each: listens, Config: []string{"no_auth_user: ess", "accounts {" + accounts}})
+	i.nats = i.central.URL()
+	initialise(t, i.nats, i.path("tenants"), servers)
+	i.line = []string{"ESS_NATS_URL=", "ESS_TENANT=" + tenantName, "ESS_LINE_CA=" + ca.File, "ESS_LINE_URL=" + strings.Join(urls, ",")}
+	return i
+}
+
+// site starts a reader at the customer's.
+func (i *onSite) site(t testing.TB) *program {
+	t.Helper()
+	p := serve(t, "source-alvis", "", i.path("tenants"), i.line...)
+	i.ran = append(i.ran, p.child)
+	return p
 }
 
 // TestOnSite has a register read at the customer's. The line is cut between two reads, and in the middle of one, when the program
 // is killed too, and the all-in-one goes on in its place. Every time it says so, goes on by itself, and in the end nothing is lost and nothing is published twice.
 func TestOnSite(t *testing.T) {
 	t.Parallel()
-	i, line, proxy := installOnSite(t)
-	site := func() *program {
-		p := serve(t, "source-alvis", "", i.path("tenants"), line...)
-		i.ran = append(i.ran, p.child)
-		return p
-	}
+	i := installOnSite(t, 1)
+	proxy := i.proxies[0]
 	writer := serve(t, "target-apple-school-manager", i.nats, i.path("tenants"))
 	var touched atomic.Bool
 	i.when("register", "List", 1, func() { touched.Store(true) })
@@ -72,7 +85,7 @@ func TestOnSite(t *testing.T) {
 		t.Error("a program of the centre read what is read on site")
 	}
 
-	reader := site()
+	reader := i.site(t)
 	reader.says(t)
 	i.awaitDelivery(&writer.log)
 	checkListens(t, reader)
@@ -110,9 +123,9 @@ func TestOnSite(t *testing.T) {
 	reader.await(t, "the line was cut while the source was read")
 	reader.kill()
 	address := freeAddr(t)
-	reader = &program{name: "ess", http: address, child: i.start(line, "ess", "run", "--config", i.path("tenants"), "--http", address)}
+	reader = &program{name: "ess", http: address, child: i.start(i.line, "ess", "run", "--config", i.path("tenants"), "--http", address)}
 	reader.says(t, "is cut since")
-	if state := siteOf(t, i); state.Heard.IsZero() {
+	if state := siteOf(t, i.installation); state.Heard.IsZero() {
 		t.Error("the centre does not know when the site was heard")
 	}
 	proxy.Away(false)
@@ -125,6 +138,35 @@ func TestOnSite(t *testing.T) {
 	drains(t, reader, writer, central)
 	if i.uploads() != 3 {
 		t.Errorf("%d uploads, of a first load and two changes", i.uploads())
+	}
+	i.checkLog(i.nats)
+}
+
+// TestOnSiteOfACluster has the line lead to three central servers, of which one after the other is killed while the register
+// changes: the line goes to another one, and nothing is lost.
+func TestOnSiteOfACluster(t *testing.T) {
+	t.Parallel()
+	i := installOnSite(t, 3)
+	reader := i.site(t)
+	writer := serve(t, "target-apple-school-manager", i.nats, i.path("tenants"))
+	i.ran = append(i.ran, writer.child)
+	reader.says(t)
+	i.awaitDelivery(&writer.log)
+	for _, s := range i.central.Servers {
+		s.Kill()
+		i.change()
+		i.readNow(t, s.Name+" is gone")
+		i.awaitDelivery(&writer.log)
+		s.Start()
+		i.central.Await()
+	}
+	reader.says(t)
+	if _, metrics := reader.ask("/metrics"); !regexp.MustCompile(`ess_line_cuts_total [1-9]`).MatchString(metrics) {
+		t.Errorf("no line was cut:\n%s", metrics)
+	}
+	drains(t, reader, writer)
+	if i.uploads() != 1+len(i.central.Servers) {
+		t.Errorf("%d uploads, of a first load and a change for each server", i.uploads())
 	}
 	i.checkLog(i.nats)
 }
