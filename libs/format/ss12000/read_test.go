@@ -342,3 +342,27 @@ func FuzzReadPage(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadDeleted(f *testing.F) {
+	f.Add(`{"data":{"persons":["p",{"id":"q"}],"activitites":["a"],"rooms":[1]},"pageToken":null}`)
+	f.Add(`{"pageToken":"x","data":[{"entityType":"Group","id":"g"},{"entity":"other","id":""},null]}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		gone := ss12000.Deleted{}
+		p, err := ss12000.ReadDeleted(strings.NewReader(body), gone)
+		n := 0
+		for of, ids := range gone {
+			if n += len(ids); !slices.Contains(ss12000.Resources(), of) || slices.Contains(ids, "") {
+				t.Errorf("%q in %q", ids, of)
+			}
+		}
+		if n != p.Count {
+			t.Errorf("%d are counted, and %d are there", p.Count, n)
+		}
+		if err != nil {
+			return
+		}
+		if next := ss12000.NextToken([]byte(body)); next != p.Token {
+			t.Errorf("the page has the token %q, and the next one is asked for with %q", p.Token, next)
+		}
+	})
+}
