@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"eventful.se/ess/libs/source/sourcetest/sqltest"
 	"eventful.se/ess/libs/testbed"
 )
 
@@ -20,18 +21,22 @@ import (
 type onSite struct {
 	*installation
 
+	system  string
 	line    []string // the environment of what runs on site
 	central *testbed.Cluster
 	proxies []*testbed.Proxy
 }
 
-func installOnSite(t testing.TB, servers int) *onSite {
+// installOnSite takes the system of the register, and its settings where it is not the Alvis of the installation.
+func installOnSite(t testing.TB, servers int, system, settings string) *onSite {
 	t.Helper()
-	i := &onSite{installation: install(t, 200)}
+	i := &onSite{installation: install(t, 200), system: system}
 	document := i.path("tenants", "prov.yaml")
-	write(t, document, strings.Replace(strings.Replace(read(t, document),
-		"sources:\n", "service: gold\nsources:\n", 1),
-		"    schedule: \"0 0 1 1 *\"\n", "    onSite: true\n    schedule: \"* * * * *\"\n", 1))
+	text := strings.NewReplacer("sources:\n", "service: gold\nsources:\n", "  - system: alvis\n    schedule: \"0 0 1 1 *\"\n", "  - system: "+system+"\n    onSite: true\n    schedule: \"* * * * *\"\n").Replace(read(t, document))
+	if settings != "" {
+		text = regexp.MustCompile(`settings: .* settle: 10ms}`).ReplaceAllLiteralString(text, "settings: "+settings)
+	}
+	write(t, document, text)
 	ca := testbed.NewCA(t)
 	cert, key := ca.Issue(testbed.Cert{Names: []string{"127.0.0.1"}})
 	write(t, i.path("cert.pem"), string(cert))
@@ -42,13 +47,13 @@ func installOnSite(t testing.TB, servers int) *onSite {
 		listens = append(listens, fmt.Sprintf("leafnodes { listen: %q, tls { cert_file: %q, key_file: %q } }", address, i.path("cert.pem"), i.path("key.pem")))
 		p := testbed.NewProxy(t, address)
 		i.proxies = append(i.proxies, p)
-		urls = append(urls, fmt.Sprintf("tls://%s-alvis:x@%s", tenantName, net.JoinHostPort(p.Host, fmt.Sprint(p.Port))))
+		urls = append(urls, fmt.Sprintf("tls://%s-%s:x@%s", tenantName, system, net.JoinHostPort(p.Host, fmt.Sprint(p.Port))))
 	}
 	// The whole of ess on site instead of one reader has its own inbox, and hears what is asked of any.
 	_, accounts, _ := strings.Cut(read(t, "../../deploy/on-site/central-nats.conf"), "\naccounts {")
 	accounts = strings.NewReplacer(
-		`"_INBOX_source-extens-db-lund.>"`, `"_INBOX_source-alvis-prov.>", "_INBOX_ess-prov.>"`,
-		`*.ess-control.source-extens-db.lund.>"`, `*.ess-control.*.prov.>"`, "extens-db", "alvis", "lund", tenantName, "$ESS_PASSWORD", "x", "$LUND_EXTENS_DB_PASSWORD", "x").Replace(accounts)
+		`"_INBOX_source-extens-db-lund.>"`, fmt.Sprintf(`"_INBOX_source-%s-%s.>", "_INBOX_ess-%[2]s.>"`, system, tenantName),
+		`*.ess-control.source-extens-db.lund.>"`, `*.ess-control.*.`+tenantName+`.>"`, "extens-db", system, "lund", tenantName, "$ESS_PASSWORD", "x", "$LUND_EXTENS_DB_PASSWORD", "x").Replace(accounts)
 	i.central = natsServers(t, testbed.NATSOptions{Servers: servers, Domain: "ess", Each: listens, Config: []string{"no_auth_user: ess", "accounts {" + accounts}})
 	i.nats = i.central.URL()
 	initialise(t, i.nats, i.path("tenants"), servers)
@@ -59,16 +64,23 @@ func installOnSite(t testing.TB, servers int) *onSite {
 // site starts a reader at the customer's.
 func (i *onSite) site(t testing.TB) *program {
 	t.Helper()
-	p := serve(t, "source-alvis", "", i.path("tenants"), i.line...)
+	p := serve(t, "source-"+i.system, "", i.path("tenants"), i.line...)
 	i.ran = append(i.ran, p.child)
 	return p
+}
+
+// wholeSite starts ess run at the customer's.
+func (i *onSite) wholeSite(t testing.TB) *program {
+	t.Helper()
+	address := freeAddr(t)
+	return &program{name: "ess", http: address, child: i.start(i.line, "ess", "run", "--config", i.path("tenants"), "--http", address)}
 }
 
 // TestOnSite has a register read at the customer's. The line is cut between two reads, and in the middle of one, when the program
 // is killed too, and the all-in-one goes on in its place. Every time it says so, goes on by itself, and in the end nothing is lost and nothing is published twice.
 func TestOnSite(t *testing.T) {
 	t.Parallel()
-	i := installOnSite(t, 1)
+	i := installOnSite(t, 1, "alvis", "")
 	proxy := i.proxies[0]
 	writer := serve(t, "target-apple-school-manager", i.nats, i.path("tenants"))
 	var touched atomic.Bool
@@ -122,8 +134,7 @@ func TestOnSite(t *testing.T) {
 	}
 	reader.await(t, "the line was cut while the source was read")
 	reader.kill()
-	address := freeAddr(t)
-	reader = &program{name: "ess", http: address, child: i.start(i.line, "ess", "run", "--config", i.path("tenants"), "--http", address)}
+	reader = i.wholeSite(t)
 	reader.says(t, "is cut since")
 	if state := siteOf(t, i.installation); state.Heard.IsZero() {
 		t.Error("the centre does not know when the site was heard")
@@ -146,7 +157,7 @@ func TestOnSite(t *testing.T) {
 // changes: the line goes to another one, and nothing is lost.
 func TestOnSiteOfACluster(t *testing.T) {
 	t.Parallel()
-	i := installOnSite(t, 3)
+	i := installOnSite(t, 3, "alvis", "")
 	reader := i.site(t)
 	writer := serve(t, "target-apple-school-manager", i.nats, i.path("tenants"))
 	i.ran = append(i.ran, writer.child)
@@ -169,6 +180,65 @@ func TestOnSiteOfACluster(t *testing.T) {
 		t.Errorf("%d uploads, of a first load and a change for each server", i.uploads())
 	}
 	i.checkLog(i.nats)
+}
+
+// TestADatabaseOnSite has a real database read inside a customer's network. The line is cut while a read of it waits for a lock, and is back
+// when the register has been read.
+func TestADatabaseOnSite(t *testing.T) {
+	t.Parallel()
+	db := sqltest.New(t)
+	i := installOnSite(t, 1, "extens-db", "{"+strings.Join(strings.Split(strings.TrimSpace(db.Reach()), "\n"), ", ")+"}")
+	do := func(statements ...string) {
+		t.Helper()
+		if err := db.Exec(statements...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill := func() {
+		t.Helper()
+		var text strings.Builder
+		if err := i.town.EncodeSQL(&text, nil); err != nil {
+			t.Fatal(err)
+		}
+		do("DROP SCHEMA ess CASCADE", text.String(), sqltest.Grants)
+	}
+	fill()
+	writer := serve(t, "target-apple-school-manager", i.nats, i.path("tenants"))
+	i.ran = append(i.ran, writer.child)
+	reader := i.wholeSite(t)
+	reader.says(t)
+	i.awaitDelivery(&writer.log)
+
+	i.change()
+	fill()
+	do("BEGIN", "LOCK TABLE ess.memberships IN ACCESS EXCLUSIVE MODE")
+	asking := operator(t, i.nats, "sources", "read", "--tenant", tenantName, "--source", i.system, "--why", "a read that waits", "--timeout", "90s")
+	if err := asking.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "read that waits for the lock", &reader.log, func() bool {
+		do("SAVEPOINT look")
+		if db.Exec(`DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) THEN RAISE 'nobody waits'; END IF; END $$`) == nil {
+			return true
+		}
+		do("ROLLBACK TO look")
+		return false
+	})
+	i.proxies[0].Away(true)
+	reader.says(t, "is cut since")
+	do("ROLLBACK")
+	reader.await(t, "the line was cut while the source was read")
+	i.proxies[0].Away(false)
+	if err := asking.Wait(); err != nil {
+		t.Errorf("what was asked before the cut: %v\n%s", err, i.story())
+	}
+	i.awaitDelivery(&writer.log)
+	reader.says(t)
+	i.checkDeliveries()
+	drains(t, reader, writer)
+	if i.uploads() != 2 {
+		t.Errorf("%d uploads, of a first load and a change", i.uploads())
+	}
 }
 
 // siteOf returns what the centre knows of the site.
