@@ -122,8 +122,8 @@ func TestPageTokens(t *testing.T) {
 
 func TestAnObjectWithoutIDIsLeftOut(t *testing.T) {
 	all, p := read(t, ss12000.Groups, `[{"displayName":"7A"},{"id":"g"},null,7]`)
-	if len(all) != 1 || p.Odd["groups.id: missing"] != 3 {
-		t.Errorf("%d objects, odd %v", len(all), p.Odd)
+	if len(all) != 1 || p.WithoutID != 3 {
+		t.Errorf("%d objects, %d without an id", len(all), p.WithoutID)
 	}
 }
 

@@ -81,6 +81,21 @@ func again(w *world) func(http.ResponseWriter, *http.Request) bool {
 	})(w)
 }
 
+// rewritten answers with the third page that the server gives, in which a text is another once.
+func rewritten(from, to string) func(*world) func(http.ResponseWriter, *http.Request) bool {
+	return func(w *world) func(http.ResponseWriter, *http.Request) bool {
+		return page(func(n int, rw http.ResponseWriter, r *http.Request) bool {
+			if n != 3 {
+				return false
+			}
+			rec := httptest.NewRecorder()
+			w.server.ServeHTTP(rec, r)
+			body(strings.Replace(rec.Body.String(), from, to, 1))(rw, r)
+			return true
+		})(w)
+	}
+}
+
 func without(path string) func(*world) func(http.ResponseWriter, *http.Request) bool {
 	return func(*world) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
@@ -138,6 +153,7 @@ func TestFaults(t *testing.T) {
 		"F53 a body cut":                      {on(3, true, body(`{"data":[{"id":"p-001"`, "Content-Length", "900")), source.Incomplete, reason.TransferCut, false},
 		"F31 half a page that says it is one": {on(3, true, body(`{"data":[{"id":"p-001"`)), source.Unreadable, reason.AnswerUnreadable, false},
 		"F44 a key twice":                     {on(3, true, body(`{"data":[{"id":"p-001","id":"p-002"}]}`)), source.Unreadable, reason.AnswerUnreadable, false},
+		"F37 somebody without an id":          {rewritten(`"id":"p-`, `"id":null,"no":"p-`), "", reason.ElementWithoutID, true},
 		"F44 depth":                           {on(3, true, body(strings.Repeat("[", 100000))), source.Unreadable, reason.AnswerUnreadable, false},
 		"F33 not UTF-8":                       {on(3, true, body("{\"data\":[{\"id\":\"p-001\",\"givenName\":\"K\xe5re\"}]}")), source.Unreadable, reason.AnswerUnreadable, false},
 		"F53 a gzip bomb":                     {on(3, true, body(bomb(), "Content-Encoding", "gzip")), source.Unreadable, reason.FileTooLarge, false},

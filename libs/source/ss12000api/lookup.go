@@ -88,5 +88,6 @@ func (r *run) eachAlone(ctx context.Context, of ss12000.Resource, ids []string) 
 func (r *run) take(of ss12000.Resource, body []byte) error {
 	p, err := ss12000.ReadPage(of, bytes.NewReader(body), r.mapper.Add)
 	r.mapper.Odd(p.Odd)
+	r.withoutID(string(of), p.WithoutID)
 	return r.unreadable(err)
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/format/ss12000"
 	"eventful.se/ess/libs/reason"
 	"eventful.se/ess/libs/source/ahead"
@@ -26,10 +27,11 @@ const (
 
 // content is what stood on a page.
 type content struct {
-	n       int // objects
-	same    [sha256.Size]byte
-	odd     map[string]int
-	objects []ss12000.Object
+	n         int // objects
+	same      [sha256.Size]byte
+	odd       map[string]int
+	objects   []ss12000.Object
+	withoutID int // objects that are not among them
 }
 
 // objects returns what reads a page of a list.
@@ -42,7 +44,7 @@ func (r *run) objects(of ss12000.Resource) func([]byte) (content, error) {
 			return nil
 		})
 		ids.Sum(c.same[:0])
-		c.n, c.odd = p.Count, p.Odd
+		c.n, c.odd, c.withoutID = p.Count, p.Odd, p.WithoutID
 		return c, err
 	}
 }
@@ -79,6 +81,7 @@ func (r *run) once(ctx context.Context, path string, query url.Values, read func
 			return err
 		}
 		r.mapper.Odd(page.odd)
+		r.withoutID(path, page.withoutID)
 		for _, o := range page.objects {
 			if err := context.Cause(ctx); err != nil {
 				return err
@@ -89,6 +92,16 @@ func (r *run) once(ctx context.Context, path string, query url.Values, read func
 		}
 	}
 	return nil
+}
+
+// withoutID notes objects of a list that have no id: each may be anybody, so nobody is gone (R3).
+func (r *run) withoutID(list string, n int) {
+	if n > 0 {
+		r.complete = false
+		r.findings = append(r.findings, fact.Finding{
+			Reason: reason.New(reason.ElementWithoutID, "what", list), Severity: fact.Serious, Effect: fact.KeptBack, Where: list, Count: n,
+		})
+	}
 }
 
 // fetch fetches page after page.
