@@ -98,7 +98,7 @@ func (r *reader) page(p *Page, one func()) error {
 				}
 				r.list(one)
 			case "pageToken":
-				p.Token = r.text()
+				p.Token = r.nextPage()
 			default:
 				r.skip()
 			}
@@ -112,6 +112,14 @@ func (r *reader) page(p *Page, one func()) error {
 		return ErrShape
 	}
 	return r.err
+}
+
+// nextPage reads a pageToken. One that is no single value does not say that the list is at its end.
+func (r *reader) nextPage() string {
+	if kind := r.json.PeekKind(); kind == '{' || kind == '[' {
+		r.fail(ErrShape)
+	}
+	return r.text()
 }
 
 // end tells whether anything stands behind what was read.
@@ -152,7 +160,7 @@ func ReadDeleted(from io.Reader, into Deleted) (Page, error) {
 	r.fields(func(name string) {
 		switch name {
 		case "pageToken":
-			p.Token = r.text()
+			p.Token = r.nextPage()
 		case "data":
 			there = true
 			if r.json.PeekKind() == '[' {

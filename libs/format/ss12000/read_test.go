@@ -147,6 +147,7 @@ func TestRefused(t *testing.T) {
 		{"depth", `{"data":[{"x":` + strings.Repeat("[", 20_000), ss12000.ErrMalformed},
 		{"an error with 200", `{"code":"E1","message":"` + canary + `"}`, ss12000.ErrShape},
 		{"data that is no list", `{"data":{"id":"p"}}`, ss12000.ErrShape},
+		{"a token that is no single value", `{"data":[{"id":"p"}],"pageToken":{"value":"` + canary + `"}}`, ss12000.ErrShape},
 		{"a text", `"` + canary + `"`, ss12000.ErrShape},
 		{"null", `null`, ss12000.ErrShape},
 	} {
@@ -184,7 +185,7 @@ func TestDeletedEntities(t *testing.T) {
 			t.Errorf("%v, token %q, %d, %s: %s", err, p.Token, p.Count, diff, body)
 		}
 	}
-	for body, want := range map[string]error{`{"pageToken":null}`: ss12000.ErrShape, `[`: ss12000.ErrMalformed, `{"data":{}} x`: ss12000.ErrMalformed} {
+	for body, want := range map[string]error{`{"pageToken":null}`: ss12000.ErrShape, `{"data":{},"pageToken":["n"]}`: ss12000.ErrShape, `[`: ss12000.ErrMalformed, `{"data":{}} x`: ss12000.ErrMalformed} {
 		if _, err := ss12000.ReadDeleted(strings.NewReader(body), ss12000.Deleted{}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", body, err, want)
 		}

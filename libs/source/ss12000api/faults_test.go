@@ -148,6 +148,7 @@ func TestFaults(t *testing.T) {
 		"F55 a page that repeats":             {again, source.Incomplete, reason.PageLoop, false},
 		"F55 a token that repeats":            {on(3, true, body(`{"data":[],"pageToken":"same"}`)), source.Incomplete, reason.PageLoop, false},
 		"F55 tokens that never end":           {page(endless), source.Incomplete, reason.PageLoop, false},
+		"F55 a token that is an object":       {rewritten(`"pageToken":`, `"pageToken":{},"next":`), source.Unreadable, reason.AnswerUnreadable, false},
 		"F55 an empty page in the middle":     {emptyPage, "", "", false},
 		"F53 a body cut once":                 {on(3, false, body(`{"data":[{"id":"p-001"`, "Content-Length", "900")), "", "", false},
 		"F53 a body cut":                      {on(3, true, body(`{"data":[{"id":"p-001"`, "Content-Length", "900")), source.Incomplete, reason.TransferCut, false},
