@@ -87,14 +87,14 @@ func (d *diff) checkMarks() error {
 }
 
 // findVanished finds who is gone from a register that leaves protected persons out, although an enrolment or a duty was
-// not over: they may be protected. A leaver's ends first.
+// not over: they may be protected, whether a read of everything or one of what changed says so. A leaver's ends first.
 func (d *diff) findVanished(ctx context.Context) error {
 	d.vanished = map[roster.Ref]bool{}
-	if d.reader.Defaults.Protected != ProtectedOmits || !d.complete || len(d.absentOf(roster.KindPerson)) == 0 {
+	if d.reader.Defaults.Protected != ProtectedOmits || len(d.absentOf(roster.KindPerson)) == 0 {
 		return nil
 	}
 	today := roster.Today(d.reader.Now())
-	return wrap("read the records in the log", d.reader.Log.Records(ctx, d.reader.Name, func(r roster.Record) error {
+	return wrap("read the records in the log", d.eachInLog(ctx, func(r roster.Record) error {
 		if d.absent[r.Ref] && r.Person != nil && len(units(r.Person, today)) > 0 {
 			d.vanished[r.Ref] = true
 		}

@@ -39,6 +39,23 @@ func TestWhatChangedIsRead(t *testing.T) {
 	}
 }
 
+// TestWhoLosesEveryEnrolmentMayBeProtected: of a register that leaves protected persons out, who is there without the
+// enrolment that was not over is contained, by a read of what changed as by one of everything (R9).
+func TestWhoLosesEveryEnrolmentMayBeProtected(t *testing.T) {
+	for name, later := range map[string]time.Duration{"what changed": 0, "everything": day} {
+		w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+		w.read()
+		w.pass(later)
+		w.server.Put(&ss12000.Person{Meta: ss12000.Meta{ID: pupil(5)}, CivicNo: roster.Personal(person(5, roster.RolePupil).CivicNo), Status: "Aktiv", Marking: "Ingen"})
+		if run := w.read(); run.Complete != (later > 0) {
+			t.Errorf("a read of %s is complete: %t", name, run.Complete)
+		}
+		if got := w.gone(); !slices.Equal(got, []roster.TombstoneReason{roster.TombstoneProtected}) {
+			t.Errorf("after a read of %s she is %q", name, got)
+		}
+	}
+}
+
 func TestWhatIsInDoubtIsReadWhole(t *testing.T) {
 	for name, spoil := range map[string]func(*world){
 		"somebody is deleted":        func(*world) {},

@@ -226,6 +226,16 @@ func (w *world) persons() (n int) {
 	return n
 }
 
+// gone tells why people are gone.
+func (w *world) gone() (why []roster.TombstoneReason) {
+	for _, r := range w.log.Last() {
+		if r.Ref.Kind == roster.KindPerson && r.Tombstone != nil {
+			why = append(why, r.Tombstone.Reason)
+		}
+	}
+	return why
+}
+
 // list is the path of a list.
 func list(r *http.Request, of ss12000.Resource) bool {
 	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/"+string(of))
