@@ -294,12 +294,9 @@ func (m *Mapper) mark(to Ref) {
 	}
 }
 
-// emitMarks states the marks of persons that count, and of whom only references tell that they are protected (rule R9).
+// emitMarks states what references tell of who is protected, also of whom the list of persons does not have (rule R9).
 func (m *Mapper) emitMarks() error {
 	for _, id := range slices.Sorted(maps.Keys(m.marks)) {
-		if !m.seen[Persons][id] {
-			continue
-		}
 		f := fact.Person{ID: id, About: true, Marking: m.marks[id]}
 		if err := m.emit(fact.Doc{ID: "marks/" + id, Where: string(Persons), Facts: []fact.Fact{f}}); err != nil {
 			return err

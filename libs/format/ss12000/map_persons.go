@@ -105,7 +105,8 @@ func (m *Mapper) emitPlacements() error {
 	return nil
 }
 
-// person takes a person. Guardians, and whoever else has neither enrolment, placement nor duty that counts, are left out.
+// person takes a person. Guardians, and whoever else has neither enrolment, placement nor duty that counts, are left out,
+// but not who is protected: a register may give her or him out with the mark, and without everything else.
 func (m *Mapper) person(p *Person) error {
 	if _, again := m.seen[Persons][p.ID]; again {
 		return nil
@@ -123,9 +124,9 @@ func (m *Mapper) person(p *Person) error {
 		}
 	}
 	pupil, staff := len(enrolments) > 0 || m.children[p.ID], m.staff[p.ID]
-	marked := cmp.Or(p.Marking, m.marks[p.ID])
+	marked := cmp.Or(m.marks[p.ID], p.Marking)
 	in := (pupil || staff) && !slices.ContainsFunc(m.Profile.WithoutStatus, func(s string) bool { return p.Status != "" && m.sameWord(s, p.Status) })
-	if !in && roster.SecurityMarking(marked).Protects() && len(p.Enrolments) > 0 {
+	if !in && roster.SecurityMarking(marked).Protects() {
 		// Who is protected is heard, whatever else is said (rule R9).
 		in, enrolments = true, nil
 	}

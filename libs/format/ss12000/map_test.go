@@ -197,7 +197,7 @@ func TestWhatCounts(t *testing.T) {
 		{"the dead", small().and(ss12000.Persons, `{"id":"x","personStatus":"Avliden","enrolments":[{"enroledAt":{"id":"u"}}]}`), nil, nil},
 		{"those abroad", small().and(ss12000.Persons, `{"id":"x","personStatus":"Utvandrad","enrolments":[{"enroledAt":{"id":"u"}}]}`), nil, x},
 		{"the dead who are protected", small().and(ss12000.Persons, `{"id":"x","personStatus":"Avliden","securityMarking":"Sekretessmarkering","enrolments":[{"enroledAt":{"id":"u"}}]}`), nil, []string{"+persons/x fact.Person x Sekretessmarkering"}},
-		{"guardians who are protected", small().and(ss12000.Persons, `{"id":"x","securityMarking":"Sekretessmarkering"}`), nil, nil},
+		{"who has a mark and nothing else", small().and(ss12000.Persons, `{"id":"x","securityMarking":"Sekretessmarkering"}`), nil, []string{"+persons/x fact.Person x Sekretessmarkering"}},
 		{"a mark that only a reference has", small().with(ss12000.Groups, `{"id":"k","groupType":"Klass","organisation":{"id":"u"},"schoolType":"GR","displayName":"7A","startDate":"2026-08-15","groupMemberships":[{"person":{"id":"p","securityMarking":"Skyddad folkbokföring"},"startDate":"2026-08-15"}]},`+
 			`{"id":"g","displayName":"SV7","groupType":"Undervisning","organisation":{"id":"u"},"groupMemberships":[{"person":{"id":"p"}}]}`), nil, []string{"+marks/p fact.Person p Skyddad folkbokföring"}},
 		{"units by their code", small().and(ss12000.Organisations, `{"id":"u2","organisationType":"Skolenhet"}`).and(ss12000.Persons, fmt.Sprintf(person, `{"enroledAt":{"id":"u2"}}`)), func(p *ss12000.Profile) {

@@ -56,6 +56,38 @@ func TestWhoLosesEveryEnrolmentMayBeProtected(t *testing.T) {
 	}
 }
 
+// TestWhoIsMarkedIsContained: a mark is heard whatever else the register no longer says of who has it (R9).
+func TestWhoIsMarkedIsContained(t *testing.T) {
+	const mark = "Skyddad folkbokföring"
+	bare := func(mark string) *ss12000.Person {
+		return &ss12000.Person{Meta: ss12000.Meta{ID: pupil(5)}, CivicNo: roster.Personal(person(5, roster.RolePupil).CivicNo), Status: "Aktiv", Marking: mark}
+	}
+	class := &ss12000.Group{
+		Meta: ss12000.Meta{ID: "g-000"}, Name: "Grupp 0", Type: "Undervisning", SchoolType: "GR", Unit: ss12000.Ref{ID: "u-1"},
+		Memberships: []ss12000.Membership{{Person: ss12000.Ref{ID: pupil(1)}}, {Person: ss12000.Ref{ID: pupil(5), Marking: mark}}},
+	}
+	for name, hide := range map[string]func(*world){
+		"her enrolments are left out":                                     func(w *world) { w.server.Put(bare(mark)) },
+		"only a membership has the mark, and her enrolments are left out": func(w *world) { w.server.Put(bare("Ingen"), class) },
+		"only a membership has the mark, and she is left out": func(w *world) {
+			w.server.Delete(ss12000.Persons, pupil(5))
+			w.server.Put(class)
+		},
+	} {
+		for _, later := range []time.Duration{time.Hour, day} {
+			w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+			w.tells = source.ProtectedFlag
+			w.read()
+			w.pass(later)
+			hide(w)
+			w.read()
+			if got := w.gone(); !slices.Contains(got, roster.TombstoneProtected) || slices.Contains(got, roster.TombstoneLeft) {
+				t.Errorf("%s: after %s she is %q", name, later, got)
+			}
+		}
+	}
+}
+
 func TestWhatIsInDoubtIsReadWhole(t *testing.T) {
 	for name, spoil := range map[string]func(*world){
 		"somebody is deleted":        func(*world) {},

@@ -33,6 +33,7 @@ type world struct {
 	keyer  *roster.Keyer
 	town   sourcetest.Town
 	n      int
+	tells  source.Protected // how the register tells who is protected
 	slept  []time.Duration
 
 	mu     sync.Mutex
@@ -49,7 +50,7 @@ func newWorld(t testing.TB, o ss12000server.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, log: sourcetest.NewLog(), runs: &sourcetest.Runs{}, keyer: k, at: time.Date(2026, 10, 14, 10, 0, 0, 0, time.UTC)}
+	w := &world{t: t, log: sourcetest.NewLog(), runs: &sourcetest.Runs{}, keyer: k, tells: source.ProtectedOmits, at: time.Date(2026, 10, 14, 10, 0, 0, 0, time.UTC)}
 	o.Now = w.serversNow
 	o.Before = func(rw http.ResponseWriter, r *http.Request) bool {
 		rw.Header().Set("Date", o.Now().Format(http.TimeFormat))
@@ -175,7 +176,7 @@ func (w *world) run() source.Run {
 	w.t.Helper()
 	w.pass(time.Minute)
 	r := source.NewReader(source.Options{
-		Tenant: "town", Name: roster.Source{System: "ss12000", Instance: "default"}, Source: w.source(), Defaults: source.Defaults{Protected: source.ProtectedOmits},
+		Tenant: "town", Name: roster.Source{System: "ss12000", Instance: "default"}, Source: w.source(), Defaults: source.Defaults{Protected: w.tells},
 		Keyer: w.keyer, Log: w.log, Runs: w.runs, Holds: &guardtest.Store{}, Logger: slog.New(slog.DiscardHandler), Now: w.now,
 		NewID: func() string { w.n++; return fmt.Sprint("run", w.n) },
 	})
@@ -199,7 +200,7 @@ func (w *world) read() source.Run {
 // agrees compares the log with that of a first read of the same register.
 func (w *world) agrees(after string) {
 	w.t.Helper()
-	fresh := &world{t: w.t, server: w.server, http: w.http, cfg: w.cfg, log: sourcetest.NewLog(), runs: &sourcetest.Runs{}, keyer: w.keyer, at: w.now()}
+	fresh := &world{t: w.t, server: w.server, http: w.http, cfg: w.cfg, log: sourcetest.NewLog(), runs: &sourcetest.Runs{}, keyer: w.keyer, tells: w.tells, at: w.now()}
 	fresh.read()
 	if got, want := lines(w.log), lines(fresh.log); got != want {
 		w.t.Errorf("after %s the log is not that of the register:\ngot\n%s\nwant\n%s", after, got, want)
