@@ -132,7 +132,7 @@ func (m *Mapper) person(p *Person) error {
 	}
 	m.seen[Persons][p.ID] = in
 	if m.Profile.Enriches != "" {
-		return m.state(Persons, p.ID, m.enrichment(p, pupil, staff)...)
+		return m.state(Persons, p.ID, m.enrichment(p, marked, pupil, staff)...)
 	}
 	if !in {
 		return m.leave(Persons, p.ID)
@@ -183,10 +183,10 @@ func (m *Mapper) personas(p *Person, pupil, staff bool) []fact.Fact {
 
 // enrichment states what a person's accounts are called, about one whom another source states; nothing where nothing is
 // known, and of who is protected nothing else. It says who that is, and no more: whether there is such a person the other source knows.
-func (m *Mapper) enrichment(p *Person, pupil, staff bool) (facts []fact.Fact) {
+func (m *Mapper) enrichment(p *Person, marked string, pupil, staff bool) (facts []fact.Fact) {
 	who := fact.Foreign{Kind: roster.KindPerson, ID: p.ID, Source: m.of, OtherID: p.ID, CivicNo: p.CivicNo.Reveal()}
-	if roster.SecurityMarking(p.Marking).Protects() {
-		return []fact.Fact{fact.Person{ID: p.ID, About: true, Marking: p.Marking}, who}
+	if roster.SecurityMarking(marked).Protects() {
+		return []fact.Fact{fact.Person{ID: p.ID, About: true, Marking: marked}, who}
 	}
 	for _, f := range m.personas(p, pupil, staff) {
 		all, ok := f.(fact.Person)

@@ -340,9 +340,10 @@ func TestEnrichment(t *testing.T) {
 	reading := whole()
 	reading.Profile.Enriches, reading.Profile.UsernameFrom = "alvis/default", "urn:konto"
 	docs, _ := register{
-		ss12000.Duties: `{"id":"d","person":{"id":"t"},"dutyAt":{"id":"u"}}`,
+		ss12000.Duties: `{"id":"d","person":{"id":"t"},"dutyAt":{"id":"u"}},{"id":"e","person":{"id":"m","securityMarking":"Sekretessmarkering"},"dutyAt":{"id":"u"}}`,
 		ss12000.Persons: `{"id":"p","civicNo":{"value":"x1"},"givenName":"Prov","emails":[{"value":"p@e.example"}],"enrolments":[{"enroledAt":{"id":"u"}}]},` +
 			`{"id":"t","givenName":"Prov","securityMarking":"Sekretessmarkering","emails":[{"value":"t@e.example"}],"eduPersonPrincipalNames":["t@k.example"]},` +
+			`{"id":"m","givenName":"Prov","securityMarking":"Ingen","emails":[{"value":"m@e.example"}]},` +
 			`{"id":"n","externalIdentifiers":[{"value":"anv01","context":"urn:konto"}]},{"id":"nothing","givenName":"Prov"}`,
 	}.in(t, reading, nil)
 	alvis := roster.Source{System: "alvis", Instance: "default"}
@@ -352,6 +353,7 @@ func TestEnrichment(t *testing.T) {
 	want := map[string]fact.Doc{
 		"persons/p": {ID: "persons/p", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "p", About: true, Role: "pupil", Email: "p@e.example"}, foreign("p", "x1")}},
 		"persons/t": {ID: "persons/t", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "t", About: true, Marking: "Sekretessmarkering"}, foreign("t", "")}},
+		"persons/m": {ID: "persons/m", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "m", About: true, Marking: "Sekretessmarkering"}, foreign("m", "")}},
 		"persons/n": {ID: "persons/n", Where: "persons", Facts: []fact.Fact{fact.Person{ID: "n", About: true, Username: "anv01"}, foreign("n", "")}},
 	}
 	if diff := cmp.Diff(want, docs); diff != "" {
