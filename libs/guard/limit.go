@@ -20,7 +20,7 @@ const (
 	Units    Operation = "unit"     // no longer at a unit: a person, a group, or a unit under another one
 	Account  Operation = "account"  // user name, eppn or domain of the e-mail address
 	Emptied  Operation = "emptied"  // a group lost most of its pupils, who are still in the register
-	Lost     Operation = "lost"     // an attribute that stood is empty, such as one whose scope a vendor took away
+	Lost     Operation = "lost"     // an attribute that stood is empty, or who teaches a group, as when a vendor took a scope away
 	Create   Operation = "create"
 	Update   Operation = "update"
 	KeptBack Operation = "keptBack" // persons of the log whom a read keeps back

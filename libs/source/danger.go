@@ -164,6 +164,15 @@ func exchange(old, now *roster.Group, gone map[roster.Key]bool, became map[roste
 	return !exchanged && float64(leave) >= limit, exchanged
 }
 
+// untaught tells whether a group has nobody any more who does what somebody did in it, a teacher or a mentor, who was to go
+// on and is still in the register. When it is so for many, the source was not given who teaches what.
+func untaught(old, now *roster.Group, today roster.Date, gone map[roster.Key]bool) bool {
+	return slices.ContainsFunc(old.Members, func(was roster.Membership) bool {
+		return (was.Role == roster.MemberTeacher || was.Role == roster.MemberMentor) && !gone[was.Person] && !was.Interval.Ended(today) &&
+			!slices.ContainsFunc(now.Members, func(is roster.Membership) bool { return is.Role == was.Role })
+	})
+}
+
 func pupils(g *roster.Group) map[roster.Key]bool {
 	set := map[roster.Key]bool{}
 	for _, m := range g.Members {

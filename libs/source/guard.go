@@ -198,6 +198,9 @@ func (g *guarding) describe(c *cluster, change *Change, gone map[roster.Key]bool
 			if emptied {
 				add(guard.Emptied)
 			}
+			if untaught(old.Group, r.Group, roster.Today(g.now), gone) {
+				add(guard.Lost)
+			}
 		}
 	}
 	if r.Person != nil && (r.Person.Marking.Protects() || r.Overlay && suspends(r)) {

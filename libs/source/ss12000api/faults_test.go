@@ -214,6 +214,25 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNobodyTeaches: a list of who teaches what that is empty, as for who lacks the scope, takes no group its teachers unasked.
+func TestNobodyTeaches(t *testing.T) {
+	w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+	w.hold(town(200))
+	w.read()
+	before := lines(w.log)
+	w.pass(day)
+	w.breaks(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !list(r, ss12000.Activities) {
+			return false
+		}
+		body(`{"data":[],"pageToken":null}`)(rw, r)
+		return true
+	})
+	if run := w.run(); run.State != source.Held || lines(w.log) != before {
+		t.Errorf("the read is %s: %v", run.State, run.Counts)
+	}
+}
+
 func endless(n int, w http.ResponseWriter, r *http.Request) bool {
 	if n < 3 {
 		return false
