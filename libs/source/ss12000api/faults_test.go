@@ -165,6 +165,7 @@ func TestFaults(t *testing.T) {
 		"activities are gone":                 {without("activities"), "", reason.ListMissing, true},
 		"persons are gone":                    {without("persons"), source.Failed, reason.EndpointMissing, false},
 		"no deletedEntities":                  {without("deletedEntities"), "", "", false},
+		"deletedEntities are not for us":      {func(*world) func(http.ResponseWriter, *http.Request) bool { return answers("deletedEntities", 403) }, "", "", false},
 		"F55 somebody joins on a page before": {joins, "", "", false},
 		"F55 somebody leaves a page before":   {leaves, "", reason.MovedWhileRead, true},
 		"F27 a clock three hours ahead":       {skewed(3 * time.Hour), "", reason.ClockDiffers, false},

@@ -8,7 +8,7 @@
 //
 // What changed is read by meta.modified and deletedEntities, from a time before the last read began, by the server's own
 // clock. Whatever is in doubt about it, everything is read: settings that changed, many reads of changes in a row, a server
-// that does not know deletedEntities, or says that it has forgotten, clocks that differ or were set back.
+// that does not know deletedEntities, or does not show them to us, or says that it has forgotten, clocks that differ or were set back.
 package ss12000api
 
 import (
@@ -198,7 +198,7 @@ func isMissing(err error) bool { return reason.Of(err).Code == reason.EndpointMi
 func (r *run) deleted(ctx context.Context) error {
 	gone, _, err := r.deletedSince(ctx, r.since.Since)
 	switch status := httpx.Status(err); {
-	case isMissing(err):
+	case isMissing(err) || status == http.StatusForbidden:
 		r.noDelta = true
 		return &doubtError{"the server does not tell what was deleted"}
 	case status == http.StatusGone || status == http.StatusBadRequest:
@@ -225,8 +225,8 @@ func (r *run) moved(ctx context.Context) error {
 		from = r.served
 	}
 	_, n, err := r.deletedSince(ctx, from)
-	switch {
-	case isMissing(err) || httpx.Status(err) == http.StatusGone || httpx.Status(err) == http.StatusBadRequest:
+	switch status := httpx.Status(err); {
+	case isMissing(err) || status == http.StatusForbidden || status == http.StatusGone || status == http.StatusBadRequest:
 		r.noDelta = true
 	case err != nil:
 		return err
