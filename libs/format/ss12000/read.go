@@ -310,6 +310,20 @@ func (r *reader) text() string {
 	}
 }
 
+// marking reads a securityMarking. One that is an object or a list says something, and nobody knows what: it is not none
+// (rule R9).
+func (r *reader) marking() string {
+	kind := r.json.PeekKind()
+	mark := r.text()
+	if kind == '{' || kind == '[' {
+		return unreadableMark
+	}
+	return mark
+}
+
+// unreadableMark stands for a mark that is no text.
+const unreadableMark = "?"
+
 func (r *reader) personal() roster.Personal { return roster.Personal(r.text()) }
 
 func (r *reader) texts() (all []string) {
@@ -347,7 +361,7 @@ func (r *reader) ref() (to Ref) {
 		case "displayName":
 			to.Name = r.text()
 		case "securityMarking":
-			to.Marking = r.text()
+			to.Marking = r.marking()
 		default:
 			r.skip()
 		}

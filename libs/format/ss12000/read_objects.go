@@ -104,7 +104,7 @@ func (r *reader) person() *Person {
 		case "sex":
 			p.Sex = r.text()
 		case "securityMarking":
-			p.Marking = r.text()
+			p.Marking = r.marking()
 		case "personStatus":
 			p.Status = r.text()
 		case "emails":

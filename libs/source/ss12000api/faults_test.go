@@ -215,6 +215,33 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestAMarkThatNobodyCanRead: a mark that is no text is not none, also where protected persons are left out (R9).
+func TestAMarkThatNobodyCanRead(t *testing.T) {
+	for n, want := range map[int]source.State{1: source.Published, 10: source.Unreadable} {
+		w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
+		for i := range n {
+			w.server.Put(&ss12000.Person{
+				Meta: ss12000.Meta{ID: pupil(300 + i)}, GivenName: "Kanarina", Marking: "Ingen", Enrolments: []ss12000.Enrolment{{Unit: ss12000.Ref{ID: "u-1"}}},
+			})
+		}
+		w.cfg.Limit = 1000
+		w.breaks(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !list(r, ss12000.Persons) || r.Header.Get("X-Again") != "" {
+				return false
+			}
+			rec := httptest.NewRecorder()
+			r.Header.Set("X-Again", "yes")
+			w.server.ServeHTTP(rec, r)
+			at := strings.Index(rec.Body.String(), `"id":"p-300"`)
+			body(rec.Body.String()[:at]+strings.ReplaceAll(rec.Body.String()[at:], `"securityMarking":"Ingen"`, `"securityMarking":{"value":"Sekretessmarkering"}`))(rw, r)
+			return true
+		})
+		if run := w.run(); run.State != want || want == source.Published && w.persons() != 66 {
+			t.Errorf("%d marks that nobody can read: the read is %s, with %d people: %v", n, run.State, w.persons(), run.Reason)
+		}
+	}
+}
+
 // TestNobodyTeaches: a list of who teaches what that is empty, as for who lacks the scope, takes no group its teachers unasked.
 func TestNobodyTeaches(t *testing.T) {
 	w := newWorld(t, ss12000server.Options{Path: "/v2.0"})
