@@ -12,6 +12,7 @@ import (
 func (rd *reader) group(e elem, line int) {
 	id, former := rd.sourcedIDs(e)
 	if id == 0 {
+		rd.nameless = true
 		rd.findings.add(reason.ElementWithoutID, fact.Serious, fact.KeptBack, line, "group")
 		return
 	}

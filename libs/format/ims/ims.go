@@ -52,7 +52,7 @@ func (l Limits) orDefault() Limits {
 // Summary is what a document says about itself, and what was in it.
 type Summary struct {
 	Seen       map[string]int // elements in the file: "persons", "groups", "memberships", "members"
-	Complete   bool           // the document is a snapshot, so absence means gone
+	Complete   bool           // the document is a snapshot in which everything has an id, so absence means gone
 	Datasource string
 	Type       string    // properties/type as written
 	DataTime   time.Time // properties/datetime; without a zone it is Stockholm's

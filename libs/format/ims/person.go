@@ -14,6 +14,7 @@ import (
 func (rd *reader) person(e elem, line int) error {
 	id, former := rd.sourcedIDs(e)
 	if id == 0 {
+		rd.nameless = true // R3: it may be anybody
 		rd.findings.add(reason.ElementWithoutID, fact.Serious, fact.KeptBack, line, "person")
 		return nil
 	}

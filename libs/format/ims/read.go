@@ -25,6 +25,7 @@ type reader struct {
 	summary  Summary
 	findings findings
 	delta    bool // a recstatus was seen that may make the document a delta
+	nameless bool // an element was seen that has no id
 	newest   time.Time
 
 	// The profile's places and the children that they, and the format, want of each element.
@@ -376,6 +377,7 @@ func (rd *reader) membership(line int) error {
 		case tok == endTag && s.depth() == above:
 			if g == 0 {
 				rd.members = rd.members[:first]
+				rd.nameless = true
 				rd.findings.add(reason.ElementWithoutID, fact.Serious, fact.Dropped, line, "membership")
 			}
 			for i := first; i < len(rd.members); i++ {
@@ -493,7 +495,7 @@ func (rd *reader) isDelta() bool {
 
 // finish completes the summary of a document that was read to its end.
 func (rd *reader) finish() error {
-	rd.summary.Complete = !rd.isDelta()
+	rd.summary.Complete = !rd.isDelta() && !rd.nameless
 	if rd.newest.Before(rd.summary.DataTime) {
 		rd.newest = rd.summary.DataTime
 	}

@@ -22,6 +22,21 @@ import (
 	"eventful.se/ess/libs/reason"
 )
 
+// R3: what has no id may be anybody, so nobody is absent.
+func TestAnElementWithoutIDTakesNobodyAway(t *testing.T) {
+	const whole = `<enterprise><properties><datasource>x</datasource></properties>%s</enterprise>`
+	for in, complete := range map[string]bool{
+		`<person><sourcedid><id>p</id></sourcedid></person>`:                                              true,
+		`<person><sourcedid><id>p</id></sourcedid></person><person><sourcedid><id/></sourcedid></person>`: false,
+		`<person><sourcedid><id>p</id></sourcedid></person><group></group>`:                               false,
+		`<person><sourcedid><id>p</id></sourcedid></person><membership></membership>`:                     false,
+	} {
+		if _, s, err := readAll(fmt.Appendf(nil, whole, in), Base()); err != nil || s.Complete != complete {
+			t.Errorf("%s: complete %t, %v", in, s.Complete, err)
+		}
+	}
+}
+
 // F31: a document that is cut anywhere is an error, never a smaller snapshot.
 func TestTruncatedAnywhere(t *testing.T) {
 	whole, err := os.ReadFile("testdata/cases/whole-municipality/input.xml")
