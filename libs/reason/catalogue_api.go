@@ -49,6 +49,10 @@ var ofAPIs = map[Code]entry{
 		"{address} har inte listan {list}. Så länge den väntas räknas ingen som borta.", "{address} does not have the list {list}. As long as it is expected nobody counts as gone.",
 		"Fråga leverantören om listan ingår. Gör den inte det, skriv den under without i källans inställningar.", "Ask the vendor whether the list is included. If it is not, write it under without in the settings of the source.",
 	},
+	ListEmpty: {
+		"Listan {list} hos {address} är tom, fast andra listor hänvisar till det som ska stå i den. Så länge räknas ingen som borta.", "The list {list} of {address} is empty, though other lists refer to what should stand in it. As long as that is so nobody counts as gone.",
+		"Fråga leverantören varför listan är tom; oftast saknar vår inloggning en behörighet (scope).", "Ask the vendor why the list is empty; most often our sign-in lacks a scope.",
+	},
 	ClockDiffers: {
 		"Klockan hos {address} skiljer {minutes} minuter från vår. Så länge läses alltid allt.", "The clock of {address} is {minutes} minutes from ours. As long as that is so everything is read every time.",
 		"Kontrollera vår klocka, och be annars leverantören rätta sin.", "Look at our clock, else ask the vendor to mend theirs.",

@@ -80,6 +80,7 @@ const (
 	AnswerGone       Code = "answer-gone"
 	PageLoop         Code = "page-loop"
 	ListMissing      Code = "list-missing"
+	ListEmpty        Code = "list-empty"
 	ClockDiffers     Code = "clock-differs"
 	DeltaDoubtful    Code = "delta-doubtful"
 	MovedWhileRead   Code = "moved-while-read"

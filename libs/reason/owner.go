@@ -13,7 +13,7 @@ const (
 // Owner returns who can mend a finding of this code. What is not about an export or a setting is mended in the register.
 func (c Code) Owner() Owner {
 	switch c {
-	case MissingID, ElementWithoutID, EncodingSuspect, DateUnreadable, TruncatedFile, DuplicateDoc, InactiveUndated, Unreadable, MarksUnreadable, CanaryMissing:
+	case MissingID, ElementWithoutID, EncodingSuspect, DateUnreadable, TruncatedFile, DuplicateDoc, InactiveUndated, Unreadable, MarksUnreadable, CanaryMissing, ListEmpty:
 		return Vendor
 	case GroupTypeUnknown, RoleUnknown, UnknownCode, Unexpected, PublishRefused, NoProtectedRoutine:
 		return Operations

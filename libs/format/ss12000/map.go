@@ -249,6 +249,17 @@ func (m *Mapper) Missing() map[Resource][]string {
 	return missing
 }
 
+// Unlisted names the lists that are empty although others refer to what stands in them. It is asked when all were read.
+func (m *Mapper) Unlisted() (lists []Resource) {
+	if len(m.units) == 0 && len(m.seen[Persons]) > 0 {
+		lists = append(lists, Organisations)
+	}
+	if len(m.seen[Groups]) == 0 && len(m.taught) > 0 {
+		lists = append(lists, Groups)
+	}
+	return lists
+}
+
 // Summary is what was read.
 type Summary struct {
 	// Seen counts objects by list, and persons by what they have: "persons.civicNo".

@@ -96,6 +96,19 @@ func rewritten(from, to string) func(*world) func(http.ResponseWriter, *http.Req
 	}
 }
 
+// empty answers with a list that has nothing on it.
+func empty(of ss12000.Resource) func(*world) func(http.ResponseWriter, *http.Request) bool {
+	return func(*world) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if !list(r, of) {
+				return false
+			}
+			body(`{"data":[],"pageToken":null}`)(w, r)
+			return true
+		}
+	}
+}
+
 func without(path string) func(*world) func(http.ResponseWriter, *http.Request) bool {
 	return func(*world) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
@@ -165,6 +178,8 @@ func TestFaults(t *testing.T) {
 		"activities are gone":                 {without("activities"), "", reason.ListMissing, true},
 		"persons are gone":                    {without("persons"), source.Failed, reason.EndpointMissing, false},
 		"no deletedEntities":                  {without("deletedEntities"), "", "", false},
+		"groups are empty":                    {empty(ss12000.Groups), "", reason.ListEmpty, true},
+		"organisations are empty":             {empty(ss12000.Organisations), "", reason.ListEmpty, true},
 		"deletedEntities are not for us":      {func(*world) func(http.ResponseWriter, *http.Request) bool { return answers("deletedEntities", 403) }, "", "", false},
 		"F55 somebody joins on a page before": {joins, "", "", false},
 		"F55 somebody leaves a page before":   {leaves, "", reason.MovedWhileRead, true},
@@ -176,7 +191,7 @@ func TestFaults(t *testing.T) {
 				Path: "/v2.0", Auth: ss12000server.Auth{ClientID: "kommun", ClientSecret: "hemligt"}, Oddities: ss12000server.Oddities{CountsPages: true},
 			})
 			w.read()
-			before, people := w.log.Messages(), w.persons()
+			before, people, standing := w.log.Messages(), w.persons(), len(w.log.Standing())
 			w.pass(day)
 			broken := c.breaks(w)
 			w.change(func(t *sourcetest.Town) { t.Drop(pupil(5)) })
@@ -206,6 +221,9 @@ func TestFaults(t *testing.T) {
 				}
 				if n := w.persons(); c.partly && n < people {
 					t.Errorf("R3: %d people are gone", people-n)
+				}
+				if n := len(w.log.Standing()); c.partly && n < standing {
+					t.Errorf("R3: %d of the log are gone", standing-n)
 				}
 			}
 			w.pass(day)
@@ -249,13 +267,7 @@ func TestNobodyTeaches(t *testing.T) {
 	w.read()
 	before := lines(w.log)
 	w.pass(day)
-	w.breaks(func(rw http.ResponseWriter, r *http.Request) bool {
-		if !list(r, ss12000.Activities) {
-			return false
-		}
-		body(`{"data":[],"pageToken":null}`)(rw, r)
-		return true
-	})
+	w.breaks(empty(ss12000.Activities)(w))
 	if run := w.run(); run.State != source.Held || lines(w.log) != before {
 		t.Errorf("the read is %s: %v", run.State, run.Counts)
 	}

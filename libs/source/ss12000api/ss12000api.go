@@ -146,6 +146,7 @@ func (r *run) all(ctx context.Context) (res source.Result, err error) {
 		}
 	}
 	if r.since == nil {
+		r.unlisted()
 		if err := r.moved(ctx); err != nil {
 			return res, err
 		}
@@ -189,6 +190,16 @@ func (r *run) list(ctx context.Context, of ss12000.Resource) error {
 	r.complete = false // R3: what it had is not gone
 	r.find(fact.Warning, reason.New(reason.ListMissing, "address", r.host, "list", string(of)), string(of))
 	return nil
+}
+
+// unlisted notes lists that are empty and should not be: as one that is missing, such a list takes nothing away (R3).
+func (r *run) unlisted() {
+	for _, of := range r.mapper.Unlisted() {
+		if r.cfg.reads(of) {
+			r.complete = false
+			r.find(fact.Serious, reason.New(reason.ListEmpty, "address", r.host, "list", string(of)), string(of))
+		}
+	}
 }
 
 // isMissing tells whether a server has no such path.
