@@ -13,9 +13,10 @@ const (
 // Owner returns who can mend a finding of this code. What is not about an export or a setting is mended in the register.
 func (c Code) Owner() Owner {
 	switch c {
-	case MissingID, ElementWithoutID, EncodingSuspect, DateUnreadable, TruncatedFile, DuplicateDoc, InactiveUndated, Unreadable, MarksUnreadable, CanaryMissing, ListEmpty:
+	case MissingID, ElementWithoutID, EncodingSuspect, DateUnreadable, TruncatedFile, DuplicateDoc, InactiveUndated, Unreadable, MarksUnreadable, CanaryMissing,
+		ListMissing, ListEmpty, ClockDiffers, UnlikeStandard, RowUnreadable, FileWithoutRows:
 		return Vendor
-	case GroupTypeUnknown, RoleUnknown, UnknownCode, Unexpected, PublishRefused, NoProtectedRoutine:
+	case GroupTypeUnknown, RoleUnknown, UnknownCode, Unexpected, PublishRefused, NoProtectedRoutine, DeltaDoubtful, RegisterArchives:
 		return Operations
 	default:
 		return School

@@ -110,6 +110,7 @@ func TestFindingsSayNothingOfProtectedPersons(t *testing.T) {
 func TestOwners(t *testing.T) {
 	for code, want := range map[reason.Code]reason.Owner{
 		reason.MissingRequired: reason.School, reason.ElementWithoutID: reason.Vendor, reason.RoleUnknown: reason.Operations,
+		reason.ListMissing: reason.Vendor, reason.ClockDiffers: reason.Vendor, reason.DeltaDoubtful: reason.Operations, reason.RegisterArchives: reason.Operations,
 	} {
 		if got := code.Owner(); got != want {
 			t.Errorf("%s is of %s, want %s", code, got, want)
