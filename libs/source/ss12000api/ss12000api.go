@@ -3,7 +3,8 @@
 //
 // A read is believed only when every list was read to its last page. What a server does wrong on the way has a name: a
 // page that comes again or a token that never ends (page-loop), a list that it does not have (list-missing: the read then
-// takes nobody away, until the settings say that it is left out), a token of a page that it forgot (the list is begun
+// takes nobody away, until the settings say that it is left out), one that is empty although others refer to it (list-empty:
+// so too) or has what has no id (element-without-id: so too), a token of a page that it forgot (the list is begun
 // anew, three times at most).
 //
 // What changed is read by meta.modified and deletedEntities, from a time before the last read began, by the server's own
