@@ -3,7 +3,6 @@ package testbed
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +47,10 @@ type NATSServer struct {
 func NATS(t testing.TB, o NATSOptions) *Cluster {
 	t.Helper()
 	dir := t.TempDir()
-	addrs := freeAddrs(t, 3*o.Servers)
+	var addrs []string
+	for range 3 * o.Servers {
+		addrs = append(addrs, FreeAddr(t))
+	}
 	c := &Cluster{}
 	var routes []string
 	for i := range o.Servers {
@@ -254,20 +256,6 @@ func (s *NATSServer) PID() int {
 
 // Log returns what it has said, over all its starts.
 func (s *NATSServer) Log() string { return s.log.String() }
-
-// freeAddrs returns as many addresses that were free a moment ago, no two of them the same.
-func freeAddrs(t testing.TB, n int) (addrs []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs
-}
 
 // BuildNATS builds the nats-server of the version that this workspace is pinned to, into a directory, and returns its path.
 func BuildNATS(dir string) (program string, err error) {

@@ -6,10 +6,13 @@
 package testbed
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -32,13 +35,36 @@ func Need(t testing.TB, name string) string {
 	return ""
 }
 
-// freePort returns a port that was free a moment ago, for programs that cannot report one that they chose.
+// FreeAddr returns an address on the loopback interface that is free, for a program that listens there later, and again after
+// a restart.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", freePort(t))
+}
+
+// The ports of programs: below those that the system gives to connections, of which one could take the place of a program that
+// is away for a moment. Each process that tests begins at another one.
+const (
+	firstPort, ports = 10_000, 20_000
+	portsOfProcess   = 50
+)
+
+var nextPort = sync.OnceValue(func() *atomic.Int64 {
+	var n atomic.Int64
+	n.Store(int64(os.Getpid()) * portsOfProcess)
+	return &n
+})
+
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		port := firstPort + int(nextPort().Add(1)%ports)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -30,20 +29,10 @@ type program struct {
 // serve starts a service against NATS. More of the environment comes last, and so wins.
 func serve(t testing.TB, name, nats, config string, more ...string) *program {
 	t.Helper()
-	http := freeAddr(t)
+	http := testbed.FreeAddr(t)
 	return &program{name: name, http: http, child: start(t, append([]string{
 		"ESS_NATS_URL=" + nats, "ESS_CONFIG=" + config, "ESS_HTTP=" + http, "ESS_LOG_FORMAT=text",
 	}, more...), name)}
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // ask returns what the program answers; 0 when it does not.

@@ -35,7 +35,7 @@ type hooked struct {
 
 func newHooked(t *testing.T) *hooked {
 	t.Helper()
-	h := &hooked{t: t, server: ss12000server.New(ss12000server.Options{Path: "/v2.0", Now: time.Now}), dir: t.TempDir(), health: freeAddr(t)}
+	h := &hooked{t: t, server: ss12000server.New(ss12000server.Options{Path: "/v2.0", Now: time.Now}), dir: t.TempDir(), health: testbed.FreeAddr(t)}
 	h.http = httptest.NewServer(h.server)
 	t.Cleanup(h.http.Close)
 	m := municipality.New(municipality.Options{Seed: 7, Pupils: 60, Day: roster.Today(time.Now())})

@@ -20,6 +20,7 @@ import (
 
 	"eventful.se/ess/libs/fact"
 	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/store/storetest"
 	"eventful.se/ess/libs/transport/sftp/sftpserver"
@@ -286,10 +287,11 @@ func (i *installation) checkLog(nats string) {
 		i.t.Fatal(err)
 	}
 	defer st.Close()
-	scan, err := st.Log(tenantName).Scan(ctx, origin)
-	if err != nil {
-		i.t.Fatal(err)
-	}
+	var scan source.Scan
+	until(i.t, "scan of the log", printer(func() string { return fmt.Sprint(err) }), func() bool { // of servers that were just started, too
+		scan, err = st.Log(tenantName).Scan(i.t.Context(), origin)
+		return err == nil
+	})
 	if scan.Open {
 		i.t.Error("a run is open in the log")
 	}

@@ -21,6 +21,7 @@ import (
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/store"
 	"eventful.se/ess/libs/store/storetest"
+	"eventful.se/ess/libs/testbed"
 	"eventful.se/ess/services/ess/municipality"
 )
 
@@ -214,7 +215,7 @@ func (e emitted) trouble(t *testing.T) []*municipality.Municipality {
 	}
 
 	traces := collect(t)
-	health := freeAddress(t)
+	health := testbed.FreeAddr(t)
 	c := i.start([]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + traces.address, "OTEL_BSP_SCHEDULE_DELAY=100"},
 		"ess", "run", "--config", i.path("tenants"), "--data", i.path("data"), "--http", health, "--log-level", "debug", "--read-now")
 	states := map[string]string{
@@ -261,16 +262,6 @@ func get(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return string(body)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // collector takes traces, as an OpenTelemetry collector does.

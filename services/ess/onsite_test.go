@@ -43,7 +43,7 @@ func installOnSite(t testing.TB, servers int, system, settings string) *onSite {
 	write(t, i.path("key.pem"), string(key))
 	var listens, urls []string
 	for range servers {
-		address := freeAddr(t)
+		address := testbed.FreeAddr(t)
 		listens = append(listens, fmt.Sprintf("leafnodes { listen: %q, tls { cert_file: %q, key_file: %q } }", address, i.path("cert.pem"), i.path("key.pem")))
 		p := testbed.NewProxy(t, address)
 		i.proxies = append(i.proxies, p)
@@ -72,7 +72,7 @@ func (i *onSite) site(t testing.TB) *program {
 // wholeSite starts ess run at the customer's.
 func (i *onSite) wholeSite(t testing.TB) *program {
 	t.Helper()
-	address := freeAddr(t)
+	address := testbed.FreeAddr(t)
 	return &program{name: "ess", http: address, child: i.start(i.line, "ess", "run", "--config", i.path("tenants"), "--http", address)}
 }
 

@@ -136,7 +136,7 @@ func logs(list []*program) string {
 // writer starts a replica that has NATS at an address.
 func (d *district) writer(nats string) *program {
 	d.t.Helper()
-	http := freeAddr(d.t)
+	http := testbed.FreeAddr(d.t)
 	p := &program{name: "target-memory", http: http}
 	p.child = start(d.t, []string{
 		"ESS_NATS_URL=" + nats, "ESS_CONFIG=" + d.config, "ESS_HTTP=" + http, "ESS_LOG_FORMAT=text", "ESS_INSTANCE=" + p.instance(),

@@ -18,6 +18,7 @@ import (
 	"eventful.se/ess/libs/roster"
 	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/tenant"
+	"eventful.se/ess/libs/testbed"
 	"eventful.se/ess/services/connectors"
 )
 
@@ -233,7 +234,7 @@ func TestReadyTellsOfARefusedTarget(t *testing.T) {
 	document := read(t, i.path("tenants", "prov.yaml"))
 	at := strings.LastIndex(document, "file:"+i.path("password"))
 	write(t, i.path("tenants", "prov.yaml"), document[:at]+"file:"+i.path("wrong")+document[at+len("file:"+i.path("password")):])
-	health := freeAddress(t)
+	health := testbed.FreeAddr(t)
 	c := i.start(nil, "ess", "run", "--config", i.path("tenants"), "--data", i.path("data"), "--http", health, "--read-now")
 	ask := func(path string) (int, string) {
 		answer, err := http.Get("http://" + health + path)
