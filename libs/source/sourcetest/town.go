@@ -72,6 +72,14 @@ func (t *Town) Group(id string) *Group {
 	return nil
 }
 
+// peopled tells whether there are pupils, staff, and somebody in a group.
+func (t *Town) peopled() bool {
+	has := func(role roster.Role) bool {
+		return slices.ContainsFunc(t.Persons, func(p Person) bool { return p.Role == role })
+	}
+	return has(roster.RolePupil) && has(roster.RoleStaff) && slices.ContainsFunc(t.Groups, func(g Group) bool { return len(g.Members) > 0 })
+}
+
 // Drop takes a person out, of the groups too.
 func (t *Town) Drop(id string) {
 	t.Persons = slices.DeleteFunc(t.Persons, func(p Person) bool { return p.ID == id })
