@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
@@ -66,6 +67,29 @@ func (s *Store) newConsumer(ctx context.Context, r reading) (*consumer, error) {
 	return c, nil
 }
 
+// noPull is a request for messages that every server refuses, for it wants heartbeats and has no end.
+const noPull = `{"batch":1,"idle_heartbeat":1}`
+
+// reached returns when a request for messages comes to the consumer. In a cluster the answer that it stands may come before our
+// server knows where it stands, and the client notices that nobody heard a request only when heartbeats are missing.
+func (c *consumer) reached(ctx context.Context) error {
+	api := "$JS.API"
+	if c.s.line != nil {
+		api = "$JS." + lineDomain + ".API"
+	}
+	for retry := newRetry(); ; {
+		_, err := c.s.nc.RequestWithContext(ctx, api+".CONSUMER.MSG.NEXT."+c.r.stream+"."+c.CachedInfo().Name, []byte(noPull))
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retry.NextBackOff()):
+		}
+	}
+}
+
 // remove takes the consumer away, also when ctx has ended; one that cannot be reached goes by itself.
 func (c *consumer) remove(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -83,6 +107,9 @@ type delivery struct {
 
 // each hands over the messages in order until each or the delivery ends with an error, which is never nil.
 func (c *consumer) each(ctx context.Context, each func(delivery) error) error {
+	if err := c.s.request(ctx, c.r.stream, "", "read "+c.r.stream, c.reached); err != nil {
+		return err
+	}
 	it, err := c.Messages(jetstream.PullMaxMessages(window), jetstream.PullHeartbeat(max(shortestHeartbeat, min(heartbeat, c.s.timeout/2))), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", c.r.stream, err)

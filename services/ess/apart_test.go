@@ -120,6 +120,19 @@ func natsServers(t testing.TB, o testbed.NATSOptions) *testbed.Cluster {
 	return testbed.NATS(t, o)
 }
 
+// ensured makes a stream. A cluster that has just begun may not answer at all.
+func ensured(t testing.TB, ensure func() error) {
+	t.Helper()
+	var last error
+	until(t, "stream", printer(func() string { return fmt.Sprint(last) }), func() bool {
+		last = ensure()
+		if last != nil && reason.Of(last).Code != reason.OutcomeUnknown {
+			t.Fatal(last)
+		}
+		return last == nil
+	})
+}
+
 // initialise makes the streams as an operator does, but with a short TTL. That of the members comes last, so that nothing is
 // done before all are there: a read at the start that finds no log is not made again.
 func initialise(t testing.TB, nats, config string, replicas int) {
@@ -129,21 +142,10 @@ func initialise(t testing.TB, nats, config string, replicas int) {
 		t.Fatal(err)
 	}
 	st := connect(t, nats)
-	stands := func(ensure func() error) {
-		t.Helper()
-		var last error
-		until(t, "stream", printer(func() string { return fmt.Sprint(last) }), func() bool {
-			last = ensure()
-			if last != nil && reason.Of(last).Code != reason.OutcomeUnknown { // a cluster that has just begun may not answer at all
-				t.Fatal(last)
-			}
-			return last == nil
-		})
-	}
 	for _, d := range docs {
-		stands(func() error { return st.EnsureTenant(t.Context(), d.Tenant, replicas) })
+		ensured(t, func() error { return st.EnsureTenant(t.Context(), d.Tenant, replicas) })
 	}
-	stands(func() error { return st.EnsureMembers(t.Context(), replicas, shortTTL) })
+	ensured(t, func() error { return st.EnsureMembers(t.Context(), replicas, shortTTL) })
 	if o := ess(t, "init", "--nats", nats, "--config", config, "--replicas", fmt.Sprint(replicas)); o.status != 0 {
 		t.Fatalf("ess init: %s", o.stderr)
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"eventful.se/ess/libs/roster"
+	"eventful.se/ess/libs/source"
 	"eventful.se/ess/libs/store/storetest"
 	"eventful.se/ess/libs/testbed"
 )
@@ -81,6 +83,29 @@ func TestF21F26ThreeServers(t *testing.T) {
 		}
 	}
 	i.checkLog(i.nats)
+}
+
+// TestReadsOfACluster: a consumer stands on any of the servers, and the one that a reader is connected to may hear of it a moment after
+// the reader does. No read is lost on the way.
+func TestReadsOfACluster(t *testing.T) {
+	t.Parallel()
+	st := connect(t, natsServers(t, testbed.NATSOptions{Servers: 3}).URL())
+	ensured(t, func() error { return st.EnsureTenant(t.Context(), tenantName, 3) })
+	key, err := roster.ParseKey("00000000-0000-8000-8000-000000000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, log := roster.Source{System: "alvis", Instance: "default"}, st.Log(tenantName)
+	unit := roster.Record{Ref: roster.Ref{Kind: roster.KindOrganisation, Key: key}, Source: of, Organisation: &roster.Organisation{DisplayName: "Provskolan"}}
+	if err := log.Publish(t.Context(), of, "run", []source.Change{{Record: unit, Hash: "h"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 300 {
+		scan, err := log.Scan(t.Context(), of)
+		if err != nil || len(scan.Heads) != 1 {
+			t.Fatalf("read %d: %d records, %v", n, len(scan.Heads), err)
+		}
+	}
 }
 
 // readNow has the register read as an operator does, who asks again when NATS is away.
